@@ -1,0 +1,154 @@
+import { GrowingArray } from './growing-array.js';
+import type { Mapping, Profile, ProfileHeader } from './profile.js';
+
+/** A place in the code, as a profile shows it. */
+export interface PlaceInCode {
+  readonly address: number;
+  readonly functionName: string;
+  readonly filename: string;
+  /** Line at which the function begins; 0 where unknown. */
+  readonly startLine: number;
+  /** 0 where unknown. */
+  readonly line: number;
+  /** 0 where unknown. */
+  readonly column: number;
+}
+
+/** Gathers a profile: places and samples in, a {@link Profile} out. Same strings, functions, locations are kept once. */
+export class ProfileBuilder {
+  private readonly strings = new Interner<string>();
+  private readonly functionIds = new Map<string, number>();
+  private readonly locationIds = new Map<number, number>();
+
+  private readonly functionName = GrowingArray.uint32();
+  private readonly functionFilename = GrowingArray.uint32();
+  private readonly functionStartLine = GrowingArray.uint32();
+
+  private readonly address = GrowingArray.float64();
+  private readonly lineFunction = GrowingArray.uint32();
+  private readonly lineNumber = GrowingArray.uint32();
+  private readonly lineColumn = GrowingArray.uint32();
+
+  private readonly stackStart = GrowingArray.uint32();
+  private readonly stack = GrowingArray.uint32();
+  private readonly values = GrowingArray.float64();
+  private readonly labelStart = GrowingArray.uint32();
+  private readonly labelKey = GrowingArray.uint32();
+  private readonly labelText = GrowingArray.uint32();
+  private readonly labelNumber = GrowingArray.float64();
+  private readonly labelUnit = GrowingArray.uint32();
+
+  constructor() {
+    this.strings.idOf('');
+  }
+
+  /** The index of a place; one that has the address of an earlier place is that place. */
+  location(place: PlaceInCode): number {
+    const known = this.locationIds.get(place.address);
+    if (known !== undefined) return known;
+    const id = this.address.length;
+    this.locationIds.set(place.address, id);
+    this.address.push(place.address);
+    this.lineFunction.push(this.functionOf(place));
+    this.lineNumber.push(place.line);
+    this.lineColumn.push(place.column);
+    return id;
+  }
+
+  /**
+   * Adds a sample.
+   *
+   * @param stack indexes from {@link location}, leaf first
+   * @param values in the order of the header's sample types
+   */
+  sample(
+    stack: Iterable<number>,
+    values: readonly number[],
+    labels?: Readonly<Record<string, string | number>>,
+  ): void {
+    this.stackStart.push(this.stack.length);
+    this.labelStart.push(this.labelKey.length);
+    for (const location of stack) this.stack.push(location);
+    for (const value of values) this.values.push(Math.round(value));
+    for (const key in labels) this.label(key, labels[key]!);
+  }
+
+  build(header: ProfileHeader, program: string): Profile {
+    const samples = this.stackStart.length;
+    const locations = this.address.length;
+    const functions = this.functionName.length;
+    this.stackStart.push(this.stack.length);
+    this.labelStart.push(this.labelKey.length);
+    return {
+      ...header,
+      strings: this.strings.all,
+      mappings: [mappingOf(program)],
+      functions: {
+        length: functions,
+        name: this.functionName.toArray(),
+        systemName: new Uint32Array(functions),
+        filename: this.functionFilename.toArray(),
+        startLine: this.functionStartLine.toArray(),
+      },
+      locations: {
+        length: locations,
+        address: this.address.toArray(),
+        mapping: new Uint32Array(locations).fill(1),
+        lineStart: Uint32Array.from({ length: locations + 1 }, (_, i) => i),
+        lineFunction: this.lineFunction.toArray(),
+        lineNumber: this.lineNumber.toArray(),
+        lineColumn: this.lineColumn.toArray(),
+      },
+      samples: {
+        length: samples,
+        stackStart: this.stackStart.toArray(),
+        stack: this.stack.toArray(),
+        values: this.values.toArray(),
+        labelStart: this.labelStart.toArray(),
+        labelKey: this.labelKey.toArray(),
+        labelText: this.labelText.toArray(),
+        labelNumber: this.labelNumber.toArray(),
+        labelUnit: this.labelUnit.toArray(),
+      },
+    };
+  }
+
+  private functionOf(place: PlaceInCode): number {
+    const key = `${place.functionName}\0${place.filename}\0${place.startLine}`;
+    let id = this.functionIds.get(key);
+    if (id === undefined) {
+      id = this.functionName.length;
+      this.functionIds.set(key, id);
+      this.functionName.push(this.strings.idOf(place.functionName));
+      this.functionFilename.push(this.strings.idOf(place.filename));
+      this.functionStartLine.push(place.startLine);
+    }
+    return id;
+  }
+
+  private label(key: string, value: string | number): void {
+    this.labelKey.push(this.strings.idOf(key));
+    this.labelText.push(typeof value === 'string' ? this.strings.idOf(value) : 0);
+    this.labelNumber.push(typeof value === 'number' ? value : 0);
+    this.labelUnit.push(0);
+  }
+}
+
+/** One mapping for all, with `hasFunctions`: otherwise `go tool pprof` looks for the binary and warns. */
+function mappingOf(program: string): Mapping {
+  return { start: 0, limit: 0, offset: 0, filename: program, buildId: '', hasFunctions: true };
+}
+
+class Interner<T> {
+  readonly all: T[] = [];
+  private readonly ids = new Map<T, number>();
+
+  idOf(value: T): number {
+    let id = this.ids.get(value);
+    if (id === undefined) {
+      id = this.all.push(value) - 1;
+      this.ids.set(value, id);
+    }
+    return id;
+  }
+}

@@ -1,0 +1,115 @@
+const TWO_POW_7 = 128;
+const TWO_POW_31 = 0x8000_0000;
+const encoder = new TextEncoder();
+
+/** Wire types of protocol buffers. */
+const VARINT = 0;
+const DELIMITED = 2;
+
+/**
+ * Writes protocol buffers into a buffer that grows.
+ *
+ * @see https://protobuf.dev/programming-guides/encoding/
+ */
+export class ProtobufWriter {
+  private bytes = new Uint8Array(64 * 1024);
+  private position = 0;
+
+  /** A field of a whole number; 0 is the default and is not written. */
+  number(field: number, value: number): void {
+    if (value === 0) return;
+    this.tag(field, VARINT);
+    this.varint(value);
+  }
+
+  /** A field of a 64-bit number, for what does not fit a double. */
+  bigint(field: number, value: bigint): void {
+    if (value === 0n) return;
+    this.tag(field, VARINT);
+    let rest = BigInt.asUintN(64, value);
+    for (; rest > 127n; rest >>= 7n) this.byte(Number(rest & 127n) | 128);
+    this.byte(Number(rest));
+  }
+
+  /** A repeated field of whole numbers, packed. */
+  packed(field: number, values: ArrayLike<number>, start: number, end: number, add = 0): void {
+    if (start === end) return;
+    this.message(field, () => {
+      for (let i = start; i < end; i++) this.varint(values[i]! + add);
+    });
+  }
+
+  text(field: number, value: string): void {
+    this.tag(field, DELIMITED);
+    this.reserve(value.length * 3 + 10);
+    const start = this.position + lengthOfVarint(value.length); // most text is ASCII: the guess is right
+    const { written } = encoder.encodeInto(value, this.bytes.subarray(start));
+    this.closeLength(this.position, start, written);
+  }
+
+  /** A field that is a message, of what `write` writes. */
+  message(field: number, write: () => void): void {
+    this.tag(field, DELIMITED);
+    const lengthAt = this.position;
+    this.byte(0);
+    write();
+    this.closeLength(lengthAt, lengthAt + 1, this.position - lengthAt - 1);
+  }
+
+  toBytes(): Uint8Array {
+    return this.bytes.slice(0, this.position);
+  }
+
+  /** Puts the length before what was written from `start` on, and moves that where the length needs more room. */
+  private closeLength(lengthAt: number, start: number, length: number): void {
+    const end = lengthAt + lengthOfVarint(length);
+    this.reserve(10);
+    if (end !== start) this.bytes.copyWithin(end, start, start + length);
+    this.position = lengthAt;
+    this.varint(length);
+    this.position += length;
+  }
+
+  private tag(field: number, wireType: number): void {
+    this.byte((field << 3) | wireType);
+  }
+
+  private varint(value: number): void {
+    if (value < 0) return this.negative(value);
+    this.reserve(10);
+    while (value >= TWO_POW_31) {
+      this.bytes[this.position++] = (value % TWO_POW_7) | 128;
+      value = Math.floor(value / TWO_POW_7);
+    }
+    while (value > 127) {
+      this.bytes[this.position++] = (value & 127) | 128;
+      value >>>= 7;
+    }
+    this.bytes[this.position++] = value;
+  }
+
+  /** Two's complement in 64 bits: always ten bytes. */
+  private negative(value: number): void {
+    let rest = BigInt.asUintN(64, BigInt(value));
+    for (; rest > 127n; rest >>= 7n) this.byte(Number(rest & 127n) | 128);
+    this.byte(Number(rest));
+  }
+
+  private byte(value: number): void {
+    this.reserve(1);
+    this.bytes[this.position++] = value;
+  }
+
+  private reserve(count: number): void {
+    if (this.position + count <= this.bytes.length) return;
+    const larger = new Uint8Array(Math.max(this.bytes.length * 2, this.position + count));
+    larger.set(this.bytes);
+    this.bytes = larger;
+  }
+}
+
+function lengthOfVarint(value: number): number {
+  let length = 1;
+  for (; value > 127; value >>>= 7) length++;
+  return length;
+}

@@ -1,0 +1,111 @@
+import type { Profile, ValueType } from './profile.js';
+import { ProtobufWriter } from './protobuf-writer.js';
+
+/** Entries written between two yields: a few tenths of a millisecond. */
+const SLICE = 500;
+
+/**
+ * Writes a profile as profile.proto, uncompressed.
+ *
+ * It yields now and then, so that whoever drives it can give the event loop a turn.
+ *
+ * @see https://github.com/google/pprof/blob/main/proto/profile.proto
+ */
+export function* encodeProfile(profile: Profile): Generator<void, Uint8Array> {
+  const out = new ProtobufWriter();
+  const strings = new StringTable(profile.strings);
+  const valueType = ({ type, unit }: ValueType): void => {
+    out.number(1, strings.indexOf(type));
+    out.number(2, strings.indexOf(unit));
+  };
+
+  for (const type of profile.sampleTypes) out.message(1, () => valueType(type));
+
+  const { samples } = profile;
+  const width = profile.sampleTypes.length;
+  for (let i = 0; i < samples.length; i++) {
+    if (i % SLICE === 0) yield;
+    out.message(2, () => {
+      out.packed(1, samples.stack, samples.stackStart[i]!, samples.stackStart[i + 1]!, 1);
+      out.packed(2, samples.values, i * width, (i + 1) * width);
+      for (let label = samples.labelStart[i]!; label < samples.labelStart[i + 1]!; label++) {
+        out.message(3, () => {
+          out.number(1, samples.labelKey[label]!);
+          out.number(2, samples.labelText[label]!);
+          out.number(3, samples.labelNumber[label]!);
+          out.number(4, samples.labelUnit[label]!);
+        });
+      }
+    });
+  }
+
+  profile.mappings.forEach((mapping, i) =>
+    out.message(3, () => {
+      out.number(1, i + 1);
+      out.number(2, mapping.start);
+      out.number(3, mapping.limit);
+      out.number(4, mapping.offset);
+      out.number(5, strings.indexOf(mapping.filename));
+      out.number(6, strings.indexOf(mapping.buildId));
+      out.number(7, Number(mapping.hasFunctions));
+    }),
+  );
+
+  const { locations } = profile;
+  for (let i = 0; i < locations.length; i++) {
+    if (i % SLICE === 0) yield;
+    out.message(4, () => {
+      out.number(1, i + 1);
+      out.number(2, locations.mapping[i]!);
+      out.number(3, locations.address[i]!);
+      for (let line = locations.lineStart[i]!; line < locations.lineStart[i + 1]!; line++) {
+        out.message(4, () => {
+          out.number(1, locations.lineFunction[line]! + 1);
+          out.number(2, locations.lineNumber[line]!);
+          out.number(3, locations.lineColumn[line]!);
+        });
+      }
+    });
+  }
+
+  const { functions } = profile;
+  for (let i = 0; i < functions.length; i++) {
+    if (i % SLICE === 0) yield;
+    out.message(5, () => {
+      out.number(1, i + 1);
+      out.number(2, functions.name[i]!);
+      out.number(3, functions.systemName[i]!);
+      out.number(4, functions.filename[i]!);
+      out.number(5, functions.startLine[i]!);
+    });
+  }
+
+  out.bigint(9, profile.timeNanos);
+  out.number(10, profile.durationNanos);
+  out.message(11, () => valueType(profile.periodType));
+  out.number(12, profile.period);
+  const comments = profile.comments.map((comment) => strings.indexOf(comment));
+  out.packed(13, comments, 0, comments.length);
+  out.number(14, strings.indexOf(profile.defaultSampleType));
+
+  // Last, since what stands above adds to it.
+  for (let i = 0; i < strings.all.length; i++) {
+    if (i % SLICE === 0) yield;
+    out.text(6, strings.all[i]!);
+  }
+  return out.toBytes();
+}
+
+/** The profile's strings, and after them those of its header that are new. */
+class StringTable {
+  readonly all: string[];
+
+  constructor(strings: readonly string[]) {
+    this.all = [...strings];
+  }
+
+  indexOf(text: string): number {
+    const known = this.all.indexOf(text);
+    return known >= 0 ? known : this.all.push(text) - 1;
+  }
+}

@@ -1,0 +1,67 @@
+import type { ServerResponse } from 'node:http';
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import { defer, from, lastValueFrom, mergeAll, type Observable, of } from 'rxjs';
+import { takeOver, toAnswer, writeAnswer } from './answer.js';
+import { endpointOf } from './endpoint.js';
+import { goException } from './errors.js';
+import { type Exchange, exchangeOfContext } from './exchange.js';
+import { answerOf } from './go-error.filter.js';
+
+/**
+ * Runs an endpoint and writes its answer, out of reach of the application's global interceptors: to them the handler
+ * returns at once, with nothing. So none of them can wrap an answer, and a `timeout()` does not end a capture.
+ *
+ * The interceptors of the module's options come after this one, and see the capture as it is.
+ */
+@Injectable()
+export class AnswerInterceptor implements NestInterceptor {
+  intercept(context: ExecutionContext, next: CallHandler): Observable<undefined> {
+    const exchange = exchangeOfContext(context)!; // PprofGuard has seen to that
+    const response = takeOver(context.switchToHttp().getResponse<object>());
+    if (exchange.mount.options.writeTimeout === 0) response.setTimeout(0); // Node sets it anew for the next request
+    void answer(exchange, context, next, response);
+    return of(undefined);
+  }
+}
+
+async function answer(
+  exchange: Exchange,
+  context: ExecutionContext,
+  next: CallHandler,
+  response: ServerResponse,
+): Promise<void> {
+  const { mount, target } = exchange;
+  let result;
+  try {
+    const endpoint = endpointOf(context.getClass());
+    // A router may be more lenient than Go, where requests do not come in by the front door.
+    if (endpoint && !(target.kind === 'name' && target.name === endpoint.name))
+      throw goException('unknownProfile');
+    const returned = await lastValueFrom(throughInterceptors(exchange, context, next), {
+      defaultValue: undefined,
+    });
+    result = toAnswer(returned, endpoint?.name ?? '');
+  } catch (error) {
+    result = answerOf(error);
+  }
+  if (mount.closing && !response.headersSent) response.setHeader('connection', 'close');
+  writeAnswer(response, result);
+}
+
+function throughInterceptors(
+  { mount }: Exchange,
+  context: ExecutionContext,
+  next: CallHandler,
+): Observable<unknown> {
+  return mount.interceptors
+    .reduceRight<CallHandler>(
+      (inner, interceptor) => ({
+        handle: () =>
+          defer(() =>
+            from(Promise.resolve(interceptor(context)).then((it) => it.intercept(context, inner))),
+          ).pipe(mergeAll()),
+      }),
+      next,
+    )
+    .handle();
+}

@@ -1,0 +1,127 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+/** What an endpoint answers. */
+export interface PprofAnswer {
+  readonly status: number;
+  /** Beside those of {@link COMMON_HEADERS}. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array;
+}
+
+const TEXT = { 'content-type': 'text/plain; charset=utf-8' };
+
+/**
+ * On every answer, refusals included. `no-transform`: a compressed profile is one that scrapers cannot read, since
+ * they do not decode a `Content-Encoding`.
+ */
+export const COMMON_HEADERS: Readonly<Record<string, string>> = {
+  'x-content-type-options': 'nosniff',
+  'cache-control': 'no-store, no-transform',
+};
+
+/** A text, with status 200. */
+export function text(body: string): PprofAnswer {
+  return { status: 200, headers: TEXT, body };
+}
+
+/** A page, with a policy of its own: whatever the application's is, the page works and loads nothing. */
+export function html(body: string, contentSecurityPolicy: string): PprofAnswer {
+  return {
+    status: 200,
+    headers: { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': contentSecurityPolicy },
+    body,
+  };
+}
+
+/** A binary profile that a browser saves under its name. */
+export function attachment(filename: string, body: Uint8Array): PprofAnswer {
+  return {
+    status: 200,
+    headers: {
+      'content-type': 'application/octet-stream',
+      'content-disposition': `attachment; filename="${filename}"`,
+    },
+    body,
+  };
+}
+
+/** Go's `serveError`: a line of text and the header by which `go tool pprof` knows that it may show it. */
+export function goError(
+  status: number,
+  message: string,
+  headers: Readonly<Record<string, string>> = {},
+): PprofAnswer {
+  return { status, headers: { ...TEXT, 'x-go-pprof': '1', ...headers }, body: `${oneLine(message)}\n` };
+}
+
+/** What a controller returned, as an answer: text for a string, a file named after the endpoint for bytes. */
+export function toAnswer(result: unknown, endpoint: string): PprofAnswer {
+  if (result instanceof Uint8Array) return attachment(endpoint, result);
+  return isAnswer(result) ? result : text(result === undefined ? '' : String(result));
+}
+
+function isAnswer(result: unknown): result is PprofAnswer {
+  return (
+    typeof result === 'object' &&
+    result !== null &&
+    'status' in result &&
+    'headers' in result &&
+    'body' in result
+  );
+}
+
+function oneLine(message: string): string {
+  return message.replace(/[\r\n\0]+/g, ' ').trim();
+}
+
+/** What is used of Fastify's request and reply; Express's are Node's own. */
+interface Wrapping<T> {
+  readonly raw?: T;
+}
+interface FastifyReply extends Wrapping<ServerResponse> {
+  hijack?(): void;
+  getHeaders?(): Record<string, number | string | string[] | undefined>;
+}
+
+/** Node's own request behind an adapter's. */
+export function rawRequest(request: object): IncomingMessage {
+  return (request as Wrapping<IncomingMessage>).raw ?? (request as IncomingMessage);
+}
+
+/** Node's own response behind an adapter's. */
+export function rawResponse(response: object): ServerResponse {
+  return (response as Wrapping<ServerResponse>).raw ?? (response as ServerResponse);
+}
+
+/**
+ * Takes a response away from the adapter, so that nothing between it and the socket (serializers, compression, hooks)
+ * can change an answer. Headers that others have set before stay.
+ */
+export function takeOver(response: object): ServerResponse {
+  const raw = rawResponse(response);
+  if (raw.headersSent) return raw;
+  const reply = response as FastifyReply;
+  if (reply.raw) {
+    reply.hijack?.();
+    // Fastify keeps headers (CORS, helmet, a guard's WWW-Authenticate) to itself until it sends.
+    for (const [name, value] of Object.entries(reply.getHeaders?.() ?? {})) {
+      if (value !== undefined) raw.setHeader(name, value);
+    }
+  }
+  setHeaders(raw, COMMON_HEADERS);
+  return raw;
+}
+
+/** Writes an answer and ends the response; nothing happens if the client is gone. */
+export function writeAnswer(response: ServerResponse, { status, headers, body }: PprofAnswer): void {
+  if (response.headersSent || response.destroyed) return;
+  response.statusCode = status;
+  setHeaders(response, headers);
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  if (response.req.method !== 'HEAD') response.setHeader('content-length', bytes.length);
+  response.end(bytes);
+}
+
+function setHeaders(response: ServerResponse, headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+}

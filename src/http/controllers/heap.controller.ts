@@ -1,0 +1,16 @@
+import { Get, Req } from '@nestjs/common';
+import type { PprofAnswer } from '../answer.js';
+import { DESCRIPTIONS } from '../descriptions.js';
+import { PprofEndpoint } from '../endpoint.decorator.js';
+import { pprofRequest } from '../exchange.js';
+import { PprofHandler } from '../pprof-handler.js';
+
+@PprofEndpoint({ name: 'heap', description: DESCRIPTIONS.heap })
+export class HeapController {
+  constructor(private readonly pprof: PprofHandler) {}
+
+  @Get()
+  heap(@Req() request: object): Promise<PprofAnswer> {
+    return this.pprof.serve('heap', pprofRequest(request));
+  }
+}

@@ -1,0 +1,16 @@
+import { Get, Req } from '@nestjs/common';
+import type { PprofAnswer } from '../answer.js';
+import { DESCRIPTIONS } from '../descriptions.js';
+import { PprofEndpoint } from '../endpoint.decorator.js';
+import { pprofRequest } from '../exchange.js';
+import { PprofHandler } from '../pprof-handler.js';
+
+@PprofEndpoint({ name: 'profile', description: DESCRIPTIONS.profile })
+export class ProfileController {
+  constructor(private readonly pprof: PprofHandler) {}
+
+  @Get()
+  profile(@Req() request: object): Promise<PprofAnswer> {
+    return this.pprof.serve('profile', pprofRequest(request));
+  }
+}

@@ -1,0 +1,60 @@
+import { applyDecorators, Res, SetMetadata, UseFilters, UseGuards, UseInterceptors } from '@nestjs/common';
+import { AnswerInterceptor } from './answer.interceptor.js';
+import { markedAs, placedAt, type PprofEndpointOptions } from './endpoint.js';
+import { GoErrorFilter } from './go-error.filter.js';
+import { PprofGuard } from './pprof.guard.js';
+
+/** What `@nestjs/swagger`'s ApiExcludeController sets: the endpoints are no part of the application's API. */
+const SWAGGER_EXCLUDE = 'swagger/apiExcludeController';
+
+/** A parameter index that no handler has. */
+const BEYOND_PARAMETERS = 15;
+
+/**
+ * Makes a controller an endpoint of the library, beside the built-in ones: at the module's path, behind its guards and
+ * interceptors, with Go's error texts, and with a row in the index. List the class in the `controllers` of any of your
+ * modules.
+ *
+ * A handler returns a string (text), bytes (a download), or a {@link PprofAnswer}; `pprofRequest(@Req() request)` has
+ * the parameters by Go's rules and a signal that is aborted when the client goes away.
+ *
+ * @example
+ * \@PprofEndpoint({ name: 'uptime', description: 'Seconds since the process was started.' })
+ * export class UptimeController {
+ *   \@Get()
+ *   read() {
+ *     return `${process.uptime()}\n`;
+ *   }
+ * }
+ *
+ * @publicApi
+ */
+export function PprofEndpoint({
+  name,
+  description,
+  methods = ['GET'],
+}: PprofEndpointOptions): ClassDecorator {
+  if (!/^[\w.-]*$/.test(name)) {
+    throw new Error(`PprofEndpoint: the name is ${JSON.stringify(name)}; it takes letters, digits and ._-`);
+  }
+  return applyDecorators(AnsweredByPprof(name), markedAs({ name, description, methods })) as ClassDecorator;
+}
+
+/** What all our controllers share, endpoints or not: guard, interceptor, filter, and an answer that we write. */
+export function AnsweredByPprof(path: string): ClassDecorator {
+  return applyDecorators(
+    placedAt([path]),
+    SetMetadata(SWAGGER_EXCLUDE, [true]),
+    UseGuards(PprofGuard),
+    UseInterceptors(AnswerInterceptor),
+    UseFilters(GoErrorFilter),
+    leftToUs,
+  ) as ClassDecorator;
+}
+
+/** Injects the response into each handler: Nest then leaves the answer to us, the AnswerInterceptor that is. */
+const leftToUs: ClassDecorator = (controller) => {
+  for (const method of Object.getOwnPropertyNames(controller.prototype)) {
+    if (method !== 'constructor') Res()(controller.prototype as object, method, BEYOND_PARAMETERS);
+  }
+};

@@ -1,0 +1,97 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
+import { type Exchange, exchangeOf, openExchange, type Target } from './exchange.js';
+import { percentDecoded } from './go-query.js';
+import { FALLBACK, PprofMount } from './mount.js';
+
+/** Paths in use, by server. */
+const taken = new WeakMap<object, Set<string>>();
+
+/** Of a body that nobody reads, lest a parser of the application refuses it before our guards are asked. */
+const BODY_HEADERS = ['content-type', 'content-length', 'transfer-encoding'];
+
+/**
+ * Reads the raw path of a request before the application does.
+ *
+ * Express and Fastify differ in what they take for the same path (`HEAP`, `heap/`, `h%65ap`), and Go differs from both.
+ * So the name is read here, by Go's rules, as the first listener of the HTTP server: before routers, body parsers and
+ * hooks, and alike for both. The router then gets the plain path of the endpoint, or, for everything that is no
+ * endpoint, that of the {@link FallbackController}, which refuses behind the same guards.
+ */
+@Injectable()
+export class FrontDoor implements OnModuleInit, OnModuleDestroy {
+  private server: Server | undefined;
+  private bases: string[] = [];
+
+  constructor(
+    private readonly mount: PprofMount,
+    private readonly host: HttpAdapterHost,
+    private readonly config: ApplicationConfig,
+  ) {}
+
+  /** @throws Error if another module of the application is at the same path */
+  onModuleInit(): void {
+    const server = this.host.httpAdapter?.getHttpServer?.() as Server | undefined;
+    if (typeof server?.prependListener !== 'function') return; // no HTTP in this application
+    this.bases = this.basesIn(this.config);
+    const others = taken.get(server) ?? new Set();
+    if (this.bases.some((base) => others.has(base))) {
+      throw new Error(`PprofModule: two modules have the path "${this.mount.path}"; give each its own`);
+    }
+    taken.set(server, new Set([...others, ...this.bases]));
+    this.server = server;
+    server.prependListener('request', this.listener);
+  }
+
+  onModuleDestroy(): void {
+    // The listener stays until the server is closed: requests may still come.
+    this.server?.once('close', () => this.server?.off('request', this.listener));
+  }
+
+  /**
+   * Takes in a request if it is at our path. The guard calls this too, for requests that came past the server
+   * (Fastify's `inject`, serverless adapters).
+   */
+  open(request: IncomingMessage, response: ServerResponse): Exchange | undefined {
+    const found = this.find(pathOf(request));
+    return found && openExchange(request, response, this.mount, found.target);
+  }
+
+  private readonly listener = (request: IncomingMessage, response: ServerResponse): void => {
+    const found = exchangeOf(request) ? undefined : this.find(pathOf(request));
+    if (!found) return;
+    const { base, target } = found;
+    const {
+      request: { method, query },
+    } = openExchange(request, response, this.mount, target);
+    const endpoint = target.kind === 'name' ? this.mount.endpointFor(target.name, method) : undefined;
+    if (!endpoint) for (const header of BODY_HEADERS) delete request.headers[header];
+    const path = endpoint ? [base, endpoint.name].filter(Boolean).join('/') : `${base}/${FALLBACK}`;
+    request.url = query ? `${path}?${query}` : path;
+  };
+
+  private find(rawPath: string): { base: string; target: Target } | undefined {
+    const brokenEscape = /%(?![0-9a-fA-F]{2})/.test(rawPath);
+    const path = brokenEscape ? rawPath : percentDecoded(rawPath);
+    const base = this.bases.find((base) => path === base || path.startsWith(`${base}/`));
+    if (base === undefined) return undefined;
+    if (brokenEscape) return { base, target: { kind: 'bad escape' } };
+    if (path === base) return { base, target: { kind: 'missing slash' } };
+    return { base, target: { kind: 'name', name: path.slice(base.length + 1) } };
+  }
+
+  /** With a global prefix, and without where the application excludes our path from it. */
+  private basesIn(config: ApplicationConfig): string[] {
+    const own = `/${this.mount.path}`;
+    const prefix = config.getGlobalPrefix().replace(/^\/|\/$/g, '');
+    if (!prefix) return [own];
+    const { exclude = [] } = config.getGlobalPrefixOptions();
+    const excluded = exclude.some(({ pathRegex }) => pathRegex.test(own) || pathRegex.test(`${own}/heap`));
+    return excluded ? [own, `/${prefix}${own}`] : [`/${prefix}${own}`];
+  }
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '/').split('?', 1)[0]!;
+}

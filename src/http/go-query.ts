@@ -1,0 +1,50 @@
+/**
+ * Go's rules for parameters: `url.ParseQuery`, `strconv.Atoi`, `strconv.ParseInt`. They differ from JavaScript's, and
+ * clients written for Go count on them.
+ */
+
+const MAX_INT64 = 2n ** 63n - 1n;
+const DECIMAL = /^[+-]?[0-9]+$/;
+
+/**
+ * The first value of a parameter; empty if there is none.
+ *
+ * As in Go, `+` is a space, a pair with a `;` or a broken escape is no pair at all.
+ */
+export function formValue(rawQuery: string, key: string): string {
+  for (const pair of rawQuery.split('&')) {
+    if (pair.includes(';')) continue;
+    const [name = '', ...value] = pair.split('=');
+    if (unescaped(name) !== key) continue;
+    const decoded = unescaped(value.join('='));
+    if (decoded !== undefined) return decoded;
+  }
+  return '';
+}
+
+/** Go's `Atoi` as its handlers use it: 0 for what is no number, the largest number for what is too large. */
+export function atoi(text: string): number {
+  if (!DECIMAL.test(text)) return 0;
+  const value = Number(text);
+  return Math.max(Math.min(value, Number.MAX_SAFE_INTEGER), Number.MIN_SAFE_INTEGER);
+}
+
+/** Go's `ParseInt(text, 10, 64)`: undefined for what is no whole number or is beyond 64 bits. */
+export function parseInt64(text: string): number | undefined {
+  if (!DECIMAL.test(text)) return undefined;
+  const value = BigInt(text.replace('+', ''));
+  return value > MAX_INT64 || value < -MAX_INT64 - 1n ? undefined : Number(value);
+}
+
+/** Go's `QueryUnescape`; undefined for a broken escape. */
+function unescaped(text: string): string | undefined {
+  if (/%(?![0-9a-fA-F]{2})/.test(text)) return undefined;
+  return percentDecoded(text.replaceAll('+', ' '));
+}
+
+/** Decodes escapes byte by byte, as Go does: bytes that are no UTF-8 are no error, and show as U+FFFD. */
+export function percentDecoded(text: string): string {
+  return text.replace(/(%[0-9a-fA-F]{2})+/g, (escapes) =>
+    Buffer.from(escapes.replaceAll('%', ''), 'hex').toString(),
+  );
+}

@@ -1,0 +1,148 @@
+import {
+  type CanActivate,
+  Inject,
+  Injectable,
+  type NestInterceptor,
+  type OnModuleDestroy,
+  type OnModuleInit,
+  type Type,
+} from '@nestjs/common';
+import { ModuleRef, ModulesContainer } from '@nestjs/core';
+import type { PprofModuleExtras, ResolvedPprofOptions } from '../interfaces/pprof-options.interface.js';
+import { PPROF_EXTRAS, PPROF_OPTIONS } from '../pprof.constants.js';
+import { type Delegate, delegatesOf } from './delegates.js';
+import { type Endpoint, endpointOf, placedAt } from './endpoint.js';
+
+/** Where requests go that are at our path and at none of its endpoints. */
+export const FALLBACK = '_';
+
+/** What shapes a module, with the controllers that were made for it. */
+export interface MountExtras extends Required<PprofModuleExtras> {
+  readonly controllers: readonly Type[];
+}
+
+/** Classes made by {@link mounted}, as opposed to the controllers that users list themselves. */
+const mountedClasses = new WeakSet<object>();
+
+/** Paths of users' endpoints, by application. */
+const placements = new WeakMap<ModulesContainer, Map<Type, string[]>>();
+
+/**
+ * A class of its own for each controller and module: Nest keeps a controller's path on the class, and two modules, or
+ * two applications in one process, have two paths.
+ */
+export function mounted(
+  { path, decorators }: Pick<Required<PprofModuleExtras>, 'path' | 'decorators'>,
+  controllers: readonly Type[],
+): Type[] {
+  return controllers.map((controller) => {
+    const Mounted = class extends controller {};
+    Object.defineProperty(Mounted, 'name', { value: controller.name }); // for logs
+    placedAt([joined(path, endpointOf(controller)?.name ?? FALLBACK)])(Mounted);
+    for (const decorate of decorators) decorate(Mounted);
+    mountedClasses.add(Mounted);
+    return Mounted;
+  });
+}
+
+/** One module at its path in one application: its endpoints, and who guards them. */
+@Injectable()
+export class PprofMount implements OnModuleInit, OnModuleDestroy {
+  readonly path: string;
+  /** As it was at boot. */
+  readonly production = process.env.NODE_ENV === 'production';
+  guards: readonly Delegate<CanActivate>[] = [];
+  interceptors: readonly Delegate<NestInterceptor>[] = [];
+  /** The application shuts down: connections are not kept. */
+  closing = false;
+  private readonly byName: ReadonlyMap<string, Endpoint>;
+
+  /** @throws Error if two endpoints have the same name, or the option `endpoints` names one that is not there */
+  constructor(
+    @Inject(PPROF_EXTRAS) private readonly extras: MountExtras,
+    @Inject(PPROF_OPTIONS) readonly options: ResolvedPprofOptions,
+    private readonly moduleRef: ModuleRef,
+    modules: ModulesContainer,
+  ) {
+    this.path = extras.path;
+    // Here and not in a hook: Nest reads the controllers' paths before it calls any.
+    const users = usersEndpoints(modules);
+    for (const controller of users) this.place(controller, modules);
+    this.byName = byName([...extras.controllers, ...users]);
+    const unknown = Object.keys(options.endpoints).find((name) => !this.byName.has(name));
+    if (unknown !== undefined) {
+      throw new Error(
+        `PprofModule: the option "endpoints" names "${unknown}"; there are ${[...this.byName.keys()].filter(Boolean).join(', ')}`,
+      );
+    }
+  }
+
+  async onModuleInit(): Promise<void> {
+    this.guards = await delegatesOf<CanActivate>(this.moduleRef, this.extras.guards);
+    this.interceptors = await delegatesOf<NestInterceptor>(this.moduleRef, this.extras.interceptors);
+  }
+
+  onModuleDestroy(): void {
+    this.closing = true;
+  }
+
+  /** Those that are switched on. */
+  get endpoints(): Endpoint[] {
+    return [...this.byName.values()].filter(({ name }) => this.isOn(name));
+  }
+
+  /** The endpoint of that name, if it is there and switched on. */
+  endpoint(name: string): Endpoint | undefined {
+    return this.isOn(name) ? this.byName.get(name) : undefined;
+  }
+
+  /** The endpoint that takes a request; HEAD goes with GET. */
+  endpointFor(name: string, method: string): Endpoint | undefined {
+    const endpoint = this.endpoint(name);
+    return endpoint?.methods.some((taken) => taken === (method === 'HEAD' ? 'GET' : method))
+      ? endpoint
+      : undefined;
+  }
+
+  private isOn(name: string): boolean {
+    const { enabled, endpoints, cmdline } = this.options;
+    return enabled && endpoints[name] !== false && !(name === 'cmdline' && cmdline === false);
+  }
+
+  /** An endpoint of the user's is at the paths of all modules of its application. */
+  private place(controller: Type, modules: ModulesContainer): void {
+    const placed = placements.get(modules) ?? new Map<Type, string[]>();
+    placements.set(modules, placed);
+    const paths = [...(placed.get(controller) ?? []), joined(this.path, endpointOf(controller)!.name)];
+    placed.set(controller, paths);
+    placedAt(paths)(controller);
+    for (const decorate of this.extras.decorators) decorate(controller);
+  }
+}
+
+function usersEndpoints(modules: ModulesContainer): Type[] {
+  const found = new Set<Type>();
+  for (const { controllers } of modules.values()) {
+    for (const { metatype } of controllers.values()) {
+      if (metatype && endpointOf(metatype) && !mountedClasses.has(metatype)) found.add(metatype as Type);
+    }
+  }
+  return [...found];
+}
+
+function byName(controllers: readonly Type[]): Map<string, Endpoint> {
+  const endpoints = new Map<string, Endpoint>();
+  for (const controller of controllers) {
+    const endpoint = endpointOf(controller);
+    if (!endpoint) continue;
+    if (endpoints.has(endpoint.name) || endpoint.name === FALLBACK) {
+      throw new Error(`PprofModule: the endpoint name "${endpoint.name}" of ${controller.name} is taken`);
+    }
+    endpoints.set(endpoint.name, endpoint);
+  }
+  return endpoints;
+}
+
+function joined(...parts: string[]): string {
+  return parts.filter(Boolean).join('/');
+}

@@ -1,0 +1,140 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { ResolvedPprofOptions } from '../interfaces/pprof-options.interface.js';
+import { PPROF_OPTIONS } from '../pprof.constants.js';
+import { commandLine } from '../profiling/command-line.js';
+import { CPU_RATE, CpuProfiler } from '../profiling/cpu-profiler.js';
+import { ProfileRegistry } from '../profiling/profile-registry.js';
+import type { NamedProfile } from '../profiling/profiles/named-profile.js';
+import { INDEX_CSP, indexPage } from '../ui/index-page.js';
+import { attachment, html, type PprofAnswer, text } from './answer.js';
+import { badHz, goException, notImplemented, tooLong } from './errors.js';
+import { PLANNED } from './descriptions.js';
+import { answerOf } from './go-error.filter.js';
+import { atoi, formValue, parseInt64 } from './go-query.js';
+import { PprofMount } from './mount.js';
+
+/** What {@link PprofHandler.serve} is asked. */
+export interface PprofHandlerRequest {
+  /**
+   * The raw query, without its `?`.
+   * @default ''
+   */
+  readonly query?: string;
+  /**
+   * `HEAD` makes all checks and captures nothing.
+   * @default 'GET'
+   */
+  readonly method?: string;
+  /**
+   * Address of the index, for the commands that it shows.
+   * @default 'http://localhost:3000/debug/pprof/'
+   */
+  readonly url?: string;
+  /** Ends a capture early. */
+  readonly signal?: AbortSignal;
+}
+
+/** Seconds of a CPU profile where the request names none. */
+const DEFAULT_SECONDS = 30;
+
+const NO_BYTES = new Uint8Array();
+
+/**
+ * The endpoints as values: status, headers and body, to answer them in a controller of one's own. As Go's exported
+ * handlers, it knows no guards: whoever calls it sees to that.
+ *
+ * @publicApi
+ */
+@Injectable()
+export class PprofHandler {
+  private readonly handlers: Readonly<
+    Record<string, (request: PprofHandlerRequest) => PprofAnswer | Promise<PprofAnswer>>
+  > = {
+    '': (request) => this.index(request),
+    cmdline: () => this.cmdline(),
+    profile: (request) => this.profile(request),
+  };
+
+  constructor(
+    private readonly mount: PprofMount,
+    private readonly cpu: CpuProfiler,
+    private readonly registry: ProfileRegistry,
+    @Inject(PPROF_OPTIONS) private readonly options: ResolvedPprofOptions,
+  ) {}
+
+  /**
+   * Answers an endpoint, errors included: it never rejects.
+   *
+   * @param name an endpoint or a named profile; empty for the index
+   *
+   * @example
+   * const { status, headers, body } = await this.pprof.serve('heap', { query: 'gc=1' });
+   */
+  async serve(name: string, request: PprofHandlerRequest = {}): Promise<PprofAnswer> {
+    try {
+      if (PLANNED.has(name)) throw notImplemented(name);
+      if (!this.mount.endpoint(name)) throw goException('unknownProfile');
+      if (Object.hasOwn(this.handlers, name)) return await this.handlers[name]!(request);
+      const profile = this.registry.lookup(name);
+      if (!profile) throw goException('unknownProfile');
+      return await this.named(profile, request);
+    } catch (error) {
+      return answerOf(error);
+    }
+  }
+
+  private index({ url = 'http://localhost:3000/debug/pprof/' }: PprofHandlerRequest): PprofAnswer {
+    const rows = this.mount.endpoints
+      .filter(({ name }) => name !== '')
+      .map(({ name, description }) => ({ name, description, count: this.registry.lookup(name)?.count() }));
+    return html(indexPage(url, rows), INDEX_CSP);
+  }
+
+  private cmdline(): PprofAnswer {
+    const { cmdline } = this.options;
+    return text(commandLine(typeof cmdline === 'object' ? cmdline.redact : []).join('\0'));
+  }
+
+  private async profile({ query = '', method, signal }: PprofHandlerRequest): Promise<PprofAnswer> {
+    const asked = parseInt64(formValue(query, 'seconds')) ?? 0;
+    const seconds = asked > 0 ? asked : Math.min(DEFAULT_SECONDS, this.options.maxSeconds);
+    this.checkDuration(seconds);
+    const hz = this.hz(formValue(query, 'hz'));
+    if (method === 'HEAD') return attachment('profile', NO_BYTES);
+    const captured = await this.cpu.profile({ seconds, hz, signal });
+    return attachment('profile', await captured.encode());
+  }
+
+  /** Go's `Handler(name)`, with its order of checks. */
+  private async named(
+    profile: NamedProfile,
+    { query = '', method }: PprofHandlerRequest,
+  ): Promise<PprofAnswer> {
+    const seconds = formValue(query, 'seconds');
+    const debug = atoi(formValue(query, 'debug'));
+    if (seconds !== '') {
+      const parsed = parseInt64(seconds) ?? 0;
+      if (parsed <= 0) throw goException('deltaSeconds');
+      this.checkDuration(parsed);
+      if (debug !== 0) throw goException('deltaAndDebug');
+      throw notImplemented(`seconds on ${profile.name}`);
+    }
+    if (debug !== 0) throw notImplemented(`debug on ${profile.name}`);
+    if (method === 'HEAD') return attachment(profile.name, NO_BYTES);
+    const captured = await profile.collect({ gc: atoi(formValue(query, 'gc')) > 0 });
+    return attachment(profile.name, await captured.encode());
+  }
+
+  private checkDuration(seconds: number): void {
+    const { writeTimeout, maxSeconds } = this.options;
+    if (writeTimeout > 0 && seconds * 1000 >= writeTimeout) throw goException('writeTimeout');
+    if (seconds > maxSeconds) throw tooLong(maxSeconds);
+  }
+
+  private hz(asked: string): number {
+    if (asked === '') return this.options.cpuProfileRate;
+    const hz = parseInt64(asked) ?? 0;
+    if (hz < CPU_RATE.min || hz > CPU_RATE.max) throw badHz(CPU_RATE);
+    return hz;
+  }
+}

@@ -1,0 +1,27 @@
+import { ConfigurableModuleBuilder } from '@nestjs/common';
+import { CONTROLLERS } from './http/controllers.js';
+import { mounted } from './http/mount.js';
+import type { PprofModuleExtras, PprofRuntimeOptions } from './interfaces/pprof-options.interface.js';
+import { PPROF_EXTRAS, PPROF_MODULE_OPTIONS } from './pprof.constants.js';
+import { DEFAULT_EXTRAS, resolveExtras } from './pprof.options.js';
+
+/** Nest's builder makes `forRoot` and `forRootAsync`; what shapes the module is added to what they return. */
+export const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
+  new ConfigurableModuleBuilder<PprofRuntimeOptions>({ optionsInjectionToken: PPROF_MODULE_OPTIONS })
+    .setClassMethodName('forRoot')
+    .setFactoryMethodName('createPprofOptions')
+    .setExtras<PprofModuleExtras>(DEFAULT_EXTRAS, (definition, given) => {
+      const extras = resolveExtras(given);
+      const controllers = mounted(extras, CONTROLLERS);
+      return {
+        ...definition,
+        global: extras.isGlobal,
+        imports: [...(definition.imports ?? []), ...extras.imports],
+        controllers,
+        providers: [
+          ...(definition.providers ?? []),
+          { provide: PPROF_EXTRAS, useValue: { ...extras, controllers } },
+        ],
+      };
+    })
+    .build();

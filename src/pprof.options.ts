@@ -1,0 +1,168 @@
+import { inspect } from 'node:util';
+import type {
+  PprofModuleExtras,
+  PprofRuntimeOptions,
+  ResolvedPprofOptions,
+} from './interfaces/pprof-options.interface.js';
+import { CPU_RATE } from './profiling/cpu-profiler.js';
+
+/** An option: what it is if nobody sets it, what it takes, and whether a value is that. */
+interface OptionRule {
+  readonly fallback: unknown;
+  readonly takes: string;
+  accepts(value: unknown): boolean;
+}
+
+const isBoolean = (value: unknown): boolean => typeof value === 'boolean';
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isListOf = (accepts: (entry: unknown) => boolean) => (value: unknown) =>
+  Array.isArray(value) && value.every(accepts);
+const isNumber =
+  (min: number, max = Number.MAX_SAFE_INTEGER) =>
+  (value: unknown) =>
+    typeof value === 'number' && value >= min && value <= max;
+const isInteger = (min: number, max?: number) => (value: unknown) =>
+  Number.isInteger(value) && isNumber(min, max)(value);
+const isFunction = (value: unknown): boolean => typeof value === 'function';
+const isClassOrInstance = (method: string) => (value: unknown) =>
+  isFunction(value) || (isRecord(value) && isFunction(value[method]));
+
+const RUNTIME_RULES: Readonly<Record<keyof PprofRuntimeOptions, OptionRule>> = {
+  writeTimeout: { fallback: 0, takes: 'a number of milliseconds, or 0 for no limit', accepts: isNumber(0) },
+  maxSeconds: {
+    fallback: 300,
+    takes: 'a whole number of seconds from 1 to 2147483',
+    accepts: isInteger(1, 2_147_483),
+  },
+  enabled: { fallback: true, takes: 'true or false', accepts: isBoolean },
+  endpoints: {
+    fallback: {},
+    takes: 'an object of endpoint names and true or false, such as { cmdline: false }',
+    accepts: (value) => isRecord(value) && Object.values(value).every(isBoolean),
+  },
+  cmdline: {
+    fallback: true,
+    takes: 'true, false, or { redact: RegExp[] }',
+    accepts: (value) =>
+      isBoolean(value) ||
+      (isRecord(value) &&
+        Object.keys(value).join() === 'redact' &&
+        isListOf((entry) => entry instanceof RegExp)(value.redact)),
+  },
+  sampler: {
+    fallback: 'auto',
+    takes: '"auto", "pprof" or "inspector"',
+    accepts: (value) => ['auto', 'pprof', 'inspector'].includes(value as string),
+  },
+  cpuProfileRate: {
+    fallback: 100,
+    takes: `a whole number of samples per second from ${CPU_RATE.min} to ${CPU_RATE.max}`,
+    accepts: isInteger(CPU_RATE.min, CPU_RATE.max),
+  },
+  memProfileRate: {
+    fallback: 524_288,
+    takes: 'a whole number of bytes from 1 to 2147483647, or 0 for no heap sampling',
+    accepts: isInteger(0, 0x7fff_ffff),
+  },
+};
+
+const EXTRAS_RULES: Readonly<Record<keyof PprofModuleExtras, OptionRule>> = {
+  path: {
+    fallback: 'debug/pprof',
+    takes: 'a path of letters, digits and -._~ between slashes, such as "debug/pprof"',
+    accepts: (value) => typeof value === 'string' && /^\/?[\w.~-]+(\/[\w.~-]+)*\/?$/.test(value),
+  },
+  guards: {
+    fallback: [],
+    takes: 'a list of guard classes or instances',
+    accepts: isListOf(isClassOrInstance('canActivate')),
+  },
+  interceptors: {
+    fallback: [],
+    takes: 'a list of interceptor classes or instances',
+    accepts: isListOf(isClassOrInstance('intercept')),
+  },
+  decorators: { fallback: [], takes: 'a list of class decorators', accepts: isListOf(isFunction) },
+  imports: { fallback: [], takes: 'a list of modules', accepts: Array.isArray },
+  isGlobal: { fallback: false, takes: 'true or false', accepts: isBoolean },
+};
+
+/** The defaults of what shapes the module. */
+export const DEFAULT_EXTRAS = defaultsOf(EXTRAS_RULES) as Readonly<Required<PprofModuleExtras>>;
+
+/**
+ * Checks what shapes the module and fills in defaults.
+ *
+ * @throws Error that names the option, what it got, and what it takes
+ */
+export function resolveExtras(extras: PprofModuleExtras): Readonly<Required<PprofModuleExtras>> {
+  const { path, ...rest } = resolve(EXTRAS_RULES, extras) as Required<PprofModuleExtras>;
+  return { ...rest, path: path.replace(/^\/|\/$/g, '') };
+}
+
+/**
+ * Checks the run-time options and fills in defaults.
+ *
+ * @throws Error that names the option, what it got, and what it takes
+ */
+export function resolveRuntimeOptions(options: PprofRuntimeOptions): ResolvedPprofOptions {
+  return resolve(RUNTIME_RULES, options) as ResolvedPprofOptions;
+}
+
+/** What Nest's own builder takes in `forRootAsync`. */
+const SOURCES = ['useFactory', 'useClass', 'useExisting'];
+const ASYNC_OPTIONS = [...SOURCES, 'inject', 'provideInjectionTokensFrom', ...Object.keys(EXTRAS_RULES)];
+
+/**
+ * Checks what `forRootAsync` was given beside what the factory will return.
+ *
+ * @throws Error that names the option, or what is missing
+ */
+export function checkAsyncOptions(options: object): void {
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(RUNTIME_RULES, name)) {
+      throw new Error(`PprofModule: the option "${name}" of forRootAsync is for the factory to return`);
+    }
+    if (!ASYNC_OPTIONS.includes(name)) {
+      throw new Error(
+        `PprofModule: unknown option "${name}" of forRootAsync; there are ${ASYNC_OPTIONS.join(', ')}`,
+      );
+    }
+  }
+  if (!SOURCES.some((name) => isFunction((options as Record<string, unknown>)[name]))) {
+    throw new Error(`PprofModule: forRootAsync takes one of ${SOURCES.join(', ')}`);
+  }
+}
+
+function resolve(rules: Readonly<Record<string, OptionRule>>, options: object): object {
+  if (!isRecord(options))
+    throw new Error(`PprofModule: the options are ${shown(options)}; they take an object`);
+  const known: Record<string, OptionRule> = { ...EXTRAS_RULES, ...RUNTIME_RULES };
+  for (const [name, value] of Object.entries(options)) {
+    const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
+    if (!rule && Object.hasOwn(known, name)) {
+      throw new Error(`PprofModule: the option "${name}" shapes the module: give it to forRootAsync itself`);
+    }
+    if (!rule) {
+      throw new Error(`PprofModule: unknown option "${name}"; there are ${Object.keys(known).join(', ')}`);
+    }
+    if (value !== undefined && !rule.accepts(value)) {
+      throw new Error(`PprofModule: the option "${name}" is ${shown(value)}; it takes ${rule.takes}`);
+    }
+  }
+  return { ...defaultsOf(rules), ...withoutUndefined(options) };
+}
+
+function defaultsOf(rules: Readonly<Record<string, OptionRule>>): object {
+  return Object.fromEntries(Object.entries(rules).map(([name, { fallback }]) => [name, fallback]));
+}
+
+function withoutUndefined(options: object): object {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+/** A value in an error's one line. */
+function shown(value: unknown): string {
+  return inspect(value, { depth: 1, breakLength: Infinity, maxArrayLength: 5, maxStringLength: 100 });
+}

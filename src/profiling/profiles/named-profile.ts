@@ -1,0 +1,15 @@
+import type { CapturedProfile } from '../captured-profile.js';
+
+/** How to read a named profile. */
+export interface CollectOptions {
+  /** Collect the garbage first; only `heap` heeds it, as in Go. */
+  readonly gc?: boolean;
+}
+
+/** A profile that is there all the time and can be read by its name: Go's `pprof.Lookup(name)`. */
+export interface NamedProfile {
+  readonly name: string;
+  /** Number of records at the last reading: to ask for it captures nothing. */
+  count(): number;
+  collect(options?: CollectOptions): Promise<CapturedProfile>;
+}

@@ -1,0 +1,85 @@
+/**
+ * The ports behind which V8 is: what a sampler takes and gives. Everything that knows the inspector or a native
+ * package is in this folder; what comes out is raw, in V8's words.
+ */
+
+/** A function, or one line of it, as V8 names it. */
+export interface RawFrame {
+  /** V8's name: empty for an anonymous function, `(program)` and the like for what is none. */
+  readonly functionName: string;
+  /** Path, `file:` URL or `node:` name of the script; empty for what is no function. */
+  readonly url: string;
+  /** Where the function begins, from 1; 0 where the sampler does not say. */
+  readonly functionLine: number;
+  /** From 1; 0 where the sampler does not say. */
+  readonly functionColumn: number;
+  /** The line that was executing, or {@link functionLine} where the sampler knows no better; from 1, 0 for none. */
+  readonly line: number;
+}
+
+/** Stacks that share their callers. A node's parent comes before it; the parent of an outermost frame is -1. */
+export interface CallTree {
+  readonly frames: readonly RawFrame[];
+  /** For each node its frame: an index into {@link frames}. */
+  readonly frameOf: readonly number[];
+  /** For each node the node that called it. */
+  readonly parentOf: readonly number[];
+}
+
+/** CPU samples of a span of time. */
+export interface CpuSamples {
+  readonly tree: CallTree;
+  /** For each node how often it was the innermost one. */
+  readonly hits: readonly number[];
+  /** For each node how long it was the innermost one, in nanoseconds of real time. */
+  readonly nanos: readonly number[];
+  readonly durationNanos: number;
+}
+
+/** A CPU recording under way. */
+export interface CpuRecording {
+  /** Ends it; what it holds in V8 is freed. */
+  stop(): CpuSamples;
+}
+
+/** Takes CPU samples of the calling thread. */
+export interface CpuSampler {
+  /** Told in each profile's comments. */
+  readonly name: SamplerName;
+  /** @param hz samples per second */
+  start(hz: number): CpuRecording;
+}
+
+/** Objects of one size, allocated at one node of a call tree and still alive. */
+export interface LiveObjects {
+  readonly node: number;
+  readonly count: number;
+  readonly bytes: number;
+}
+
+/** What is alive on the heap, scaled to all objects from those that were sampled. */
+export interface HeapSamples {
+  readonly tree: CallTree;
+  readonly objects: readonly LiveObjects[];
+  /** The counts are worked out from the bytes: the sampler knows only these. */
+  readonly countsEstimated: boolean;
+}
+
+/** Samples the allocations of the calling thread's heap. V8 has one such sampler per isolate. */
+export interface HeapSampler {
+  readonly name: SamplerName;
+  /** Mean number of bytes between two samples. */
+  readonly rate: number;
+  read(): HeapSamples;
+  stop(): void;
+}
+
+/** The samplers there are: the `pprof` package, and Node's built-in `node:inspector`. */
+export type SamplerName = 'pprof' | 'inspector';
+
+/** One way of sampling: both questions answered by the same means. */
+export interface Sampling {
+  readonly name: SamplerName;
+  readonly cpu: CpuSampler;
+  startHeap(rate: number): HeapSampler;
+}
