@@ -54,10 +54,19 @@ export function goError(
   return { status, headers: { ...TEXT, 'x-go-pprof': '1', ...headers }, body: `${oneLine(message)}\n` };
 }
 
-/** What a controller returned, as an answer: text for a string, a file named after the endpoint for bytes. */
+/** What a controller returned, as an answer: bytes become a file named after the endpoint, objects JSON. */
 export function toAnswer(result: unknown, endpoint: string): PprofAnswer {
   if (result instanceof Uint8Array) return attachment(endpoint, result);
-  return isAnswer(result) ? result : text(result === undefined ? '' : String(result));
+  if (isAnswer(result)) return result;
+  return typeof result === 'object' ? json(result) : text(String(result ?? ''));
+}
+
+function json(value: unknown): PprofAnswer {
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/json; charset=utf-8' },
+    body: JSON.stringify(value),
+  };
 }
 
 function isAnswer(result: unknown): result is PprofAnswer {

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 
 /** What proxies add. A stock one adds nothing, hence the rule for production. */
 const PROXY_HEADER = /^(forwarded|x-forwarded-.*|x-real-ip|via)$/;
-const SAME_SITE = ['none', 'same-origin'];
+const SAME_SITE = new Set(['none', 'same-origin']);
 
 const IN_PRODUCTION =
   'pprof is closed: NODE_ENV is production and PprofModule has no guards. Set the option "guards".';
@@ -24,7 +24,7 @@ export function refusalByDefault(request: IncomingMessage, production: boolean):
     isLoopbackAddress(socket.remoteAddress ?? '') &&
     isLoopbackHost(headers.host ?? '') &&
     !Object.keys(headers).some((name) => PROXY_HEADER.test(name)) &&
-    (site === undefined || SAME_SITE.includes(String(site)));
+    (site === undefined || SAME_SITE.has(String(site)));
   return local ? undefined : NOT_LOCAL;
 }
 

@@ -1,4 +1,5 @@
 import { applyDecorators, Res, SetMetadata, UseFilters, UseGuards, UseInterceptors } from '@nestjs/common';
+import { MetadataScanner } from '@nestjs/core';
 import { AnswerInterceptor } from './answer.interceptor.js';
 import { markedAs, placedAt, type PprofEndpointOptions } from './endpoint.js';
 import { GoErrorFilter } from './go-error.filter.js';
@@ -15,7 +16,7 @@ const BEYOND_PARAMETERS = 15;
  * interceptors, with Go's error texts, and with a row in the index. List the class in the `controllers` of any of your
  * modules.
  *
- * A handler returns a string (text), bytes (a download), or a {@link PprofAnswer}; `pprofRequest(@Req() request)` has
+ * A handler returns a string (text), bytes (a download), an object (JSON), or a {@link PprofAnswer}; `pprofRequest(@Req() request)` has
  * the parameters by Go's rules and a signal that is aborted when the client goes away.
  *
  * @example
@@ -54,7 +55,7 @@ export function AnsweredByPprof(path: string): ClassDecorator {
 
 /** Injects the response into each handler: Nest then leaves the answer to us, the AnswerInterceptor that is. */
 const leftToUs: ClassDecorator = (controller) => {
-  for (const method of Object.getOwnPropertyNames(controller.prototype)) {
-    if (method !== 'constructor') Res()(controller.prototype as object, method, BEYOND_PARAMETERS);
-  }
+  const prototype = controller.prototype as object;
+  for (const method of new MetadataScanner().getAllMethodNames(prototype))
+    Res()(prototype, method, BEYOND_PARAMETERS);
 };

@@ -30,6 +30,8 @@ export interface PprofHandlerRequest {
    * @default 'http://localhost:3000/debug/pprof/'
    */
   readonly url?: string;
+  /** The body of a POST. No endpoint that is there yet reads one. */
+  readonly body?: Uint8Array;
   /** Ends a capture early. */
   readonly signal?: AbortSignal;
 }

@@ -107,10 +107,17 @@ export class CpuProfiler implements OnModuleDestroy {
     }
     const state = processState();
     if (state.cpuBusy) throw new ProfilerBusyError();
-    const timeNanos = nowNanos();
-    const recording = this.sampling.cpu.start(hz);
+    const running = { hz, timeNanos: nowNanos(), recording: this.startSampling(hz) };
     state.cpuBusy = true;
-    return { hz, timeNanos, recording };
+    return running;
+  }
+
+  private startSampling(hz: number): CpuRecording {
+    try {
+      return this.sampling.cpu.start(hz);
+    } catch (cause) {
+      throw new ProfilerBusyError({ cause }); // the one reason there is: the application uses the sampler itself
+    }
   }
 
   private async end(running: Recording): Promise<CapturedProfile> {

@@ -5,10 +5,10 @@ export abstract class ProfilerError extends Error {
   }
 }
 
-/** A CPU capture runs already, in code or over HTTP: V8 takes one at a time. */
+/** A CPU capture runs already: one of ours, in code or over HTTP, or someone else's with the same package. */
 export class ProfilerBusyError extends ProfilerError {
-  constructor() {
-    super('cpu profiling already in use');
+  constructor(options?: ErrorOptions) {
+    super('cpu profiling already in use', options);
   }
 }
 

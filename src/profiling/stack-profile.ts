@@ -21,7 +21,7 @@ export function* buildStackProfile(
   stacks: Iterable<WeighedStack>,
 ): Generator<void, Profile> {
   const builder = new ProfileBuilder();
-  const locationOf: (number | undefined)[] = new Array(tree.frames.length);
+  const locationOf: (number | undefined)[] = [];
   const locationAt = (frame: number): number =>
     (locationOf[frame] ??= builder.location(placeOf(tree.frames[frame]!)));
 

@@ -8,14 +8,17 @@ let underWay: Promise<void> | undefined;
  * collection.
  */
 export function collectGarbage(): Promise<void> {
-  underWay ??= setImmediate().then(() => {
-    underWay = undefined;
-    const session = new InspectorSession();
-    try {
-      session.post('HeapProfiler.collectGarbage');
-    } finally {
-      session.close();
-    }
-  });
+  underWay ??= collectNext();
   return underWay;
+}
+
+async function collectNext(): Promise<void> {
+  await setImmediate(); // whoever asks until then has not missed it
+  underWay = undefined;
+  const session = new InspectorSession();
+  try {
+    session.post('HeapProfiler.collectGarbage');
+  } finally {
+    session.close();
+  }
 }

@@ -49,9 +49,11 @@ ${sorted.map((row) => rowOf(row, base)).join('\n')}
 
 function rowOf({ name, description, count }: IndexRow, base: string): string {
   const profile = count !== undefined;
-  const text = profile ? `${name}?debug=1` : name;
-  const links = profile ? [link(text, 'text'), link(name, 'download')] : [link(name, 'open')];
   const readByPprof = profile || name === 'profile';
+  const text = profile ? `${name}?debug=1` : name;
+  const links = profile
+    ? [link(text, 'text'), link(name, 'download')]
+    : [link(name, readByPprof ? 'download' : 'open')];
   return `<tr>
 <td class="count">${count ?? 0}</td>
 <td class="name">${link(text, name)}</td>
@@ -68,7 +70,7 @@ function processFacts(): Record<string, string> {
     node: process.version,
     uptime: duration(process.uptime()),
     'heap used': `${(process.memoryUsage().heapUsed / 2 ** 20).toFixed(1)} MiB`,
-    'event loop busy': `${(utilization * 100).toFixed(1)} %`,
+    'event-loop utilization': `${(utilization * 100).toFixed(1)} %`,
   };
 }
 

@@ -1,0 +1,33 @@
+import { describe, expect, it } from '@jest/globals';
+import { chooseSampler } from './choose-sampler.js';
+import type { PprofPackage } from './pprof.sampler.js';
+
+const built = (): Promise<PprofPackage> => Promise.resolve({} as PprofPackage);
+const notBuilt = (): Promise<PprofPackage> =>
+  Promise.reject(new Error('Could not locate the bindings file.\nTried:'));
+
+describe('chooseSampler', () => {
+  it('takes pprof by itself where it could be built', async () => {
+    const { sampling, notice } = await chooseSampler('auto', built);
+    expect([sampling.name, notice]).toEqual(['pprof', undefined]);
+  });
+
+  it('takes the inspector where it could not, and says so in a line', async () => {
+    const { sampling, notice } = await chooseSampler('auto', notBuilt);
+    expect(sampling.name).toBe('inspector');
+    expect(notice).toBe(
+      'The optional package pprof cannot be loaded (Could not locate the bindings file.): sampling with node:inspector instead.',
+    );
+  });
+
+  it('refuses when pprof is named and could not be built', async () => {
+    await expect(chooseSampler('pprof', notBuilt)).rejects.toThrow(
+      'PprofModule: the sampler "pprof" cannot be loaded (Could not locate the bindings file.)',
+    );
+  });
+
+  it('does not look for pprof when the inspector is named', async () => {
+    const { sampling, notice } = await chooseSampler('inspector', notBuilt);
+    expect([sampling.name, notice]).toEqual(['inspector', undefined]);
+  });
+});
