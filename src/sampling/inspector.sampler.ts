@@ -174,10 +174,12 @@ function heapSamplesOf({ head, samples }: SamplingHeapProfile, rate: number): He
     for (const child of next.node.children) pending.push({ node: child, parent: node });
   }
   const objects = new Map<string, LiveObjects>();
+  const sizes = new Map<number, number>(); // few sizes, many samples
   for (const { nodeId, size: bytes } of samples) {
     const node = nodeById.get(nodeId);
     if (node === undefined || bytes === 0) continue;
-    const objectSize = likelyObjectSize(bytes, rate);
+    const objectSize = sizes.get(bytes) ?? likelyObjectSize(bytes, rate);
+    sizes.set(bytes, objectSize);
     const key = `${node}/${objectSize}`;
     const before = objects.get(key);
     objects.set(key, {
