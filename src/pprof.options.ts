@@ -92,12 +92,15 @@ const EXTRAS_RULES: Readonly<Record<keyof PprofModuleExtras, OptionRule>> = {
 export const DEFAULT_EXTRAS = defaultsOf(EXTRAS_RULES) as Readonly<Required<PprofModuleExtras>>;
 
 /**
- * Checks what shapes the module and fills in defaults.
+ * Checks what shapes the module and fills in defaults; other options that stand beside it are left alone.
  *
  * @throws Error that names the option, what it got, and what it takes
  */
-export function resolveExtras(extras: PprofModuleExtras): Readonly<Required<PprofModuleExtras>> {
-  const { path, ...rest } = resolve(EXTRAS_RULES, extras) as Required<PprofModuleExtras>;
+export function resolveExtras(options: PprofModuleExtras): Readonly<Required<PprofModuleExtras>> {
+  const given = Object.fromEntries(
+    Object.entries(options).filter(([name]) => Object.hasOwn(EXTRAS_RULES, name)),
+  );
+  const { path, ...rest } = resolve(EXTRAS_RULES, given) as Required<PprofModuleExtras>;
   return { ...rest, path: path.replace(/^\/|\/$/g, '') };
 }
 
@@ -142,7 +145,9 @@ function resolve(rules: Readonly<Record<string, OptionRule>>, options: object): 
   for (const [name, value] of Object.entries(options)) {
     const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
     if (!rule && Object.hasOwn(known, name)) {
-      throw new Error(`PprofModule: the option "${name}" shapes the module: give it to forRootAsync itself`);
+      throw new Error(
+        `PprofModule: the option "${name}" shapes the module: it stands beside the factory of forRootAsync`,
+      );
     }
     if (!rule) {
       throw new Error(`PprofModule: unknown option "${name}"; there are ${Object.keys(known).join(', ')}`);

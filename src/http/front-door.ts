@@ -8,8 +8,11 @@ import { FALLBACK, PprofMount } from './mount.js';
 /** Paths in use, by server. */
 const taken = new WeakMap<object, Set<string>>();
 
-/** Of a body that nobody reads, lest a parser of the application refuses it before our guards are asked. */
-const BODY_HEADERS = ['content-type', 'content-length', 'transfer-encoding'];
+/** Of a body. Without them the application's parsers leave it alone, and cannot refuse it before our guards are asked. */
+const BODY_HEADERS = ['content-type', 'content-length', 'transfer-encoding', 'content-encoding'];
+
+/** Their bodies mean nothing. */
+const BODILESS = new Set(['GET', 'HEAD']);
 
 /**
  * Reads the raw path of a request before the application does.
@@ -66,7 +69,7 @@ export class FrontDoor implements OnModuleInit, OnModuleDestroy {
       request: { method, query },
     } = openExchange(request, response, this.mount, target);
     const endpoint = target.kind === 'name' ? this.mount.endpointFor(target.name, method) : undefined;
-    if (!endpoint) for (const header of BODY_HEADERS) delete request.headers[header];
+    if (!endpoint || BODILESS.has(method)) for (const header of BODY_HEADERS) delete request.headers[header];
     const path = endpoint ? [base, endpoint.name].filter(Boolean).join('/') : `${base}/${FALLBACK}`;
     request.url = query ? `${path}?${query}` : path;
   };

@@ -11,6 +11,7 @@ import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import type { PprofModuleExtras, ResolvedPprofOptions } from '../interfaces/pprof-options.interface.js';
 import { PPROF_EXTRAS, PPROF_OPTIONS } from '../pprof.constants.js';
 import { type Delegate, delegatesOf } from './delegates.js';
+import { PLANNED } from './descriptions.js';
 import { type Endpoint, endpointOf, placedAt } from './endpoint.js';
 
 /** Where requests go that are at our path and at none of its endpoints. */
@@ -69,7 +70,9 @@ export class PprofMount implements OnModuleInit, OnModuleDestroy {
     const users = usersEndpoints(modules);
     for (const controller of users) this.place(controller, modules);
     this.byName = byName([...extras.controllers, ...users]);
-    const unknown = Object.keys(options.endpoints).find((name) => !this.byName.has(name));
+    const unknown = Object.keys(options.endpoints).find(
+      (name) => !this.byName.has(name) && !PLANNED.has(name),
+    );
     if (unknown !== undefined) {
       throw new Error(
         `PprofModule: the option "endpoints" names "${unknown}"; there are ${[...this.byName.keys()].filter(Boolean).join(', ')}`,
@@ -102,6 +105,11 @@ export class PprofMount implements OnModuleInit, OnModuleDestroy {
     return endpoint?.methods.some((taken) => taken === (method === 'HEAD' ? 'GET' : method))
       ? endpoint
       : undefined;
+  }
+
+  /** It is Go's and still to come. */
+  isPlanned(name: string): boolean {
+    return PLANNED.has(name) && this.isOn(name);
   }
 
   private isOn(name: string): boolean {

@@ -8,7 +8,6 @@ import type { NamedProfile } from '../profiling/profiles/named-profile.js';
 import { INDEX_CSP, indexPage } from '../ui/index-page.js';
 import { attachment, html, type PprofAnswer, text } from './answer.js';
 import { badHz, goException, notImplemented, tooLong } from './errors.js';
-import { PLANNED } from './descriptions.js';
 import { answerOf } from './go-error.filter.js';
 import { atoi, formValue, parseInt64 } from './go-query.js';
 import { PprofMount } from './mount.js';
@@ -74,7 +73,7 @@ export class PprofHandler {
    */
   async serve(name: string, request: PprofHandlerRequest = {}): Promise<PprofAnswer> {
     try {
-      if (PLANNED.has(name)) throw notImplemented(name);
+      if (this.mount.isPlanned(name)) throw notImplemented(name);
       if (!this.mount.endpoint(name)) throw goException('unknownProfile');
       if (Object.hasOwn(this.handlers, name)) return await this.handlers[name]!(request);
       const profile = this.registry.lookup(name);

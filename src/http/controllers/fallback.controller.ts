@@ -1,6 +1,5 @@
 import { All, Req } from '@nestjs/common';
 import { goError, type PprofAnswer } from '../answer.js';
-import { PLANNED } from '../descriptions.js';
 import { AnsweredByPprof } from '../endpoint.decorator.js';
 import { goException, notImplemented } from '../errors.js';
 import { exchangeOf } from '../exchange.js';
@@ -10,22 +9,21 @@ import { FALLBACK } from '../mount.js';
 @AnsweredByPprof(FALLBACK)
 export class FallbackController {
   @All()
-  refuse(@Req() request: object): PprofAnswer {
-    const {
-      mount,
-      target,
-      request: { query },
-    } = exchangeOf(request)!;
+  refuse(@Req() incoming: object): PprofAnswer {
+    const { mount, target, request } = exchangeOf(incoming)!;
     if (target.kind === 'bad escape') throw goException('badEscape');
+    const endpoint = target.kind === 'name' ? mount.endpoint(target.name) : undefined;
+    if (endpoint || !['GET', 'HEAD'].includes(request.method)) return methodNotAllowed(endpoint?.methods);
     if (target.kind === 'missing slash') {
-      const location = `${mount.path.split('/').pop()}/${query && `?${query}`}`; // relative: it holds under any prefix
+      const location = `${mount.path.split('/').pop()}/${request.query && `?${request.query}`}`; // relative: any prefix holds
       return goError(307, 'Temporary Redirect', { location });
     }
-    const endpoint = mount.endpoint(target.name);
-    if (endpoint) {
-      const allow = endpoint.methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
-      return goError(405, 'Method Not Allowed', { allow: allow.join(', ') });
-    }
-    throw PLANNED.has(target.name) ? notImplemented(target.name) : goException('unknownProfile');
+    throw mount.isPlanned(target.name) ? notImplemented(target.name) : goException('unknownProfile');
   }
+}
+
+/** As in Go, names that are unknown take no other methods either. */
+function methodNotAllowed(methods: readonly string[] = ['GET']): PprofAnswer {
+  const allow = methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
+  return goError(405, 'Method Not Allowed', { allow: allow.join(', ') });
 }
