@@ -16,7 +16,7 @@ export const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
       return {
         ...definition,
         global: extras.isGlobal,
-        imports: [...(definition.imports ?? []), ...extras.imports],
+        imports: [...new Set([...(definition.imports ?? []), ...extras.imports])], // forRootAsync has them in both
         controllers,
         providers: [
           ...(definition.providers ?? []),

@@ -133,6 +133,7 @@ export function checkAsyncOptions(options: object): void {
       );
     }
   }
+  resolveExtras(options as PprofModuleExtras);
   if (!SOURCES.some((name) => isFunction((options as Record<string, unknown>)[name]))) {
     throw new Error(`PprofModule: forRootAsync takes one of ${SOURCES.join(', ')}`);
   }

@@ -5,11 +5,11 @@ import { type Exchange, exchangeOf, openExchange, type Target } from './exchange
 import { percentDecoded } from './go-query.js';
 import { FALLBACK, PprofMount } from './mount.js';
 
-/** Paths in use, by server. */
-const taken = new WeakMap<object, Set<string>>();
-
 /** Of a body. Without them the application's parsers leave it alone, and cannot refuse it before our guards are asked. */
 const BODY_HEADERS = ['content-type', 'content-length', 'transfer-encoding', 'content-encoding'];
+
+/** What every adapter routes; Nest 11's Fastify one has no route for the likes of PROPFIND. */
+const ROUTED = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 /** Their bodies mean nothing. */
 const BODILESS = new Set(['GET', 'HEAD']);
@@ -33,16 +33,10 @@ export class FrontDoor implements OnModuleInit, OnModuleDestroy {
     private readonly config: ApplicationConfig,
   ) {}
 
-  /** @throws Error if another module of the application is at the same path */
   onModuleInit(): void {
     const server = this.host.httpAdapter?.getHttpServer?.() as Server | undefined;
     if (typeof server?.prependListener !== 'function') return; // no HTTP in this application
     this.bases = this.basesIn(this.config);
-    const others = taken.get(server) ?? new Set();
-    if (this.bases.some((base) => others.has(base))) {
-      throw new Error(`PprofModule: two modules have the path "${this.mount.path}"; give each its own`);
-    }
-    taken.set(server, new Set([...others, ...this.bases]));
     this.server = server;
     server.prependListener('request', this.listener);
   }
@@ -70,6 +64,7 @@ export class FrontDoor implements OnModuleInit, OnModuleDestroy {
     } = openExchange(request, response, this.mount, target);
     const endpoint = target.kind === 'name' ? this.mount.endpointFor(target.name, method) : undefined;
     if (!endpoint || BODILESS.has(method)) for (const header of BODY_HEADERS) delete request.headers[header];
+    if (!endpoint && !ROUTED.has(method)) request.method = 'GET'; // the exchange has the real one
     const path = endpoint ? [base, endpoint.name].filter(Boolean).join('/') : `${base}/${FALLBACK}`;
     request.url = query ? `${path}?${query}` : path;
   };

@@ -25,8 +25,14 @@ export interface MountExtras extends Required<PprofModuleExtras> {
 /** Classes made by {@link mounted}, as opposed to the controllers that users list themselves. */
 const mountedClasses = new WeakSet<object>();
 
-/** Paths of users' endpoints, by application. */
-const placements = new WeakMap<ModulesContainer, Map<Type, string[]>>();
+/** What the modules of one application have to agree on. */
+interface Application {
+  readonly mountPaths: Set<string>;
+  /** Users' endpoints and the paths they are at. */
+  readonly placed: Map<Type, string[]>;
+}
+
+const applications = new WeakMap<ModulesContainer, Application>();
 
 /**
  * A class of its own for each controller and module: Nest keeps a controller's path on the class, and two modules, or
@@ -58,7 +64,7 @@ export class PprofMount implements OnModuleInit, OnModuleDestroy {
   closing = false;
   private readonly byName: ReadonlyMap<string, Endpoint>;
 
-  /** @throws Error if two endpoints have the same name, or the option `endpoints` names one that is not there */
+  /** @throws Error if another module has the path, two endpoints one name, or `endpoints` names one that is not there */
   constructor(
     @Inject(PPROF_EXTRAS) private readonly extras: MountExtras,
     @Inject(PPROF_OPTIONS) readonly options: ResolvedPprofOptions,
@@ -66,9 +72,15 @@ export class PprofMount implements OnModuleInit, OnModuleDestroy {
     modules: ModulesContainer,
   ) {
     this.path = extras.path;
+    const application = applications.get(modules) ?? { mountPaths: new Set(), placed: new Map() };
+    applications.set(modules, application);
+    if (application.mountPaths.has(this.path)) {
+      throw new Error(`PprofModule: two modules have the path "${this.path}"; give each its own`);
+    }
+    application.mountPaths.add(this.path);
     // Here and not in a hook: Nest reads the controllers' paths before it calls any.
     const users = usersEndpoints(modules);
-    for (const controller of users) this.place(controller, modules);
+    for (const controller of users) this.place(controller, application.placed);
     this.byName = byName([...extras.controllers, ...users]);
     const unknown = Object.keys(options.endpoints).find(
       (name) => !this.byName.has(name) && !PLANNED.has(name),
@@ -118,9 +130,7 @@ export class PprofMount implements OnModuleInit, OnModuleDestroy {
   }
 
   /** An endpoint of the user's is at the paths of all modules of its application. */
-  private place(controller: Type, modules: ModulesContainer): void {
-    const placed = placements.get(modules) ?? new Map<Type, string[]>();
-    placements.set(modules, placed);
+  private place(controller: Type, placed: Application['placed']): void {
     const paths = [...(placed.get(controller) ?? []), joined(this.path, endpointOf(controller)!.name)];
     placed.set(controller, paths);
     placedAt(paths)(controller);

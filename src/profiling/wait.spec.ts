@@ -2,6 +2,8 @@ import { getEventListeners } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import { wait } from './wait.js';
 
+const timers = (): number => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length;
+
 describe('wait', () => {
   it('ends when its time is up', async () => {
     const before = performance.now();
@@ -19,7 +21,6 @@ describe('wait', () => {
   });
 
   it('ends at once where a signal is aborted already, and leaves no timer behind', async () => {
-    const timers = (): number => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length;
     const before = timers();
     await wait(60_000, AbortSignal.abort());
     expect(timers()).toBe(before);

@@ -12,13 +12,14 @@ export class FallbackController {
   refuse(@Req() incoming: object): PprofAnswer {
     const { mount, target, request } = exchangeOf(incoming)!;
     if (target.kind === 'bad escape') throw goException('badEscape');
-    const endpoint = target.kind === 'name' ? mount.endpoint(target.name) : undefined;
+    const name = target.kind === 'name' ? target.name : '';
+    if (name && mount.isPlanned(name)) throw notImplemented(name);
+    const endpoint = mount.endpoint(name);
     if (endpoint || !['GET', 'HEAD'].includes(request.method)) return methodNotAllowed(endpoint?.methods);
-    if (target.kind === 'missing slash') {
-      const location = `${mount.path.split('/').pop()}/${request.query && `?${request.query}`}`; // relative: any prefix holds
-      return goError(307, 'Temporary Redirect', { location });
-    }
-    throw mount.isPlanned(target.name) ? notImplemented(target.name) : goException('unknownProfile');
+    if (target.kind === 'name') throw goException('unknownProfile');
+    // Relative, so that it holds under any prefix.
+    const location = `${mount.path.split('/').pop()}/${request.query && `?${request.query}`}`;
+    return goError(307, 'Temporary Redirect', { location });
   }
 }
 
