@@ -12,7 +12,8 @@ import { buildStackProfile, type WeighedStack } from './stack-profile.js';
 /** How to take a heap profile. */
 export interface HeapProfileOptions {
   /**
-   * Collect the garbage first, so that only what is held shows. It stops the process for as long as that takes.
+   * Collect the garbage first, so that only what is held shows. It stops the process for as long as that takes. The
+   * inspector sampler does so at every reading: V8 gives it no choice.
    * @default false
    */
   readonly gc?: boolean;
@@ -21,7 +22,6 @@ export interface HeapProfileOptions {
 const NOTHING: HeapSamples = {
   tree: { frames: [], frameOf: [], parentOf: [] },
   objects: [],
-  countsEstimated: false,
 };
 
 /**
@@ -92,7 +92,7 @@ export class HeapProfiler implements OnModuleDestroy {
           this.sampler
             ? `heap sampled by ${this.sampler.name}, every ${rate} bytes; alloc_* counts only what is still alive`
             : 'heap sampling is off: memProfileRate is 0, or the module is not enabled',
-          ...(samples.countsEstimated ? ['object counts are estimates: this sampler knows bytes only'] : []),
+          ...(samples.caveat ? [samples.caveat] : []),
         ),
       },
       samples.tree,

@@ -1,23 +1,26 @@
 import { setImmediate } from 'node:timers/promises';
 import { InspectorSession } from './inspector-session.js';
 
-let underWay: Promise<void> | undefined;
+let running: Promise<void> | undefined;
+let next: Promise<void> | undefined;
 
 /**
- * Collects all garbage. It holds the event loop, for long on a big heap: those who ask at the same time share one
- * collection.
+ * Collects all garbage. That holds the event loop, for long on a big heap: there is one collection at a time, and those
+ * who ask before the next one begins share it.
  */
 export function collectGarbage(): Promise<void> {
-  underWay ??= collectNext();
-  return underWay;
+  next ??= collectNext();
+  return next;
 }
 
 async function collectNext(): Promise<void> {
-  await setImmediate(); // whoever asks until then has not missed it
-  underWay = undefined;
+  await running?.catch(() => {}); // whoever asked for it was told
+  await setImmediate();
+  running = next;
+  next = undefined;
   const session = new InspectorSession();
   try {
-    session.post('HeapProfiler.collectGarbage');
+    await session.postLater('HeapProfiler.collectGarbage');
   } finally {
     session.close();
   }

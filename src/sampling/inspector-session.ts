@@ -1,8 +1,8 @@
 import { Session } from 'node:inspector';
 
 /**
- * A session of our own with this thread's inspector. Commands to the own thread are carried out before `post`
- * returns, so their answers can be handed back as values.
+ * A session of our own with this thread's inspector. Nearly all commands to the own thread are carried out before
+ * `post` returns, so their answers can be handed back as values.
  */
 export class InspectorSession {
   private readonly session = new Session();
@@ -21,6 +21,13 @@ export class InspectorSession {
     });
     if (failure) throw failure as Error;
     return answer as T;
+  }
+
+  /** For the one command that V8 carries out in a task of its own, later. */
+  postLater(method: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.session.post(method, (error: Error | null) => (error ? reject(error) : resolve()));
+    });
   }
 
   /** Ends what the session started. */

@@ -18,6 +18,9 @@ import type {
  */
 export const HEAP_STACK_DEPTH = 128;
 
+const CAVEAT =
+  'object counts are estimates: this sampler knows bytes only; it collected garbage for this reading, as it always does';
+
 /** As the inspector sends it; Node's own types know only a part. */
 interface SamplingHeapProfile {
   readonly head: SamplingHeapProfileNode;
@@ -188,5 +191,5 @@ function heapSamplesOf({ head, samples }: SamplingHeapProfile, rate: number): He
       count: (before?.count ?? 0) + bytes / objectSize,
     });
   }
-  return { tree: tree.build(), objects: [...objects.values()], countsEstimated: true };
+  return { tree: tree.build(), objects: [...objects.values()], caveat: CAVEAT };
 }

@@ -52,28 +52,29 @@ export function pprofSampling(pprof: PprofPackage): Sampling {
 }
 
 /**
- * Reads V8's heap sampler through `pprof`. An inspector session starts it and watches that it runs: `pprof`
- * crashes the process when it reads a sampler that someone else has stopped.
+ * V8's heap sampler, started and read by `pprof`, with an inspector session that watches that it runs: `pprof` crashes
+ * the process when it reads a sampler that someone else has stopped.
  */
 class PprofHeapSampler implements HeapSampler {
   readonly name = 'pprof';
-  private readonly inspector: InspectorHeapSampler;
+  private readonly watch: InspectorHeapSampler;
 
   constructor(
     private readonly pprof: PprofPackage,
     readonly rate: number,
   ) {
-    this.inspector = new InspectorHeapSampler(rate);
-    this.pprof.heap.start(rate, HEAP_STACK_DEPTH); // V8 has one running; pprof reads only what it thinks it started
+    // First, and the session second: a sampler that the inspector starts collects all garbage at every reading.
+    this.pprof.heap.start(rate, HEAP_STACK_DEPTH);
+    this.watch = new InspectorHeapSampler(rate);
   }
 
   read(): HeapSamples {
-    this.inspector.ensureStarted();
+    this.watch.ensureStarted();
     return heapSamplesOf(this.pprof.heap.v8Profile());
   }
 
   stop(): void {
-    this.inspector.stop();
+    this.watch.stop();
     this.pprof.heap.stop();
   }
 }
@@ -139,5 +140,5 @@ function heapSamplesOf(root: PprofAllocationNode): HeapSamples {
     for (const { count, sizeBytes } of allocations) objects.push({ node, count, bytes: count * sizeBytes });
     for (const child of children) pending.push({ node: child, parent: node });
   }
-  return { tree: tree.build(), objects, countsEstimated: false };
+  return { tree: tree.build(), objects };
 }

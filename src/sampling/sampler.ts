@@ -61,8 +61,8 @@ export interface LiveObjects {
 export interface HeapSamples {
   readonly tree: CallTree;
   readonly objects: readonly LiveObjects[];
-  /** The counts are worked out from the bytes: the sampler knows only these. */
-  readonly countsEstimated: boolean;
+  /** What a reader of the profile has to know. */
+  readonly caveat?: string;
 }
 
 /** Samples the allocations of the calling thread's heap. V8 has one such sampler per isolate. */

@@ -12,11 +12,11 @@ export class FallbackController {
   refuse(@Req() incoming: object): PprofAnswer {
     const { mount, target, request } = exchangeOf(incoming)!;
     if (target.kind === 'bad escape') throw goException('badEscape');
-    const name = target.kind === 'name' ? target.name : '';
-    if (name && mount.isPlanned(name)) throw notImplemented(name);
-    const endpoint = mount.endpoint(name);
+    const name = target.kind === 'name' ? target.name : undefined;
+    if (name !== undefined && mount.isPlanned(name)) throw notImplemented(name);
+    const endpoint = name === undefined ? undefined : mount.endpoint(name);
     if (endpoint || !['GET', 'HEAD'].includes(request.method)) return methodNotAllowed(endpoint?.methods);
-    if (target.kind === 'name') throw goException('unknownProfile');
+    if (name !== undefined) throw goException('unknownProfile');
     // Relative, so that it holds under any prefix.
     const location = `${mount.path.split('/').pop()}/${request.query && `?${request.query}`}`;
     return goError(307, 'Temporary Redirect', { location });

@@ -1,0 +1,228 @@
+import { Get } from '@nestjs/common';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import {
+  PprofEndpoint,
+  PprofModule,
+  type PprofModuleExtras,
+  type PprofModuleOptions,
+  type PprofRuntimeOptions,
+  ProfilerService,
+} from '../src/index.js';
+import { closeApps, INSPECTOR, startApp } from './support/app.js';
+import { request } from './support/http.js';
+
+/** Option, a value that it does not take, how the error shows it, and what it says that the option takes. */
+type Row = [name: string, value: unknown, shown: string, takes: string];
+
+const RUNTIME: Row[] = [
+  ['writeTimeout', -1, '-1', 'a number of milliseconds'],
+  ['writeTimeout', NaN, 'NaN', 'a number of milliseconds'],
+  ['writeTimeout', Infinity, 'Infinity', 'a number of milliseconds'],
+  ['writeTimeout', '60s', "'60s'", 'a number of milliseconds'],
+  ['writeTimeout', null, 'null', 'a number of milliseconds'],
+  ['maxSeconds', 0, '0', 'a whole number of seconds from 1'],
+  ['maxSeconds', 1.5, '1.5', 'a whole number of seconds from 1'],
+  ['maxSeconds', 1e9, '1000000000', 'a whole number of seconds from 1'],
+  ['maxSeconds', '300', "'300'", 'a whole number of seconds from 1'],
+  ['enabled', 'false', "'false'", 'true or false'],
+  ['enabled', 0, '0', 'true or false'],
+  ['endpoints', ['heap'], "[ 'heap' ]", 'an object of endpoint names and true or false'],
+  ['endpoints', { heap: 'off' }, "{ heap: 'off' }", 'an object of endpoint names and true or false'],
+  ['endpoints', 'heap', "'heap'", 'an object of endpoint names and true or false'],
+  ['cmdline', 'no', "'no'", 'true, false, or { redact: RegExp[] }'],
+  ['cmdline', {}, '{}', 'true, false, or { redact: RegExp[] }'],
+  ['cmdline', { redact: ['x'] }, "{ redact: [ 'x' ] }", 'true, false, or { redact: RegExp[] }'],
+  ['cmdline', { redact: /x/ }, '{ redact: /x/ }', 'true, false, or { redact: RegExp[] }'],
+  ['cmdline', { redact: [], more: 1 }, '{ redact: [], more: 1 }', 'true, false, or { redact: RegExp[] }'],
+  ['sampler', 'datalog', "'datalog'", '"auto", "pprof" or "inspector"'],
+  ['sampler', true, 'true', '"auto", "pprof" or "inspector"'],
+  ['cpuProfileRate', 0, '0', 'a whole number of samples per second from 1 to 1000'],
+  ['cpuProfileRate', 1001, '1001', 'a whole number of samples per second from 1 to 1000'],
+  ['cpuProfileRate', 99.5, '99.5', 'a whole number of samples per second from 1 to 1000'],
+  ['memProfileRate', -1, '-1', 'a whole number of bytes from 1'],
+  ['memProfileRate', 0.5, '0.5', 'a whole number of bytes from 1'],
+  ['memProfileRate', 2 ** 31, '2147483648', 'a whole number of bytes from 1'],
+];
+
+const EXTRAS: Row[] = [
+  ['path', '', "''", 'a path of letters, digits'],
+  ['path', '/', "'/'", 'a path of letters, digits'],
+  ['path', 'a//b', "'a//b'", 'a path of letters, digits'],
+  ['path', ':id/pprof', "':id/pprof'", 'a path of letters, digits'],
+  ['path', 'debug/*', "'debug/*'", 'a path of letters, digits'],
+  ['path', 'debug pprof', "'debug pprof'", 'a path of letters, digits'],
+  ['path', 'debug?x=1', "'debug?x=1'", 'a path of letters, digits'],
+  ['path', 7, '7', 'a path of letters, digits'],
+  ['guards', 'AdminGuard', "'AdminGuard'", 'a list of guard classes or instances'],
+  ['guards', [{}], '[ {} ]', 'a list of guard classes or instances'],
+  ['guards', [undefined], '[ undefined ]', 'a list of guard classes or instances'],
+  ['guards', null, 'null', 'a list of guard classes or instances'],
+  ['interceptors', [{ canActivate: true }], '[ { canActivate: true } ]', 'a list of interceptor classes'],
+  ['interceptors', {}, '{}', 'a list of interceptor classes'],
+  ['decorators', ['Public'], "[ 'Public' ]", 'a list of class decorators'],
+  ['imports', {}, '{}', 'a list of modules'],
+  ['isGlobal', 'yes', "'yes'", 'true or false'],
+];
+
+const boot = (options: PprofModuleOptions): Promise<unknown> =>
+  startApp('express', { pprof: { ...INSPECTOR, ...options } });
+const bootAsync = async (options: PprofRuntimeOptions, extras: PprofModuleExtras = {}): Promise<unknown> =>
+  startApp('express', {
+    pprof: false,
+    imports: [
+      PprofModule.forRootAsync({ ...extras, useFactory: async () => ({ ...INSPECTOR, ...options }) }),
+    ],
+  });
+const bad = (name: string, value: unknown): object => ({ [name]: value });
+const sentence = (name: string, shown: string, takes: string): string =>
+  `PprofModule: the option "${name}" is ${shown}; it takes ${takes}`;
+
+describe('options', () => {
+  afterEach(closeApps);
+
+  it.each([...RUNTIME, ...EXTRAS])('forRoot refuses %s: %j', async (name, value, shown, takes) => {
+    await expect((async () => boot(bad(name, value)))()).rejects.toThrow(sentence(name, shown, takes));
+  });
+
+  it.each(RUNTIME)('forRootAsync refuses %s: %j from the factory', async (name, value, shown, takes) => {
+    await expect(bootAsync(bad(name, value))).rejects.toThrow(sentence(name, shown, takes));
+  });
+
+  it.each(EXTRAS)('forRootAsync refuses %s: %j', async (name, value, shown, takes) => {
+    await expect(bootAsync({}, bad(name, value))).rejects.toThrow(sentence(name, shown, takes));
+  });
+
+  describe('that nobody knows', () => {
+    it('fail forRoot, which names all there are', async () => {
+      await expect(boot(bad('writeTimout', 1))).rejects.toThrow(
+        /unknown option "writeTimout"; there are path, guards, .*writeTimeout, maxSeconds/,
+      );
+    });
+
+    it('fail forRootAsync', async () => {
+      await expect(bootAsync({}, bad('gaurds', []))).rejects.toThrow(
+        'unknown option "gaurds" of forRootAsync; there are ',
+      );
+      await expect(bootAsync(bad('maxSecond', 1))).rejects.toThrow('unknown option "maxSecond"; there are ');
+    });
+
+    it.each(['constructor', 'toString', 'hasOwnProperty'])(
+      'are unknown by an old name too: %s',
+      async (name) => {
+        await expect(boot(bad(name, 1))).rejects.toThrow(`unknown option "${name}"`);
+      },
+    );
+
+    it('as endpoints: the error names those there are', async () => {
+      await expect(boot({ endpoints: { heep: false } })).rejects.toThrow(
+        'PprofModule: the option "endpoints" names "heep"; there are cmdline, heap, profile',
+      );
+    });
+  });
+
+  describe('in the wrong place of forRootAsync', () => {
+    it.each(RUNTIME.map(([name]) => name).filter((name, i, all) => all.indexOf(name) === i))(
+      '%s is for the factory',
+      async (name) => {
+        await expect(bootAsync({}, bad(name, undefined))).rejects.toThrow(
+          `PprofModule: the option "${name}" of forRootAsync is for the factory to return`,
+        );
+      },
+    );
+
+    it.each(EXTRAS.map(([name]) => name).filter((name, i, all) => all.indexOf(name) === i))(
+      '%s is not for the factory',
+      async (name) => {
+        await expect(bootAsync(bad(name, undefined))).rejects.toThrow(
+          `PprofModule: the option "${name}" shapes the module: it stands beside the factory of forRootAsync`,
+        );
+      },
+    );
+
+    it('no source of options at all', () => {
+      expect(() => PprofModule.forRootAsync({})).toThrow(
+        'PprofModule: forRootAsync takes one of useFactory, useClass, useExisting',
+      );
+    });
+
+    it.each([undefined, null, 'on', []])('a factory that returns %j', async (returned) => {
+      const booting = startApp('express', {
+        pprof: false,
+        imports: [PprofModule.forRootAsync({ useFactory: () => returned as PprofRuntimeOptions })],
+      });
+      await expect(booting).rejects.toThrow(/PprofModule: the options are .*; they take an object/);
+    });
+  });
+
+  describe('that are fine', () => {
+    it.each<[string, PprofModuleOptions]>([
+      ['none', {}],
+      [
+        'undefined for the default',
+        { path: undefined, guards: undefined, maxSeconds: undefined, cmdline: undefined },
+      ],
+      ['a path between slashes', { path: '/debug/pprof/' }],
+      ['the least', { writeTimeout: 0, maxSeconds: 1, cpuProfileRate: 1, memProfileRate: 0 }],
+      ['the most', { maxSeconds: 2_147_483, cpuProfileRate: 1000, memProfileRate: 2 ** 31 - 1 }],
+      ['parts of a millisecond', { writeTimeout: 0.5 }],
+      ['all endpoints named', { endpoints: { cmdline: true, heap: true, profile: true } }],
+    ])('%s', async (_, options) => {
+      const { base } = await startApp('express', { pprof: options });
+      expect((await request(`${base.replaceAll(/(?<!:)\/+/g, '/').replace(/\/$/, '')}/heap`)).status).toBe(
+        200,
+      );
+    });
+
+    it('work from an asynchronous factory', async () => {
+      const { url } = await startApp('express', {
+        pprof: false,
+        imports: [
+          PprofModule.forRootAsync({
+            path: 'later',
+            useFactory: async () => Promise.resolve({ ...INSPECTOR, maxSeconds: 7 }),
+          }),
+        ],
+      });
+      expect((await request(`${url}/later/profile?seconds=8`)).text).toBe(
+        'seconds exceeds the maximum of 7\n',
+      );
+    });
+
+    it('cpuProfileRate is the rate of captures without one of their own', async () => {
+      const { app } = await startApp('express', { pprof: { cpuProfileRate: 250 } });
+      const { profile } = await app.get(ProfilerService).cpuProfile({ seconds: 0.01 });
+      expect(profile.period).toBe(4e6);
+    });
+
+    it.each<[string, PprofModuleOptions]>([
+      ['memProfileRate: 0', { memProfileRate: 0 }],
+      ['enabled: false', { enabled: false }],
+    ])('%s: the heap is not sampled, and a profile says so', async (_, options) => {
+      const { app } = await startApp('express', { pprof: options });
+      const { profile } = await app.get(ProfilerService).heapProfile();
+      expect(profile.comments.join('\n')).toContain('heap sampling is off');
+      expect(profile.samples.length).toBeLessThanOrEqual(2); // what is outside of the heap
+    });
+  });
+
+  describe('of @PprofEndpoint', () => {
+    it.each(['a/b', 'a b', '<b>', 'ä', '%61'])('refuse the name %j', (name) => {
+      expect(() => PprofEndpoint({ name, description: '' })).toThrow(
+        `PprofEndpoint: the name is ${JSON.stringify(name)}; it takes letters, digits and ._-`,
+      );
+    });
+
+    it.each(['heap', '_'])('a name that is taken fails the boot: %s', async (name) => {
+      @PprofEndpoint({ name, description: 'taken' })
+      class TakenController {
+        @Get()
+        read(): string {
+          return '';
+        }
+      }
+      await expect(startApp('express', { controllers: [TakenController] })).rejects.toThrow(
+        `PprofModule: the endpoint name "${name}" of TakenController is taken`,
+      );
+    });
+  });
+});

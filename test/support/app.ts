@@ -1,0 +1,61 @@
+import type { INestApplication, ModuleMetadata, NestApplicationOptions } from '@nestjs/common';
+import type { AbstractHttpAdapter } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
+import { PprofModule, type PprofModuleOptions } from '../../src/index.js';
+
+export const ADAPTERS = ['express', 'fastify'] as const;
+export type AdapterName = (typeof ADAPTERS)[number];
+
+export interface AppSetup extends Pick<ModuleMetadata, 'imports' | 'controllers' | 'providers'> {
+  /** Options of `PprofModule.forRoot`; `false`: the module is among `imports`, or not there. */
+  pprof?: PprofModuleOptions | false;
+  options?: NestApplicationOptions;
+  /** Between the creation of the application and its boot. */
+  configure?(app: INestApplication): unknown;
+}
+
+export interface TestApp {
+  readonly app: INestApplication;
+  /** Scheme, address and port. */
+  readonly url: string;
+  /** Where the endpoints are, without a slash at the end; a global prefix is not known here. */
+  readonly base: string;
+  close(): Promise<void>;
+}
+
+/** The native addon of `pprof` cannot be loaded twice in one jest worker. */
+export const INSPECTOR = { sampler: 'inspector' } as const;
+
+const running = new Set<INestApplication>();
+
+/** An application as users write it, listening on a free port. `afterEach(closeApps)` ends it. */
+export async function startApp(adapter: AdapterName, setup: AppSetup = {}): Promise<TestApp> {
+  const { imports = [], controllers, providers, pprof = {}, options, configure } = setup;
+  const module = await Test.createTestingModule({
+    imports: [...imports, ...(pprof ? [PprofModule.forRoot({ ...INSPECTOR, ...pprof })] : [])],
+    controllers,
+    providers,
+  }).compile();
+  const app = module.createNestApplication(adapterNamed(adapter), { logger: false, ...options });
+  running.add(app);
+  await configure?.(app);
+  await app.listen(0, '127.0.0.1');
+  const url = await app.getUrl();
+  const path = (pprof && pprof.path) || 'debug/pprof';
+  return { app, url, base: `${url}/${path}`, close: () => close(app) };
+}
+
+/** For `afterEach` or `afterAll`: closes what {@link startApp} started and nobody closed. */
+export async function closeApps(): Promise<void> {
+  await Promise.all([...running].map(close));
+}
+
+export function adapterNamed(name: AdapterName): AbstractHttpAdapter {
+  return name === 'express' ? new ExpressAdapter() : new FastifyAdapter();
+}
+
+async function close(app: INestApplication): Promise<void> {
+  if (running.delete(app)) await app.close();
+}
