@@ -28,6 +28,9 @@ const isFunction = (value: unknown): boolean => typeof value === 'function';
 const isClassOrInstance = (method: string) => (value: unknown) =>
   isFunction(value) || (isRecord(value) && isFunction(value[method]));
 
+/** No segment of dots alone: clients resolve these before they send a path. */
+const PATH = /^\/?(?!\.{1,2}(\/|$))[\w.~-]+(\/(?!\.{1,2}(\/|$))[\w.~-]+)*\/?$/;
+
 const RUNTIME_RULES: Readonly<Record<keyof PprofRuntimeOptions, OptionRule>> = {
   writeTimeout: { fallback: 0, takes: 'a number of milliseconds, or 0 for no limit', accepts: isNumber(0) },
   maxSeconds: {
@@ -71,7 +74,7 @@ const EXTRAS_RULES: Readonly<Record<keyof PprofModuleExtras, OptionRule>> = {
   path: {
     fallback: 'debug/pprof',
     takes: 'a path of letters, digits and -._~ between slashes, such as "debug/pprof"',
-    accepts: (value) => typeof value === 'string' && /^\/?[\w.~-]+(\/[\w.~-]+)*\/?$/.test(value),
+    accepts: (value) => typeof value === 'string' && PATH.test(value),
   },
   guards: {
     fallback: [],

@@ -52,6 +52,8 @@ const EXTRAS: Row[] = [
   ['path', 'debug/*', "'debug/*'", 'a path of letters, digits'],
   ['path', 'debug pprof', "'debug pprof'", 'a path of letters, digits'],
   ['path', 'debug?x=1', "'debug?x=1'", 'a path of letters, digits'],
+  ['path', '../pprof', "'../pprof'", 'a path of letters, digits'],
+  ['path', 'debug/./pprof', "'debug/./pprof'", 'a path of letters, digits'],
   ['path', 7, '7', 'a path of letters, digits'],
   ['guards', 'AdminGuard', "'AdminGuard'", 'a list of guard classes or instances'],
   ['guards', [{}], '[ {} ]', 'a list of guard classes or instances'],

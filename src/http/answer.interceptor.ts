@@ -18,10 +18,15 @@ export class AnswerInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<undefined> {
     const exchange = exchangeOfContext(context)!; // PprofGuard has seen to that
     const response = takeOver(context.switchToHttp().getResponse<object>());
-    if (exchange.mount.options.writeTimeout === 0) response.setTimeout(0); // Node sets it anew for the next request
+    if (exchange.mount.options.writeTimeout === 0) liftIdleTimeout(response);
     void answer(exchange, context, next, response);
     return of(undefined);
   }
+}
+
+/** For this answer: Node sets it anew for the next request. (Fastify's `inject` insists on the function.) */
+function liftIdleTimeout(response: ServerResponse): void {
+  response.setTimeout(0, () => {});
 }
 
 async function answer(

@@ -43,11 +43,17 @@ async function adapter() {
 }
 
 /** Starts an application; `library` is the copy of nestjs-pprof to use. */
-async function serve({ PprofModule }, handlers, options = pprofOptions()) {
+async function serve(
+  { PprofModule },
+  handlers,
+  options = pprofOptions(),
+  { imports = [], providers = [] } = {},
+) {
   const module = {
     module: class WorkloadModule {},
-    imports: [PprofModule.forRoot(options)],
+    imports: [PprofModule.forRoot(options), ...imports],
     controllers: [controller(handlers)],
+    providers,
   };
   const app = await NestFactory.create(module, await adapter());
   await app.listen(0, '127.0.0.1');

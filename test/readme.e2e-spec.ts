@@ -1,0 +1,93 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  type CanActivate,
+  type ExecutionContext,
+  Get,
+  type INestApplication,
+  Injectable,
+  Module,
+  UnauthorizedException,
+} from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import request from 'supertest';
+import { PprofEndpoint, PprofHandler, PprofModule, ProfilerService, samplesOf } from '../src/index.js';
+
+@Injectable()
+class AdminGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    const { authorization } = context
+      .switchToHttp()
+      .getRequest<{ headers: Record<string, string> }>().headers;
+    if (authorization === 'Bearer admin') return true;
+    throw new UnauthorizedException();
+  }
+}
+
+@PprofEndpoint({ name: 'uptime', description: 'Seconds since the process was started.' })
+class UptimeController {
+  @Get()
+  read(): string {
+    return `${process.uptime()}\n`;
+  }
+}
+
+@Module({
+  imports: [PprofModule.forRoot({ guards: [AdminGuard], sampler: 'inspector' })],
+  controllers: [UptimeController],
+  providers: [AdminGuard],
+})
+class AppModule {}
+
+describe("the README's application", () => {
+  let app: INestApplication;
+
+  beforeEach(async () => {
+    const testing = await Test.createTestingModule({ imports: [AppModule] }).compile();
+    app = testing.createNestApplication({ logger: false });
+    await app.init();
+  });
+  afterEach(() => app.close());
+
+  const get = (path: string) =>
+    request(app.getHttpServer()).get(`/debug/pprof/${path}`).set('authorization', 'Bearer admin');
+
+  it('refuses whom its guard refuses', async () => {
+    await request(app.getHttpServer())
+      .get('/debug/pprof/heap')
+      .expect(401)
+      .expect('x-go-pprof', '1')
+      .expect('content-type', 'text/plain; charset=utf-8')
+      .expect('Unauthorized\n');
+  });
+
+  it('serves the index, the profiles, and an endpoint of its own with its row', async () => {
+    await get('').expect(200, /Types of profiles available:[\s\S]*>uptime</);
+    await get('uptime').expect(200, /^\d+(\.\d+)?\n$/);
+    await get('heap').expect(200).expect('content-disposition', 'attachment; filename="heap"');
+  });
+
+  it('takes captures in code', async () => {
+    const profiler = app.get(ProfilerService);
+    const captured = await profiler.cpuProfile({ seconds: 0.1, hz: 1000 });
+    expect(captured.profile.sampleTypes.map(({ type }) => type)).toEqual(['samples', 'cpu']);
+    expect((await captured.encode()).subarray(0, 2)).toEqual(Buffer.from([0x1f, 0x8b]));
+    const heap = await profiler.heapProfile();
+    expect([...samplesOf(heap.profile)].some(({ stack }) => stack[0]?.name === '(ArrayBuffers)')).toBe(true);
+    expect(profiler.profiles().map(({ name }) => name)).toEqual(['heap']);
+  });
+
+  it('has each endpoint as a value', async () => {
+    const { status, headers, body } = await app.get(PprofHandler).serve('heap', { query: 'gc=1' });
+    expect(status).toBe(200);
+    expect(headers['content-type']).toBe('application/octet-stream');
+    expect(body.length).toBeGreaterThan(100);
+    expect((await app.get(PprofHandler).serve('nope')).status).toBe(404);
+  });
+
+  it('describes each of its endpoints', async () => {
+    const { text } = await get('');
+    const descriptions = [...text.matchAll(/<td><p>([^<]*) </g)].map(([, description]) => description!);
+    expect(descriptions).toHaveLength(4);
+    expect(descriptions.every((description) => description.length > 20)).toBe(true);
+  });
+});
