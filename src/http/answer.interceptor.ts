@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import { defer, from, lastValueFrom, mergeAll, type Observable, of } from 'rxjs';
-import { takeOver, toAnswer, writeAnswer } from './answer.js';
+import { type PprofAnswer, takeOver, toAnswer, writeAnswer } from './answer.js';
 import { endpointOf } from './endpoint.js';
 import { goException } from './errors.js';
 import { type Exchange, exchangeOfContext } from './exchange.js';
@@ -36,21 +36,22 @@ async function answer(
   response: ServerResponse,
 ): Promise<void> {
   const { mount, target } = exchange;
-  let result;
+  const write = (result: PprofAnswer): void => {
+    if (mount.closing && !response.headersSent) response.setHeader('connection', 'close');
+    writeAnswer(response, result);
+  };
   try {
     const endpoint = endpointOf(context.getClass());
     // A router may be more lenient than Go, where requests do not come in by the front door.
     if (endpoint && !(target.kind === 'name' && target.name === endpoint.name))
       throw goException('unknownProfile');
-    const returned = await lastValueFrom(throughInterceptors(exchange, context, next), {
+    const result = await lastValueFrom(throughInterceptors(exchange, context, next), {
       defaultValue: undefined,
     });
-    result = toAnswer(returned, endpoint?.name ?? '');
+    write(toAnswer(result, endpoint?.name ?? ''));
   } catch (error) {
-    result = answerOf(error);
+    write(answerOf(error)); // also where a user's endpoint answered with what no response can be
   }
-  if (mount.closing && !response.headersSent) response.setHeader('connection', 'close');
-  writeAnswer(response, result);
 }
 
 function throughInterceptors(

@@ -80,7 +80,9 @@ function isAnswer(result: unknown): result is PprofAnswer {
 }
 
 function oneLine(message: string): string {
-  return message.replace(/[\r\n\0]+/g, ' ').trim();
+  return String(message)
+    .replace(/[\r\n\0]+/g, ' ')
+    .trim();
 }
 
 /** What is used of Fastify's request and reply; Express's are Node's own. */
@@ -124,6 +126,7 @@ export function takeOver(response: object): ServerResponse {
 /** Writes an answer and ends the response; nothing happens if the client is gone. */
 export function writeAnswer(response: ServerResponse, { status, headers, body }: PprofAnswer): void {
   if (response.headersSent || response.destroyed) return;
+  response.removeHeader('content-disposition'); // of an answer that could not be written
   response.statusCode = status;
   setHeaders(response, headers);
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;

@@ -21,11 +21,17 @@ interface StatusCarrier {
 
 /** Every error as an answer: the one place where errors of the domain become HTTP. */
 export function answerOf(error: unknown): PprofAnswer {
-  if (carriesStatus(error)) return goError(error.getStatus(), error.message);
+  if (carriesStatus(error)) return goError(statusOf(error), error.message);
   if (error instanceof ProfilerBusyError)
     return goError(500, `Could not enable CPU profiling: ${error.message}`);
   new Logger('PprofModule').error(error instanceof Error ? (error.stack ?? error.message) : error);
   return goError(500, 'Internal Server Error');
+}
+
+/** An exception may carry anything; a status that HTTP does not know takes the process down when it is written. */
+function statusOf(error: StatusCarrier): number {
+  const status = error.getStatus();
+  return Number.isInteger(status) && status >= 300 && status <= 599 ? status : 500;
 }
 
 function carriesStatus(error: unknown): error is StatusCarrier {

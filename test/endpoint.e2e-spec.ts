@@ -1,0 +1,132 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Get, HttpException, Injectable, Module, Post, Req } from '@nestjs/common';
+import { type PprofAnswer, PprofEndpoint, pprofRequest } from '../src/index.js';
+import { ADAPTERS, closeApps, startApp } from './support/app.js';
+import { request } from './support/http.js';
+
+@Injectable()
+class Clock {
+  readonly now = 12;
+}
+
+const circular: Record<string, unknown> = {};
+circular.self = circular;
+
+/** What an endpoint may return, and what comes of it. */
+const RESULTS: Record<string, { result: () => unknown; status: number; type: string; text: string }> = {
+  text: { result: () => 'a\n', status: 200, type: 'text/plain; charset=utf-8', text: 'a\n' },
+  nothing: { result: () => undefined, status: 200, type: 'text/plain; charset=utf-8', text: '' },
+  number: { result: () => 7, status: 200, type: 'text/plain; charset=utf-8', text: '7' },
+  bytes: { result: () => Buffer.from('ab'), status: 200, type: 'application/octet-stream', text: 'ab' },
+  object: { result: () => ({ a: 1 }), status: 200, type: 'application/json; charset=utf-8', text: '{"a":1}' },
+  promise: { result: async () => 'later', status: 200, type: 'text/plain; charset=utf-8', text: 'later' },
+  answer: {
+    result: (): PprofAnswer => ({ status: 418, headers: { 'content-type': 'text/x-tea' }, body: 'tea' }),
+    status: 418,
+    type: 'text/x-tea',
+    text: 'tea',
+  },
+};
+
+/** What no response can be, and what code throws. */
+const FAULTS: Record<string, () => unknown> = {
+  'a status that there is not': () => ({ status: 9999, headers: {}, body: '' }),
+  'a header that breaks the line': () => ({ status: 200, headers: { 'x-a': 'a\r\nb: c' }, body: '' }),
+  'a body that is none': () => ({ status: 200, headers: {}, body: 7 }),
+  'an object that holds itself': () => circular,
+  'an Error': () => {
+    throw new Error('secret');
+  },
+  'a text': () => {
+    throw 'secret'; // oxlint-disable-line no-throw-literal
+  },
+  'an exception with a status that there is not': () => {
+    throw new HttpException('odd', 9999);
+  },
+};
+
+let next: () => unknown = () => '';
+
+@PprofEndpoint({ name: 'any', description: 'What the test wants.' })
+class AnyController {
+  @Get()
+  read(): unknown {
+    return next();
+  }
+}
+
+abstract class Inherited {
+  @Get()
+  read(@Req() incoming: object): unknown {
+    const { query, method, url } = pprofRequest(incoming);
+    return { query, method, path: new URL(url).pathname };
+  }
+}
+
+@PprofEndpoint({ name: 'inherited', description: 'Its handler is from a class above.' })
+class InheritingController extends Inherited {}
+
+@PprofEndpoint({ name: 'both', description: 'Reads and sets.', methods: ['GET', 'POST'] })
+class BothController {
+  constructor(private readonly clock: Clock) {}
+
+  @Get()
+  read(): string {
+    return `${this.clock.now}`;
+  }
+
+  @Post()
+  set(@Req() { body }: { body: { to: number } }): string {
+    return `set to ${body.to}`;
+  }
+}
+
+@Module({ controllers: [AnyController, InheritingController, BothController], providers: [Clock] })
+class FeatureModule {}
+
+afterEach(closeApps);
+
+describe.each(ADAPTERS)("an application's own endpoint on %s", (adapter) => {
+  const start = async (): Promise<string> => (await startApp(adapter, { imports: [FeatureModule] })).base;
+
+  it.each(Object.entries(RESULTS))('may return %s', async (_, { result, status, type, text }) => {
+    const base = await start();
+    next = result;
+    const answer = await request(`${base}/any`);
+    expect(answer).toMatchObject({ status, text });
+    expect(answer.headers).toMatchObject({ 'content-type': type, 'x-content-type-options': 'nosniff' });
+  });
+
+  it.each(Object.entries(FAULTS))('that gives %s answers 500, and the service goes on', async (_, fault) => {
+    const base = await start();
+    next = fault;
+    const answer = await request(`${base}/any`);
+    expect(answer.status).toBe(500);
+    expect(answer.headers['x-go-pprof']).toBe('1');
+    expect(answer.text).toMatch(/^.+\n$/);
+    expect(answer.text).not.toContain('secret');
+    next = () => 'on';
+    expect((await request(`${base}/any`)).text).toBe('on');
+  });
+
+  it('may have its handler from a class above, and reads its request by Go’s rules', async () => {
+    const base = await start();
+    const { text } = await request(`${base}/inherited?a=%zz`);
+    expect(JSON.parse(text)).toEqual({ query: 'a=%zz', method: 'GET', path: '/debug/pprof/inherited' });
+  });
+
+  it('may take POST beside GET, and refuses the rest', async () => {
+    const base = await start();
+    expect((await request(`${base}/both`)).text).toBe('12');
+    const json = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"to":3}' };
+    expect(await request(`${base}/both`, json)).toMatchObject({ status: 200, text: 'set to 3' });
+    const refused = await request(`${base}/both`, { method: 'DELETE' });
+    expect(refused.status).toBe(405);
+    expect(refused.headers.allow).toBe('GET, HEAD, POST');
+  });
+
+  it('answers HEAD without a body', async () => {
+    const base = await start();
+    expect(await request(`${base}/both`, { method: 'HEAD' })).toMatchObject({ status: 200, text: '' });
+  });
+});
