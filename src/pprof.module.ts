@@ -5,7 +5,7 @@ import { PprofHandler } from './http/pprof-handler.js';
 import type { PprofRuntimeOptions, ResolvedPprofOptions } from './interfaces/pprof-options.interface.js';
 import { PPROF_MODULE_OPTIONS, PPROF_OPTIONS, PPROF_SAMPLING } from './pprof.constants.js';
 import { ASYNC_OPTIONS_TYPE, ConfigurableModuleClass, OPTIONS_TYPE } from './pprof.module-definition.js';
-import { checkAsyncOptions, resolveRuntimeOptions } from './pprof.options.js';
+import { checkAsyncOptions, checkIsObject, resolveRuntimeOptions } from './pprof.options.js';
 import { CpuProfiler } from './profiling/cpu-profiler.js';
 import { HeapProfiler } from './profiling/heap-profiler.js';
 import { ProfileRegistry } from './profiling/profile-registry.js';
@@ -58,6 +58,7 @@ export class PprofModule extends ConfigurableModuleClass {
    * @throws Error that names an option which is unknown or has a value that it does not take
    */
   static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
+    checkIsObject(options);
     return super.forRoot(options);
   }
 
@@ -73,6 +74,7 @@ export class PprofModule extends ConfigurableModuleClass {
    * })
    */
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    checkIsObject(options);
     checkAsyncOptions(options);
     return super.forRootAsync(options);
   }

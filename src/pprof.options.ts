@@ -26,7 +26,9 @@ const isInteger = (min: number, max?: number) => (value: unknown) =>
   Number.isInteger(value) && isNumber(min, max)(value);
 const isFunction = (value: unknown): boolean => typeof value === 'function';
 const isClassOrInstance = (method: string) => (value: unknown) =>
-  isFunction(value) || (isRecord(value) && isFunction(value[method]));
+  isFunction(
+    (Object(typeof value === 'function' ? value.prototype : value) as Record<string, unknown>)[method],
+  );
 
 /** No segment of dots alone: clients resolve these before they send a path. */
 const PATH = /^\/?(?!\.{1,2}(\/|$))[\w.~-]+(\/(?!\.{1,2}(\/|$))[\w.~-]+)*\/?$/;
@@ -140,6 +142,12 @@ export function checkAsyncOptions(options: object): void {
   if (!SOURCES.some((name) => isFunction((options as Record<string, unknown>)[name]))) {
     throw new Error(`PprofModule: forRootAsync takes one of ${SOURCES.join(', ')}`);
   }
+}
+
+/** @throws Error if the options are no object */
+export function checkIsObject(options: unknown): void {
+  if (!isRecord(options))
+    throw new Error(`PprofModule: the options are ${shown(options)}; they take an object`);
 }
 
 function resolve(rules: Readonly<Record<string, OptionRule>>, options: object): object {

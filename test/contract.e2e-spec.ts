@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
 import { gunzipSync } from 'node:zlib';
 import {
   type CallHandler,
@@ -14,6 +15,9 @@ import { PprofHandler, type PprofModuleOptions, ProfilerBusyError, ProfilerServi
 import { type AdapterName, ADAPTERS, closeApps, startApp, type TestApp } from './support/app.js';
 import { checkRow, CONTRACT } from './support/contract.js';
 import { type Answer, request } from './support/http.js';
+
+// From Node 22 on V8's profilers do not know code compiled by on-stack replacement before they start (docs/profiles.md).
+setFlagsFromString('--no-use-osr');
 
 const BUSY = 'Could not enable CPU profiling: cpu profiling already in use\n';
 const TIMEOUT = "profile duration exceeds server's WriteTimeout\n";
@@ -266,7 +270,7 @@ describe.each(ADAPTERS)('the HTTP contract on %s', (adapter) => {
         await request(`${base}/heap`);
         await profiler.cpuProfile({ seconds: 0.005 });
       }
-      await until(() => !resources().includes('TCPSocketWrap'));
+      await until(() => resources().join() === before.join()); // Node's own timers come and go
       expect(resources()).toEqual(before);
       expect((await request(`${base}/profile?seconds=1`)).status).toBe(200);
     });

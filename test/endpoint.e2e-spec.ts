@@ -1,6 +1,7 @@
+import { Readable } from 'node:stream';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Get, HttpException, Injectable, Module, Post, Req } from '@nestjs/common';
-import { type PprofAnswer, PprofEndpoint, pprofRequest } from '../src/index.js';
+import { type PprofAnswer, PprofEndpoint, type PprofEndpointOptions, pprofRequest } from '../src/index.js';
 import { ADAPTERS, closeApps, startApp } from './support/app.js';
 import { request } from './support/http.js';
 
@@ -20,6 +21,18 @@ const RESULTS: Record<string, { result: () => unknown; status: number; type: str
   bytes: { result: () => Buffer.from('ab'), status: 200, type: 'application/octet-stream', text: 'ab' },
   object: { result: () => ({ a: 1 }), status: 200, type: 'application/json; charset=utf-8', text: '{"a":1}' },
   promise: { result: async () => 'later', status: 200, type: 'text/plain; charset=utf-8', text: 'later' },
+  'an ArrayBuffer': {
+    result: () => new Uint8Array([97]).buffer,
+    status: 200,
+    type: 'application/octet-stream',
+    text: 'a',
+  },
+  'an answer without a type': {
+    result: () => ({ status: 202, headers: {}, body: 'a' }),
+    status: 202,
+    type: 'text/plain; charset=utf-8',
+    text: 'a',
+  },
   answer: {
     result: (): PprofAnswer => ({ status: 418, headers: { 'content-type': 'text/x-tea' }, body: 'tea' }),
     status: 418,
@@ -34,6 +47,14 @@ const FAULTS: Record<string, () => unknown> = {
   'a header that breaks the line': () => ({ status: 200, headers: { 'x-a': 'a\r\nb: c' }, body: '' }),
   'a body that is none': () => ({ status: 200, headers: {}, body: 7 }),
   'an object that holds itself': () => circular,
+  'a stream': () => Readable.from(['a']),
+  'an exception that cannot even be read': () => {
+    throw Object.assign(new Error('secret'), {
+      getStatus: () => {
+        throw new Error('secret');
+      },
+    });
+  },
   'an Error': () => {
     throw new Error('secret');
   },
@@ -125,8 +146,53 @@ describe.each(ADAPTERS)("an application's own endpoint on %s", (adapter) => {
     expect(refused.headers.allow).toBe('GET, HEAD, POST');
   });
 
+  it.each([
+    ['a list of messages', new HttpException({ message: ['a', 'b'] }, 422), 422, 'a, b\n'],
+    ['a message of lines', new HttpException('a\nb', 409), 409, 'a b\n'],
+  ])('answers %s in one line', async (_, exception, status, text) => {
+    const base = await start();
+    next = () => {
+      throw exception;
+    };
+    expect(await request(`${base}/any`)).toMatchObject({ status, text });
+  });
+
   it('answers HEAD without a body', async () => {
     const base = await start();
     expect(await request(`${base}/both`, { method: 'HEAD' })).toMatchObject({ status: 200, text: '' });
+  });
+});
+
+/** Decorates a class that has a handler for each of the decorators. */
+function decorate(options: object, handlers: readonly MethodDecorator[]): void {
+  class Odd {}
+  const prototype = Odd.prototype as Record<string, unknown>;
+  handlers.forEach((handler, i) => {
+    prototype[`handle${i}`] = () => '';
+    handler(prototype, `handle${i}`, Object.getOwnPropertyDescriptor(prototype, `handle${i}`)!);
+  });
+  PprofEndpoint(options as PprofEndpointOptions)(Odd);
+}
+
+describe('@PprofEndpoint', () => {
+  it.each([
+    [{ name: 'x' }, [Get()], 'the description is undefined; it takes a sentence'],
+    [{ description: 'x' }, [Get()], 'the name is undefined; it takes letters, digits and ._-'],
+    [
+      { name: 'x', description: 'x', methods: ['PUT'] },
+      [Get()],
+      'the list of methods is ["PUT"]; it takes GET and POST',
+    ],
+    [
+      { name: 'x', description: 'x', methods: [] },
+      [Get()],
+      'the list of methods is []; it takes GET and POST',
+    ],
+    [{ name: 'x', description: 'x', method: 'POST' }, [Get()], 'unknown option "method"'],
+    [{ name: 'x', description: 'x', methods: ['POST'] }, [Get()], '"x" takes POST and has no handler for it'],
+    [{ name: 'x', description: 'x' }, [], '"x" takes GET and has no handler for it'],
+    [{ name: 'x', description: 'x' }, [Get(), Get('sub')], 'a handler of "x" has a path of its own'],
+  ])('refuses %j: %#', (options, handlers, message) => {
+    expect(() => decorate(options, handlers)).toThrow(`PprofEndpoint: ${message}`);
   });
 });

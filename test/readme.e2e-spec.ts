@@ -10,7 +10,14 @@ import {
 } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import request from 'supertest';
-import { PprofEndpoint, PprofHandler, PprofModule, ProfilerService, samplesOf } from '../src/index.js';
+import {
+  PprofEndpoint,
+  PprofHandler,
+  PprofModule,
+  ProfilerArgumentError,
+  ProfilerService,
+  samplesOf,
+} from '../src/index.js';
 
 @Injectable()
 class AdminGuard implements CanActivate {
@@ -82,6 +89,24 @@ describe("the README's application", () => {
     expect(headers['content-type']).toBe('application/octet-stream');
     expect(body.length).toBeGreaterThan(100);
     expect((await app.get(PprofHandler).serve('nope')).status).toBe(404);
+  });
+
+  it.each([
+    ['?seconds=0'],
+    [new URLSearchParams({ seconds: '0' })],
+    [{ seconds: '0' }],
+    [{ seconds: ['0', '1'] }],
+  ])('takes the parameters of an endpoint as a text or parsed: %j', async (query) => {
+    const { status, body } = await app.get(PprofHandler).serve('heap', { query });
+    expect([status, body]).toEqual([400, 'invalid value for "seconds" - must be a positive integer\n']);
+  });
+
+  it('refuses what is no option of a capture, and the next capture works', async () => {
+    const profiler = app.get(ProfilerService);
+    const odd = { seconds: '1', signal: {} } as unknown as { seconds: number; signal: AbortSignal };
+    await expect(profiler.cpuProfile({ ...odd, signal: undefined })).rejects.toThrow(ProfilerArgumentError);
+    await expect(profiler.cpuProfile({ ...odd, seconds: 1 })).rejects.toThrow(ProfilerArgumentError);
+    await profiler.cpuProfile({ seconds: 0.01 });
   });
 
   it('describes each of its endpoints', async () => {

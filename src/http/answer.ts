@@ -54,11 +54,27 @@ export function goError(
   return { status, headers: { ...TEXT, 'x-go-pprof': '1', ...headers }, body: `${oneLine(message)}\n` };
 }
 
-/** What a controller returned, as an answer: bytes become a file named after the endpoint, objects JSON. */
+/**
+ * What a controller returned, as an answer: bytes become a file named after the endpoint, objects JSON.
+ *
+ * @throws TypeError for a stream
+ */
 export function toAnswer(result: unknown, endpoint: string): PprofAnswer {
   if (result instanceof Uint8Array) return attachment(endpoint, result);
-  if (isAnswer(result)) return result;
+  if (result instanceof ArrayBuffer) return attachment(endpoint, new Uint8Array(result));
+  if (isAnswer(result)) return { ...result, headers: { ...headersOf(result.body), ...result.headers } };
+  if (isStream(result))
+    throw new TypeError(`the endpoint ${endpoint} returned a stream: it takes text, bytes or an object`);
   return typeof result === 'object' ? json(result) : text(String(result ?? ''));
+}
+
+function headersOf(body: string | Uint8Array): Readonly<Record<string, string>> {
+  return typeof body === 'string' ? TEXT : { 'content-type': 'application/octet-stream' };
+}
+
+function isStream(result: unknown): boolean {
+  const { pipe, getStream } = Object(result) as { pipe?: unknown; getStream?: unknown };
+  return typeof pipe === 'function' || typeof getStream === 'function';
 }
 
 function json(value: unknown): PprofAnswer {

@@ -1,7 +1,7 @@
 import { applyDecorators, Res, SetMetadata, UseFilters, UseGuards, UseInterceptors } from '@nestjs/common';
 import { MetadataScanner } from '@nestjs/core';
 import { AnswerInterceptor } from './answer.interceptor.js';
-import { markedAs, placedAt, type PprofEndpointOptions } from './endpoint.js';
+import { checkedEndpoint, checkHandlers, markedAs, placedAt, type PprofEndpointOptions } from './endpoint.js';
 import { GoErrorFilter } from './go-error.filter.js';
 import { PprofGuard } from './pprof.guard.js';
 
@@ -16,7 +16,8 @@ const BEYOND_PARAMETERS = 15;
  * interceptors, with Go's error texts, and with a row in the index. List the class in the `controllers` of any of your
  * modules.
  *
- * A handler returns a string (text), bytes (a download), an object (JSON), or a {@link PprofAnswer}; `pprofRequest(@Req() request)` has
+ * There is one handler for each method, without a path of its own. It returns a string (text), bytes (a download), an
+ * object (JSON), or a {@link PprofAnswer} for a status and headers of its own, in place of `@HttpCode()`; `pprofRequest(@Req() request)` has
  * the parameters by Go's rules and a signal that is aborted when the client goes away.
  *
  * @example
@@ -28,17 +29,16 @@ const BEYOND_PARAMETERS = 15;
  *   }
  * }
  *
+ * @throws Error that names what is wrong with the options or the handlers
  * @publicApi
  */
-export function PprofEndpoint({
-  name,
-  description,
-  methods = ['GET'],
-}: PprofEndpointOptions): ClassDecorator {
-  if (!/^[\w.-]*$/.test(name)) {
-    throw new Error(`PprofEndpoint: the name is ${JSON.stringify(name)}; it takes letters, digits and ._-`);
-  }
-  return applyDecorators(AnsweredByPprof(name), markedAs({ name, description, methods })) as ClassDecorator;
+export function PprofEndpoint(options: PprofEndpointOptions): ClassDecorator {
+  const endpoint = checkedEndpoint(options);
+  return applyDecorators(
+    checkHandlers(endpoint),
+    AnsweredByPprof(endpoint.name),
+    markedAs(endpoint),
+  ) as ClassDecorator;
 }
 
 /** What all our controllers share, endpoints or not: guard, interceptor, filter, and an answer that we write. */

@@ -1,4 +1,5 @@
-import { Controller, SetMetadata, VERSION_NEUTRAL } from '@nestjs/common';
+import { Controller, RequestMethod, SetMetadata, VERSION_NEUTRAL } from '@nestjs/common';
+import { MetadataScanner } from '@nestjs/core';
 
 /** What an endpoint is called and what the index says of it. */
 export interface PprofEndpointOptions {
@@ -17,6 +18,53 @@ export interface PprofEndpointOptions {
 export type Endpoint = Required<PprofEndpointOptions>;
 
 const ENDPOINT = 'nestjs-pprof:endpoint';
+
+const METHODS: ReadonlySet<string> = new Set(['GET', 'POST']);
+
+/**
+ * An endpoint's options with their defaults.
+ *
+ * @throws Error that names what is wrong
+ */
+export function checkedEndpoint({
+  name,
+  description,
+  methods = ['GET'],
+  ...rest
+}: PprofEndpointOptions): Endpoint {
+  if (typeof name !== 'string' || !/^[\w.-]*$/.test(name))
+    throw refusal('name', name, 'letters, digits and ._-');
+  if (typeof description !== 'string' || !description)
+    throw refusal('description', description, 'a sentence');
+  if (!methods.length || !methods.every((method) => METHODS.has(method))) {
+    throw refusal('list of methods', methods, 'GET and POST');
+  }
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) throw new Error(`PprofEndpoint: unknown option "${unknown}"`);
+  return { name, description, methods };
+}
+
+function refusal(what: string, value: unknown, takes: string): Error {
+  return new Error(`PprofEndpoint: the ${what} is ${JSON.stringify(value)}; it takes ${takes}`);
+}
+
+/** Checks that a controller has a handler for each method of its endpoint, and none at a path below it. */
+export function checkHandlers({ name, methods }: Endpoint): ClassDecorator {
+  return ({ prototype }) => {
+    const handlers = new MetadataScanner()
+      .getAllMethodNames(prototype as object)
+      .map((key) => (prototype as Record<string, object>)[key]!)
+      .filter((handler) => Reflect.hasMetadata('method', handler));
+    const taken = new Set(
+      handlers.map((handler) => RequestMethod[Reflect.getMetadata('method', handler) as number]),
+    );
+    const below = handlers.find((handler) => Reflect.getMetadata('path', handler) !== '/');
+    if (below)
+      throw new Error(`PprofEndpoint: a handler of "${name}" has a path of its own; an endpoint is one path`);
+    const missing = methods.find((method) => !taken.has(method) && !taken.has('ALL'));
+    if (missing) throw new Error(`PprofEndpoint: "${name}" takes ${missing} and has no handler for it`);
+  };
+}
 
 /** The metadata of an endpoint's controller; undefined for other classes. */
 export function endpointOf(controller: object): Endpoint | undefined {

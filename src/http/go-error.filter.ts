@@ -2,6 +2,8 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs
 import { ProfilerBusyError } from '../profiling/errors.js';
 import { goError, type PprofAnswer, takeOver, writeAnswer } from './answer.js';
 
+const logger = new Logger('PprofModule');
+
 /**
  * Makes every exception before or around an endpoint an answer as Go's: those of guards (the application's global ones
  * too) keep their status. As the controller's own filter it comes before the application's.
@@ -13,27 +15,37 @@ export class GoErrorFilter implements ExceptionFilter {
   }
 }
 
-/** What is known of an exception of Nest's; there may be more than one copy of its class. */
-interface StatusCarrier {
-  getStatus(): number;
-  readonly message: string;
-}
-
-/** Every error as an answer: the one place where errors of the domain become HTTP. */
+/** Every error as an answer: the one place where errors of the domain become HTTP. It never throws. */
 export function answerOf(error: unknown): PprofAnswer {
-  if (carriesStatus(error)) return goError(statusOf(error), error.message);
-  if (error instanceof ProfilerBusyError)
-    return goError(500, `Could not enable CPU profiling: ${error.message}`);
-  new Logger('PprofModule').error(error instanceof Error ? (error.stack ?? error.message) : error);
+  try {
+    if (carriesStatus(error)) return goError(statusOf(error), messageOf(error));
+    if (error instanceof ProfilerBusyError)
+      return goError(500, `Could not enable CPU profiling: ${error.message}`);
+    logger.error(error instanceof Error ? (error.stack ?? error.message) : error);
+  } catch (failure) {
+    logger.error(failure); // an exception may be anything, and what it says of itself may throw
+  }
   return goError(500, 'Internal Server Error');
 }
 
-/** An exception may carry anything; a status that HTTP does not know takes the process down when it is written. */
+/** What is used of Nest's HttpException; there may be more than one copy of its class. */
+interface StatusCarrier extends Error {
+  getStatus(): number;
+  getResponse?(): unknown;
+}
+
+function carriesStatus(error: unknown): error is StatusCarrier {
+  return error instanceof Error && typeof (error as Partial<StatusCarrier>).getStatus === 'function';
+}
+
+/** A status that HTTP does not know fails when it is written. */
 function statusOf(error: StatusCarrier): number {
   const status = error.getStatus();
   return Number.isInteger(status) && status >= 300 && status <= 599 ? status : 500;
 }
 
-function carriesStatus(error: unknown): error is StatusCarrier {
-  return error instanceof Error && typeof (error as Partial<StatusCarrier>).getStatus === 'function';
+/** Nest puts a list of messages into the response only. */
+function messageOf(error: StatusCarrier): string {
+  const { message } = Object(error.getResponse?.()) as { message?: unknown };
+  return Array.isArray(message) ? message.join(', ') : error.message;
 }

@@ -6,6 +6,21 @@
 const MAX_INT64 = 2n ** 63n - 1n;
 const DECIMAL = /^[+-]?[0-9]+$/;
 
+/** Parameters as whoever asks in code has them: raw, or parsed. */
+export type QueryLike =
+  string | URLSearchParams | Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** The raw query, without its `?`. */
+export function rawQueryOf(query: QueryLike): string {
+  if (typeof query === 'string') return query.replace(/^\?/, '');
+  if (query instanceof URLSearchParams) return query.toString();
+  const parsed = new URLSearchParams();
+  for (const [name, values] of Object.entries(query)) {
+    for (const value of [values ?? []].flat()) parsed.append(name, value);
+  }
+  return parsed.toString();
+}
+
 /**
  * The first value of a parameter; empty if there is none.
  *

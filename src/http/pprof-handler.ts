@@ -9,16 +9,16 @@ import { INDEX_CSP, indexPage } from '../ui/index-page.js';
 import { attachment, html, type PprofAnswer, text } from './answer.js';
 import { badHz, goException, notImplemented, tooLong } from './errors.js';
 import { answerOf } from './go-error.filter.js';
-import { atoi, formValue, parseInt64 } from './go-query.js';
+import { atoi, formValue, parseInt64, type QueryLike, rawQueryOf } from './go-query.js';
 import { PprofMount } from './mount.js';
 
 /** What {@link PprofHandler.serve} is asked. */
 export interface PprofHandlerRequest {
   /**
-   * The raw query, without its `?`.
+   * The parameters: a raw query, or what a framework made of it.
    * @default ''
    */
-  readonly query?: string;
+  readonly query?: QueryLike;
   /**
    * `HEAD` makes all checks and captures nothing.
    * @default 'GET'
@@ -97,10 +97,11 @@ export class PprofHandler {
   }
 
   private async profile({ query = '', method, signal }: PprofHandlerRequest): Promise<PprofAnswer> {
-    const asked = parseInt64(formValue(query, 'seconds')) ?? 0;
+    const parameters = rawQueryOf(query);
+    const asked = parseInt64(formValue(parameters, 'seconds')) ?? 0;
     const seconds = asked > 0 ? asked : Math.min(DEFAULT_SECONDS, this.options.maxSeconds);
     this.checkDuration(seconds);
-    const hz = this.hz(formValue(query, 'hz'));
+    const hz = this.hz(formValue(parameters, 'hz'));
     if (method === 'HEAD') return attachment('profile', NO_BYTES);
     const captured = await this.cpu.profile({ seconds, hz, signal });
     return attachment('profile', await captured.encode());
@@ -111,8 +112,9 @@ export class PprofHandler {
     profile: NamedProfile,
     { query = '', method }: PprofHandlerRequest,
   ): Promise<PprofAnswer> {
-    const seconds = formValue(query, 'seconds');
-    const debug = atoi(formValue(query, 'debug'));
+    const parameters = rawQueryOf(query);
+    const seconds = formValue(parameters, 'seconds');
+    const debug = atoi(formValue(parameters, 'debug'));
     if (seconds !== '') {
       const parsed = parseInt64(seconds) ?? 0;
       if (parsed <= 0) throw goException('deltaSeconds');
@@ -122,7 +124,7 @@ export class PprofHandler {
     }
     if (debug !== 0) throw notImplemented(`debug on ${profile.name}`);
     if (method === 'HEAD') return attachment(profile.name, NO_BYTES);
-    const captured = await profile.collect({ gc: atoi(formValue(query, 'gc')) > 0 });
+    const captured = await profile.collect({ gc: atoi(formValue(parameters, 'gc')) > 0 });
     return attachment(profile.name, await captured.encode());
   }
 

@@ -22,7 +22,7 @@ export interface CpuProfileOptions {
    * @default the option `cpuProfileRate`
    */
   readonly hz?: number;
-  /** Ends the capture early: the profile holds what was sampled until then. */
+  /** Ends the capture early. That is no error: the profile holds what was sampled until then. */
   readonly signal?: AbortSignal;
 }
 
@@ -57,13 +57,16 @@ export class CpuProfiler implements OnModuleDestroy {
    * Samples for a time. Shutting down ends it early too.
    *
    * @throws ProfilerBusyError while another CPU capture runs
-   * @throws ProfilerArgumentError if a number is out of bounds
+   * @throws ProfilerArgumentError if an option is not what it takes
    */
   async profile({ seconds = 30, hz, signal }: CpuProfileOptions = {}): Promise<CapturedProfile> {
-    if (!(seconds > 0 && seconds <= MAX_SECONDS)) {
+    if (!(typeof seconds === 'number' && seconds > 0 && seconds <= MAX_SECONDS)) {
       throw new ProfilerArgumentError(
         `seconds is ${seconds}: it takes a number from above 0 to ${MAX_SECONDS}`,
       );
+    }
+    if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+      throw new ProfilerArgumentError('signal takes an AbortSignal');
     }
     const recording = this.begin(hz);
     await wait(seconds * 1000, signal, this.closing.signal);

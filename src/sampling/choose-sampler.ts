@@ -42,5 +42,6 @@ async function loadPprof(): Promise<PprofPackage> {
 }
 
 function firstLine(error: unknown): string {
-  return String(error instanceof Error ? error.message : error).split('\n')[0]!;
+  const [line = ''] = String(error instanceof Error ? error.message : error).split('\n');
+  return line.replace(/\.? *Tried: *$/, ''); // a list follows
 }

@@ -56,7 +56,7 @@ function rowOf({ name, description, count }: IndexRow, base: string): string {
     : [link(name, readByPprof ? 'download' : 'open')];
   return `<tr>
 <td class="count">${count ?? 0}</td>
-<td class="name">${link(text, name)}</td>
+<td class="name">${link(name, name)}</td>
 <td><p>${escaped(description)} <span class="links">${links.join(' ')}</span></p>${
     readByPprof ? `<code>go tool pprof ${escaped(base + name)}</code>` : ''
   }</td>
