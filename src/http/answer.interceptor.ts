@@ -1,11 +1,12 @@
 import type { ServerResponse } from 'node:http';
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import { defer, from, lastValueFrom, mergeAll, type Observable, of } from 'rxjs';
-import { type PprofAnswer, takeOver, toAnswer, writeAnswer } from './answer.js';
+import { type PprofAnswer, toAnswer } from './answer.js';
 import { endpointOf } from './endpoint.js';
 import { goException } from './errors.js';
 import { type Exchange, exchangeOfContext } from './exchange.js';
 import { answerOf } from './go-error.filter.js';
+import { takeOver, writeAnswer } from './response.js';
 
 /**
  * Runs an endpoint and writes its answer, out of reach of the application's global interceptors: to them the handler

@@ -1,5 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-
 /** What an endpoint answers. */
 export interface PprofAnswer {
   readonly status: number;
@@ -99,57 +97,4 @@ function oneLine(message: string): string {
   return String(message)
     .replace(/[\r\n\0]+/g, ' ')
     .trim();
-}
-
-/** What is used of Fastify's request and reply; Express's are Node's own. */
-interface Wrapping<T> {
-  readonly raw?: T;
-}
-interface FastifyReply extends Wrapping<ServerResponse> {
-  hijack?(): void;
-  getHeaders?(): Record<string, number | string | string[] | undefined>;
-}
-
-/** Node's own request behind an adapter's. */
-export function rawRequest(request: object): IncomingMessage {
-  return (request as Wrapping<IncomingMessage>).raw ?? (request as IncomingMessage);
-}
-
-/** Node's own response behind an adapter's. */
-export function rawResponse(response: object): ServerResponse {
-  return (response as Wrapping<ServerResponse>).raw ?? (response as ServerResponse);
-}
-
-/**
- * Takes a response away from the adapter, so that nothing between it and the socket (serializers, compression, hooks)
- * can change an answer. Headers that others have set before stay.
- */
-export function takeOver(response: object): ServerResponse {
-  const raw = rawResponse(response);
-  if (raw.headersSent) return raw;
-  const reply = response as FastifyReply;
-  if (reply.raw) {
-    reply.hijack?.();
-    // Fastify keeps headers (CORS, helmet, a guard's WWW-Authenticate) to itself until it sends.
-    for (const [name, value] of Object.entries(reply.getHeaders?.() ?? {})) {
-      if (value !== undefined) raw.setHeader(name, value);
-    }
-  }
-  setHeaders(raw, COMMON_HEADERS);
-  return raw;
-}
-
-/** Writes an answer and ends the response; nothing happens if the client is gone. */
-export function writeAnswer(response: ServerResponse, { status, headers, body }: PprofAnswer): void {
-  if (response.headersSent || response.destroyed) return;
-  response.removeHeader('content-disposition'); // of an answer that could not be written
-  response.statusCode = status;
-  setHeaders(response, headers);
-  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-  if (response.req.method !== 'HEAD') response.setHeader('content-length', bytes.length);
-  response.end(bytes);
-}
-
-function setHeaders(response: ServerResponse, headers: Readonly<Record<string, string>>): void {
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExecutionContext } from '@nestjs/common';
-import { rawRequest } from './answer.js';
 import type { PprofMount } from './mount.js';
+import { rawRequest } from './response.js';
 
 /** One request at our path. */
 export interface Exchange {

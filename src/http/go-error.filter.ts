@@ -1,6 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
 import { ProfilerBusyError } from '../profiling/errors.js';
-import { goError, type PprofAnswer, takeOver, writeAnswer } from './answer.js';
+import { goError, type PprofAnswer } from './answer.js';
+import { takeOver, writeAnswer } from './response.js';
 
 const logger = new Logger('PprofModule');
 

@@ -1,11 +1,11 @@
 import { type CanActivate, type ExecutionContext, ForbiddenException, Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
-import { rawRequest, rawResponse } from './answer.js';
 import { refusalByDefault } from './default-access.js';
 import { goException } from './errors.js';
 import { type Exchange, exchangeOfContext } from './exchange.js';
 import { FrontDoor } from './front-door.js';
+import { rawRequest, rawResponse } from './response.js';
 
 /** Asks the guards of the module's options, one after the other; with none, the rules for those who set none. */
 @Injectable()

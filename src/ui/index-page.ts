@@ -50,9 +50,8 @@ ${sorted.map((row) => rowOf(row, base)).join('\n')}
 function rowOf({ name, description, count }: IndexRow, base: string): string {
   const profile = count !== undefined;
   const readByPprof = profile || name === 'profile';
-  const text = profile ? `${name}?debug=1` : name;
   const links = profile
-    ? [link(text, 'text'), link(name, 'download')]
+    ? [link(`${name}?debug=1`, 'text'), link(name, 'download')]
     : [link(name, readByPprof ? 'download' : 'open')];
   return `<tr>
 <td class="count">${count ?? 0}</td>
