@@ -7,7 +7,7 @@ const SHARES = { hotA: 70, hotB: 30 };
 const TOLERANCE = 3;
 
 /** 4,500 samples at 1000 Hz, and enough of them on a machine that has more to do. */
-const SECONDS = 5;
+const SECONDS = 8;
 
 describe.each([
   { sampler: 'pprof', file: 'cpu.mjs', adapter: 'express' },
@@ -83,9 +83,9 @@ describe.each([
 
     if (sampler === 'pprof') {
       it('-list shows the line of the call in callers', async () => {
-        const listed = linesOf(await goPprof('-list', '^turn$', path));
+        const listed = linesOf(await goPprof('-list', '^runOnce$', path));
         const call = listed.find(({ source }) => source.includes('// the call'));
-        expect(call?.cum).toBeGreaterThan(SECONDS * 0.9);
+        expect(call?.cum).toBeGreaterThan(SECONDS * 0.7);
       });
     }
   });

@@ -8,6 +8,12 @@ setFlagsFromString('--no-use-osr');
 /** How long the event loop waits for a turn, in ms. */
 const SLICE = 5;
 
+/** A function of its own: Node 24 tells for a call in an optimized loop the line of the loop's head. */
+function runOnce({ run }, seed) {
+  run(seed); // the call
+  return seed;
+}
+
 /**
  * Keeps the thread busy for good. Each time the job runs that is furthest behind its share of the time so far, so in
  * any longer window the shares are exact. It calls through an array, which V8 does not inline.
@@ -29,7 +35,7 @@ module.exports = function spend(jobs) {
     const begin = performance.now();
     for (let now = begin; now - begin < SLICE;) {
       const next = furthestBehind();
-      jobs[next].run(next); // the call
+      runOnce(jobs[next], next);
       const after = performance.now();
       spent[next] += after - now;
       now = after;
