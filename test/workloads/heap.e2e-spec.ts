@@ -39,7 +39,8 @@ describe.each([
   it('shows what is held, where it was allocated', () => {
     expect(held.bytes).toBe(100 * MB);
     expect(error(profile.flat('inuse_space', 'holdObjects'), held.bytes)).toBeLessThan(TOLERANCE);
-    expect(profile.cumulative('inuse_space', 'holdObjects')).toBe(profile.flat('inuse_space', 'holdObjects'));
+    // Of what it calls, V8 may have sampled an allocation or two.
+    expect(error(profile.cumulative('inuse_space', 'holdObjects'), held.bytes)).toBeLessThan(TOLERANCE);
   });
 
   it(`shows how many objects these are${sampler === 'inspector' ? ', roughly, and says so' : ''}`, () => {
