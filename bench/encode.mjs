@@ -1,96 +1,96 @@
-// Encoding a profile: ours against pprof-format, the same profile in one run. Ratios count, not times.
-import { Function, Line, Location, Profile, Sample, StringTable, ValueType } from 'pprof-format';
-import { ProfileBuilder } from '../dist/esm/format/profile-builder.js';
-import { encodeProfile } from '../dist/esm/format/wire.js';
+// Building and encoding a profile: ours, the encoders of the peers, and Go's.
+import { ENCODERS } from './support/encoders.mjs';
+import { startGo } from './support/go.mjs';
+import { absentRows, spread } from './support/report.mjs';
+import { endAll, Series, startAll, takeTurns } from './support/rounds.mjs';
+import { ratios, summary } from './support/statistics.mjs';
 
+const SIZES = [20_000, 100_000];
 const DEPTH = 30;
 const PLACES = 5000;
-const ROUNDS = 7;
+const WAVES = 3;
+const ROUNDS = 4;
+const OURS = 'ours';
+const GO = 'Go';
+const STEPS = ['build', 'encode', 'both', 'gzip'];
 
-const HEADER = {
-  sampleTypes: [
-    { type: 'samples', unit: 'count' },
-    { type: 'cpu', unit: 'nanoseconds' },
-  ],
-  defaultSampleType: '',
-  periodType: { type: 'cpu', unit: 'nanoseconds' },
-  period: 10_000_000,
-  timeNanos: 1_764_000_000_000_000_000n,
-  durationNanos: 30_000_000_000,
-  comments: [],
-};
+export const title = 'Encoding';
 
-for (const samples of [1000, 20_000, 100_000]) {
-  const stacks = Array.from({ length: samples }, (_, i) =>
-    Array.from({ length: DEPTH }, (_, depth) => (i * 31 + depth * 977) % PLACES),
-  );
-  const times = { ours: [], peer: [] };
-  for (let round = 0; round < ROUNDS; round++) {
-    times.ours.push(timed(() => ours(stacks)));
-    times.peer.push(timed(() => peer(stacks)));
+export const how = `A profile of 20,000 and of 100,000 samples of ${DEPTH} frames, over ${PLACES} places in the code, from stacks in
+memory to the bytes of profile.proto, and gzip apart. Each encoder runs in a process of its own, warm after its first round; the
+first round of each process is a column of its own, since a service seldom makes a profile. Go is \`github.com/google/pprof/profile\`
+as Go's own tree has it. gzip is at the level that each uses: 1 for ours and Go, zlib's default for the others.`;
+
+export async function run(log) {
+  const later = new Series();
+  const first = new Series();
+  const failed = new Map();
+  for (let wave = 0; wave < WAVES; wave++) {
+    log(`encode: ${wave + 1} of ${WAVES}`);
+    for (const samples of SIZES) {
+      const children = await startAll('encode.mjs', Object.keys(ENCODERS), (name) => ({ name }), failed);
+      const go = await goAsChild(failed);
+      if (go) children.set(GO, go);
+      await takeTurns(children, ROUNDS, failed, async (name, child, round) => {
+        const measured = await child.ask('round', samples, DEPTH, PLACES);
+        measured.both = measured.build + measured.encode;
+        for (const what in measured) {
+          (round === 0 ? first : later).add(name, `${what} ${samples}`, measured[what]);
+        }
+      });
+      await endAll(children);
+    }
   }
-  const [mine, theirs] = [median(times.ours), median(times.peer)];
-  console.log(
-    `build and encode ${samples} samples of ${DEPTH} frames: ours ${mine.toFixed(0)} ms, ` +
-      `pprof-format ${theirs.toFixed(0)} ms, ratio ${(mine / theirs).toFixed(2)}`,
-  );
+  return report([...Object.keys(ENCODERS), GO], later, first, failed);
 }
 
-function ours(stacks) {
-  const builder = new ProfileBuilder();
-  for (let i = 0; i < PLACES; i++) {
-    builder.location({
-      address: i + 1,
-      functionName: `function${i}`,
-      filename: `/app/file${i % 100}.js`,
-      startLine: i,
-      line: i,
-      column: 0,
-    });
+async function goAsChild(failed) {
+  try {
+    const go = await startGo();
+    return { ask: (_, ...args) => go.round(...args), end: go.end };
+  } catch (error) {
+    failed.set(GO, error.message);
+    return undefined;
   }
-  for (const stack of stacks) builder.sample(stack, [1, 10_000_000]);
-  const work = encodeProfile(builder.build(HEADER, '/app/main.js'));
-  let step = work.next();
-  while (!step.done) step = work.next();
-  return step.value;
 }
 
-function peer(stacks) {
-  const stringTable = new StringTable();
-  const type = (name, unit) =>
-    new ValueType({ type: stringTable.dedup(name), unit: stringTable.dedup(unit) });
-  const functions = Array.from(
-    { length: PLACES },
-    (_, i) =>
-      new Function({
-        id: i + 1,
-        name: stringTable.dedup(`function${i}`),
-        filename: stringTable.dedup(`/app/file${i % 100}.js`),
-        startLine: i,
-      }),
-  );
-  const locations = functions.map(
-    ({ id }) => new Location({ id, address: id, line: [new Line({ functionId: id, line: id })] }),
-  );
-  return new Profile({
-    stringTable,
-    sampleType: [type('samples', 'count'), type('cpu', 'nanoseconds')],
-    periodType: type('cpu', 'nanoseconds'),
-    period: HEADER.period,
-    function: functions,
-    location: locations,
-    sample: stacks.map(
-      (stack) => new Sample({ locationId: stack.map((i) => i + 1), value: [1, 10_000_000] }),
-    ),
-  }).encode();
-}
-
-function timed(work) {
-  const before = performance.now();
-  work();
-  return performance.now() - before;
-}
-
-function median(times) {
-  return times.toSorted((a, b) => a - b)[times.length >> 1];
+function report(all, later, first, failed) {
+  const names = all.filter((name) => !failed.has(name));
+  const comparisons = [];
+  const tables = SIZES.map((samples) => {
+    const columns = [
+      '',
+      'build, ms',
+      'encode',
+      'both',
+      'ours ÷',
+      'first time: both',
+      'ours ÷',
+      'gzip',
+      'ours ÷',
+    ];
+    const ratio = (series, name, what, metric) => {
+      if (name === OURS) return '–';
+      const ratio = ratios(series.of(OURS, `${what} ${samples}`), series.of(name, `${what} ${samples}`));
+      const where = `${samples.toLocaleString('en')} samples`;
+      comparisons.push({ group: 'encode', metric, where, ours: OURS, peer: name, ratio });
+      return spread(ratio, 2);
+    };
+    const cell = (series, name, what) => spread(summary(series.of(name, `${what} ${samples}`)), 0);
+    const rows = names.map((name) => [
+      name,
+      ...STEPS.slice(0, 3).map((what) => cell(later, name, what)),
+      ratio(later, name, 'both', 'build and encode'),
+      cell(first, name, 'both'),
+      ratio(first, name, 'both', 'the first time'),
+      cell(later, name, 'gzip'),
+      ratio(later, name, 'gzip', 'gzip'),
+    ]);
+    return {
+      title: `Build and encode ${samples.toLocaleString('en')} samples of ${DEPTH} frames`,
+      columns,
+      rows: [...rows, ...absentRows(failed, columns.length)],
+    };
+  });
+  return { tables, comparisons };
 }

@@ -12,6 +12,7 @@ export type {
   PprofRuntimeOptions,
 } from './interfaces/pprof-options.interface.js';
 export { PprofModule } from './pprof.module.js';
+export type { CaptureEvent } from './profiling/capture-log.js';
 export type { CapturedProfile } from './profiling/captured-profile.js';
 export { type CpuProfileOptions, CpuProfiler } from './profiling/cpu-profiler.js';
 export {

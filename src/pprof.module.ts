@@ -1,4 +1,4 @@
-import { type DynamicModule, Logger, Module } from '@nestjs/common';
+import { type DynamicModule, Logger, Module, type OnApplicationBootstrap } from '@nestjs/common';
 import { FrontDoor } from './http/front-door.js';
 import { PprofMount } from './http/mount.js';
 import { PprofHandler } from './http/pprof-handler.js';
@@ -6,12 +6,17 @@ import type { PprofRuntimeOptions, ResolvedPprofOptions } from './interfaces/ppr
 import { PPROF_MODULE_OPTIONS, PPROF_OPTIONS, PPROF_SAMPLING } from './pprof.constants.js';
 import { ASYNC_OPTIONS_TYPE, ConfigurableModuleClass, OPTIONS_TYPE } from './pprof.module-definition.js';
 import { checkAsyncOptions, checkIsObject, resolveRuntimeOptions } from './pprof.options.js';
+import { CaptureLog } from './profiling/capture-log.js';
+import { ClassNames } from './profiling/class-names.js';
 import { CpuProfiler } from './profiling/cpu-profiler.js';
 import { HeapProfiler } from './profiling/heap-profiler.js';
+import { PlaceResolver } from './profiling/place-resolver.js';
 import { ProfileRegistry } from './profiling/profile-registry.js';
 import { ProfilerService } from './profiling/profiler.service.js';
 import { HeapProfile } from './profiling/profiles/heap.profile.js';
+import { SourceMapper } from './profiling/source-maps/source-mapper.js';
 import { chooseSampler } from './sampling/choose-sampler.js';
+import { processState } from './sampling/process-state.js';
 import type { Sampling } from './sampling/sampler.js';
 
 /**
@@ -40,18 +45,22 @@ import type { Sampling } from './sampling/sampler.js';
       },
       inject: [PPROF_OPTIONS],
     },
+    CaptureLog,
+    ClassNames,
     CpuProfiler,
     FrontDoor,
     HeapProfile,
     HeapProfiler,
+    PlaceResolver,
     PprofHandler,
     PprofMount,
     ProfileRegistry,
     ProfilerService,
+    SourceMapper,
   ],
   exports: [CpuProfiler, HeapProfiler, PprofHandler, ProfileRegistry, ProfilerService],
 })
-export class PprofModule extends ConfigurableModuleClass {
+export class PprofModule extends ConfigurableModuleClass implements OnApplicationBootstrap {
   /**
    * The endpoints under `path`, and `ProfilerService` for captures in code.
    *
@@ -77,5 +86,9 @@ export class PprofModule extends ConfigurableModuleClass {
     checkIsObject(options);
     checkAsyncOptions(options);
     return super.forRootAsync(options);
+  }
+  /** The boot is over, and so is the CPU profile that `nestjs-pprof/preload` takes of it. */
+  onApplicationBootstrap(): void {
+    processState().finishBoot?.();
   }
 }

@@ -5,6 +5,7 @@ import type {
   ResolvedPprofOptions,
 } from './interfaces/pprof-options.interface.js';
 import { CPU_RATE } from './profiling/cpu-profiler.js';
+import { DEFAULT_HEAP_RATE } from './sampling/sampler.js';
 
 /** An option: what it is if nobody sets it, what it takes, and whether a value is that. */
 interface OptionRule {
@@ -66,9 +67,15 @@ const RUNTIME_RULES: Readonly<Record<keyof PprofRuntimeOptions, OptionRule>> = {
     accepts: isInteger(CPU_RATE.min, CPU_RATE.max),
   },
   memProfileRate: {
-    fallback: 524_288,
+    fallback: DEFAULT_HEAP_RATE,
     takes: 'a whole number of bytes from 1 to 2147483647, or 0 for no heap sampling',
     accepts: isInteger(0, 0x7fff_ffff),
+  },
+  sourceMaps: { fallback: true, takes: 'true or false', accepts: isBoolean },
+  profileComments: {
+    fallback: [],
+    takes: 'a list of strings, such as ["commit 1a2b3c"]',
+    accepts: isListOf((entry) => typeof entry === 'string'),
   },
 };
 

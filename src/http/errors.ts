@@ -20,9 +20,9 @@ export function tooLong(maxSeconds: number): HttpException {
   return new HttpException(`seconds exceeds the maximum of ${maxSeconds}`, 400);
 }
 
-/** `hz` is ours, so its text is too. */
-export function badHz({ min, max }: { readonly min: number; readonly max: number }): HttpException {
-  return new HttpException(`invalid value for "hz" - must be an integer from ${min} to ${max}`, 400);
+/** For parameters that are ours and not Go's. */
+export function badValue(parameter: string, takes: string): HttpException {
+  return new HttpException(`invalid value for "${parameter}" - must be ${takes}`, 400);
 }
 
 /** What is planned and not there yet. */

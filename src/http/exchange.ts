@@ -24,6 +24,8 @@ export interface PprofRequest {
   readonly query: string;
   /** The address as the visitor used it. */
   readonly url: string;
+  /** Address at the other end of the socket, which may be a proxy's. */
+  readonly peer: string;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
 }
@@ -45,6 +47,7 @@ export function openExchange(
       method: request.method ?? 'GET',
       query: rawQuery(path),
       url: originOf(request) + path,
+      peer: request.socket?.remoteAddress ?? 'unknown',
       signal: whenGone(response),
     },
   };

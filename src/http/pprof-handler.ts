@@ -1,13 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { ResolvedPprofOptions } from '../interfaces/pprof-options.interface.js';
 import { PPROF_OPTIONS } from '../pprof.constants.js';
+import { CaptureLog } from '../profiling/capture-log.js';
+import type { CapturedProfile, DevToolsFormat } from '../profiling/captured-profile.js';
 import { commandLine } from '../profiling/command-line.js';
-import { CPU_RATE, CpuProfiler } from '../profiling/cpu-profiler.js';
+import { CPU_RATE, CpuProfiler, SAMPLER_NAMES, type SamplerName } from '../profiling/cpu-profiler.js';
 import { ProfileRegistry } from '../profiling/profile-registry.js';
 import type { NamedProfile } from '../profiling/profiles/named-profile.js';
 import { INDEX_CSP, indexPage } from '../ui/index-page.js';
 import { attachment, html, type PprofAnswer, text } from './answer.js';
-import { badHz, goException, notImplemented, tooLong } from './errors.js';
+import { badValue, goException, notImplemented, tooLong } from './errors.js';
 import { answerOf } from './go-error.filter.js';
 import { atoi, formValue, parseInt64, type QueryLike, rawQueryOf } from './go-query.js';
 import { PprofMount } from './mount.js';
@@ -31,6 +33,11 @@ export interface PprofHandlerRequest {
   readonly url?: string;
   /** The body of a POST. No endpoint that is there yet reads one. */
   readonly body?: Uint8Array;
+  /**
+   * Who asks, for the log and the event of a capture.
+   * @default 'code'
+   */
+  readonly peer?: string;
   /** Ends a capture early. */
   readonly signal?: AbortSignal;
 }
@@ -39,6 +46,10 @@ export interface PprofHandlerRequest {
 const DEFAULT_SECONDS = 30;
 
 const NO_BYTES = new Uint8Array();
+
+const IN_CODE = 'code';
+
+const CPU_FORMAT: DevToolsFormat = 'cpuprofile';
 
 /**
  * The endpoints as values: status, headers and body, to answer them in a controller of one's own. As Go's exported
@@ -60,6 +71,7 @@ export class PprofHandler {
     private readonly mount: PprofMount,
     private readonly cpu: CpuProfiler,
     private readonly registry: ProfileRegistry,
+    private readonly log: CaptureLog,
     @Inject(PPROF_OPTIONS) private readonly options: ResolvedPprofOptions,
   ) {}
 
@@ -87,7 +99,11 @@ export class PprofHandler {
   private index({ url = 'http://localhost:3000/debug/pprof/' }: PprofHandlerRequest): PprofAnswer {
     const rows = this.mount.endpoints
       .filter(({ name }) => name !== '')
-      .map(({ name, description }) => ({ name, description, count: this.registry.lookup(name)?.count() }));
+      .map(({ name, description }) => {
+        const named = this.registry.lookup(name);
+        const devToolsFormat = name === 'profile' ? CPU_FORMAT : named?.devToolsFormat;
+        return { name, description, count: named?.count(), devToolsFormat };
+      });
     return html(indexPage(url, rows), INDEX_CSP);
   }
 
@@ -96,21 +112,30 @@ export class PprofHandler {
     return text(commandLine(typeof cmdline === 'object' ? cmdline.redact : []).join('\0'));
   }
 
-  private async profile({ query = '', method, signal }: PprofHandlerRequest): Promise<PprofAnswer> {
+  private async profile({
+    query = '',
+    method,
+    signal,
+    peer = IN_CODE,
+  }: PprofHandlerRequest): Promise<PprofAnswer> {
     const parameters = rawQueryOf(query);
     const asked = parseInt64(formValue(parameters, 'seconds')) ?? 0;
     const seconds = asked > 0 ? asked : Math.min(DEFAULT_SECONDS, this.options.maxSeconds);
     this.checkDuration(seconds);
     const hz = this.hz(formValue(parameters, 'hz'));
-    if (method === 'HEAD') return attachment('profile', NO_BYTES);
-    const captured = await this.cpu.profile({ seconds, hz, signal });
-    return attachment('profile', await captured.encode());
+    const format = formatOf(parameters, CPU_FORMAT);
+    const sampler = samplerOf(parameters) ?? (format && 'inspector'); // which knows when each sample was
+    const gc = atoi(formValue(parameters, 'gc')) > 0;
+    if (method === 'HEAD') return download('profile', format, NO_BYTES);
+    return this.capture('profile', format, peer, () =>
+      this.cpu.profile({ seconds, hz, sampler, gc, signal }),
+    );
   }
 
   /** Go's `Handler(name)`, with its order of checks. */
   private async named(
     profile: NamedProfile,
-    { query = '', method }: PprofHandlerRequest,
+    { query = '', method, peer = IN_CODE }: PprofHandlerRequest,
   ): Promise<PprofAnswer> {
     const parameters = rawQueryOf(query);
     const seconds = formValue(parameters, 'seconds');
@@ -123,9 +148,23 @@ export class PprofHandler {
       throw notImplemented(`seconds on ${profile.name}`);
     }
     if (debug !== 0) throw notImplemented(`debug on ${profile.name}`);
-    if (method === 'HEAD') return attachment(profile.name, NO_BYTES);
-    const captured = await profile.collect({ gc: atoi(formValue(parameters, 'gc')) > 0 });
-    return attachment(profile.name, await captured.encode());
+    const format = formatOf(parameters, profile.devToolsFormat);
+    const gc = atoi(formValue(parameters, 'gc')) > 0;
+    if (method === 'HEAD') return download(profile.name, format, NO_BYTES);
+    return this.capture(profile.name, format, peer, () => profile.collect({ gc }));
+  }
+
+  private async capture(
+    profile: string,
+    format: DevToolsFormat | undefined,
+    peer: string,
+    take: () => Promise<CapturedProfile>,
+  ): Promise<PprofAnswer> {
+    const begin = performance.now();
+    const captured = await take();
+    const body = await (format ? captured.encodeForDevTools() : captured.encode());
+    this.log.report({ profile, peer, bytes: body.length, longestHoldMs: captured.longestHoldMs }, begin);
+    return download(profile, format, body);
   }
 
   private checkDuration(seconds: number): void {
@@ -137,7 +176,30 @@ export class PprofHandler {
   private hz(asked: string): number {
     if (asked === '') return this.options.cpuProfileRate;
     const hz = parseInt64(asked) ?? 0;
-    if (hz < CPU_RATE.min || hz > CPU_RATE.max) throw badHz(CPU_RATE);
+    if (hz < CPU_RATE.min || hz > CPU_RATE.max) {
+      throw badValue('hz', `an integer from ${CPU_RATE.min} to ${CPU_RATE.max}`);
+    }
     return hz;
   }
+}
+
+/** @param offered the one that the profile can be had in beside pprof's own */
+function formatOf(parameters: string, offered: DevToolsFormat | undefined): DevToolsFormat | undefined {
+  const asked = formValue(parameters, 'format');
+  if (asked === '') return undefined;
+  if (asked !== offered) throw badValue('format', offered ?? 'left out');
+  return offered;
+}
+
+function samplerOf(parameters: string): SamplerName | undefined {
+  const asked = formValue(parameters, 'sampler');
+  if (asked === '') return undefined;
+  const sampler = SAMPLER_NAMES.find((name) => name === asked);
+  if (!sampler) throw badValue('sampler', SAMPLER_NAMES.join(' or '));
+  return sampler;
+}
+
+/** DevTools know a file by its extension. */
+function download(profile: string, format: DevToolsFormat | undefined, body: Uint8Array): PprofAnswer {
+  return attachment(format ? `${profile}.${format}` : profile, body);
 }

@@ -47,6 +47,17 @@ export interface PprofRuntimeOptions {
    * @default 524288
    */
   memProfileRate?: number;
+  /**
+   * Frames show the source that a person wrote, where a source map says which.
+   * @default true
+   */
+  sourceMaps?: boolean;
+  /**
+   * Comments for each profile, beside those of the module: service, version, commit.
+   * @default []
+   * @example [`service ${name}`, `commit ${process.env.GIT_SHA}`]
+   */
+  profileComments?: readonly string[];
 }
 
 /** What shapes the module, and so has to be known before it exists, in `forRootAsync` too. */

@@ -3,29 +3,48 @@ import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import type { Profile } from '../format/profile.js';
 import { encodeProfile } from '../format/wire.js';
+import type { HoldMeter } from './hold-meter.js';
 import { runSliced } from './slices.js';
 
 const compress = promisify(gzip);
+
+/** What Chrome's DevTools and VS Code open, by its extension. */
+export type DevToolsFormat = 'cpuprofile' | 'heapprofile';
 
 /** The result of a capture. */
 export class CapturedProfile {
   constructor(
     /** The profile itself; `samplesOf(profile)` gives its samples as objects. */
     readonly profile: Profile,
+    private readonly holds: HoldMeter,
+    private readonly devToolsText: () => Generator<void, string[]>,
   ) {}
+
+  /** The longest time that the capture has held the event loop so far, in ms; V8's own work is in it. */
+  get longestHoldMs(): number {
+    return this.holds.longestMs;
+  }
 
   /** Gzipped profile.proto, as `go tool pprof` and scrapers read it. */
   async encode(): Promise<Buffer> {
-    const bytes = await runSliced(encodeProfile(this.profile));
+    const bytes = await runSliced(encodeProfile(this.profile), this.holds);
     return compress(bytes, { level: constants.Z_BEST_SPEED }); // Go's level too
   }
 
+  /** The JSON that Chrome's DevTools and VS Code open, as a `.cpuprofile` or `.heapprofile`. */
+  async encodeForDevTools(): Promise<Buffer> {
+    const pieces = await runSliced(this.devToolsText(), this.holds);
+    return Buffer.concat(pieces.map((piece) => Buffer.from(piece)));
+  }
+
   /**
-   * Writes {@link encode}'s result to a file, which `go tool pprof <path>` opens.
+   * Writes a file: {@link encodeForDevTools}'s result where the path ends in `.cpuprofile` or `.heapprofile`, else
+   * {@link encode}'s, which `go tool pprof <path>` opens.
    *
    * @throws Error of `node:fs` where the file cannot be written
    */
   async toFile(path: string): Promise<void> {
-    await writeFile(path, await this.encode());
+    const isForDevTools = /\.(cpu|heap)profile$/.test(path);
+    await writeFile(path, await (isForDevTools ? this.encodeForDevTools() : this.encode()));
   }
 }

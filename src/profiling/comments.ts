@@ -1,8 +1,14 @@
 import { hostname } from 'node:os';
 
-/** What each profile says of itself; `go tool pprof -comments` prints it. */
-export function comments(...about: string[]): string[] {
+/**
+ * What each profile says of itself; `go tool pprof -comments` prints it.
+ *
+ * @param given what the user adds: the option `profileComments`
+ * @param about what is true of this profile alone
+ */
+export function comments(given: readonly string[], ...about: readonly string[]): string[] {
   return [
+    ...given,
     ...about,
     `node ${process.version}, V8 ${process.versions.v8}, ${process.platform} ${process.arch}`,
     `host ${hostname()}, pid ${process.pid}`,

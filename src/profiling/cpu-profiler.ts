@@ -1,14 +1,17 @@
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { PPROF_OPTIONS, PPROF_SAMPLING } from '../pprof.constants.js';
 import type { ResolvedPprofOptions } from '../interfaces/pprof-options.interface.js';
-import { processState } from '../sampling/process-state.js';
-import type { CpuRecording, CpuSamples, Sampling } from '../sampling/sampler.js';
-import { CapturedProfile } from './captured-profile.js';
-import { comments, nowNanos } from './comments.js';
-import { ProfilerArgumentError, ProfilerBusyError, ProfilerNotStartedError } from './errors.js';
-import { runSliced } from './slices.js';
-import { buildStackProfile, type WeighedStack } from './stack-profile.js';
+import { chooseSampler } from '../sampling/choose-sampler.js';
+import { collectGarbage } from '../sampling/garbage.js';
+import { type CpuSampler, SAMPLER_NAMES, type SamplerName, type Sampling } from '../sampling/sampler.js';
+import type { CapturedProfile } from './captured-profile.js';
+import { beginCpuCapture, type CpuCapture, freeCpuCapture, refuseIfBusy } from './cpu-capture.js';
+import { endCpuCapture } from './cpu-profile.js';
+import { ProfilerArgumentError, ProfilerNotStartedError } from './errors.js';
+import { PlaceResolver } from './place-resolver.js';
 import { wait } from './wait.js';
+
+export { SAMPLER_NAMES, type SamplerName };
 
 /** How to take a CPU profile. */
 export interface CpuProfileOptions {
@@ -22,6 +25,18 @@ export interface CpuProfileOptions {
    * @default the option `cpuProfileRate`
    */
   readonly hz?: number;
+  /**
+   * What samples, for this capture only.
+   * @default the option `sampler`
+   */
+  readonly sampler?: SamplerName;
+  /**
+   * Collect the garbage first, which stops the process for as long as that takes. From Node 22 on V8's profiler does not
+   * know code that was compiled by on-stack replacement before the capture, and counts its time for the caller; after
+   * a collection it knows all.
+   * @default false
+   */
+  readonly gc?: boolean;
   /** Ends the capture early. That is no error: the profile holds what was sampled until then. */
   readonly signal?: AbortSignal;
 }
@@ -32,12 +47,6 @@ export const CPU_RATE = { min: 1, max: 1000 } as const;
 /** setTimeout takes no more than 2^31 - 1 ms. */
 const MAX_SECONDS = 2_147_483;
 
-interface Recording {
-  readonly hz: number;
-  readonly timeNanos: bigint;
-  readonly recording: CpuRecording;
-}
-
 /**
  * Takes CPU profiles of the main thread: V8's samples of what was executing. One at a time in a process.
  *
@@ -46,11 +55,13 @@ interface Recording {
 @Injectable()
 export class CpuProfiler implements OnModuleDestroy {
   private readonly closing = new AbortController();
-  private started: Recording | undefined;
+  private started: CpuCapture | undefined;
 
   constructor(
     @Inject(PPROF_SAMPLING) private readonly sampling: Sampling,
-    @Inject(PPROF_OPTIONS) private readonly options: ResolvedPprofOptions,
+    @Inject(PPROF_OPTIONS)
+    private readonly options: Pick<ResolvedPprofOptions, 'cpuProfileRate' | 'profileComments'>,
+    private readonly places: PlaceResolver,
   ) {}
 
   /**
@@ -59,7 +70,13 @@ export class CpuProfiler implements OnModuleDestroy {
    * @throws ProfilerBusyError while another CPU capture runs
    * @throws ProfilerArgumentError if an option is not what it takes
    */
-  async profile({ seconds = 30, hz, signal }: CpuProfileOptions = {}): Promise<CapturedProfile> {
+  async profile({
+    seconds = 30,
+    hz = this.options.cpuProfileRate,
+    sampler,
+    gc,
+    signal,
+  }: CpuProfileOptions = {}): Promise<CapturedProfile> {
     if (!(typeof seconds === 'number' && seconds > 0 && seconds <= MAX_SECONDS)) {
       throw new ProfilerArgumentError(
         `seconds is ${seconds}: it takes a number from above 0 to ${MAX_SECONDS}`,
@@ -68,9 +85,13 @@ export class CpuProfiler implements OnModuleDestroy {
     if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
       throw new ProfilerArgumentError('signal takes an AbortSignal');
     }
-    const recording = this.begin(hz);
+    checkRate(hz);
+    refuseIfBusy();
+    const cpu = sampler === undefined ? this.sampling.cpu : await cpuSamplerNamed(sampler);
+    if (gc) await collectGarbage();
+    const capture = beginCpuCapture(cpu, hz, gc);
     await wait(seconds * 1000, signal, this.closing.signal);
-    return this.end(recording);
+    return this.end(capture);
   }
 
   /**
@@ -80,8 +101,9 @@ export class CpuProfiler implements OnModuleDestroy {
    * @throws ProfilerBusyError while another CPU capture runs
    * @throws ProfilerArgumentError if `hz` is out of bounds
    */
-  start(hz?: number): void {
-    this.started = this.begin(hz);
+  start(hz = this.options.cpuProfileRate): void {
+    checkRate(hz);
+    this.started = beginCpuCapture(this.sampling.cpu, hz);
   }
 
   /**
@@ -98,71 +120,31 @@ export class CpuProfiler implements OnModuleDestroy {
 
   onModuleDestroy(): void {
     this.closing.abort();
-    if (this.started) this.free(this.started);
+    if (this.started) freeCpuCapture(this.started);
     this.started = undefined;
   }
 
-  private begin(hz = this.options.cpuProfileRate): Recording {
-    if (!(Number.isInteger(hz) && hz >= CPU_RATE.min && hz <= CPU_RATE.max)) {
-      throw new ProfilerArgumentError(
-        `hz is ${hz}: it takes a whole number from ${CPU_RATE.min} to ${CPU_RATE.max}`,
-      );
-    }
-    const state = processState();
-    if (state.cpuBusy) throw new ProfilerBusyError();
-    const running = { hz, timeNanos: nowNanos(), recording: this.startSampling(hz) };
-    state.cpuBusy = true;
-    return running;
+  private end(capture: CpuCapture): Promise<CapturedProfile> {
+    return endCpuCapture(capture, this.places, this.options.profileComments);
   }
+}
 
-  private startSampling(hz: number): CpuRecording {
-    try {
-      return this.sampling.cpu.start(hz);
-    } catch (cause) {
-      throw new ProfilerBusyError({ cause }); // the one reason there is: the application uses the sampler itself
-    }
-  }
-
-  private async end(running: Recording): Promise<CapturedProfile> {
-    const samples = this.free(running);
-    return new CapturedProfile(await runSliced(this.build(running, samples)));
-  }
-
-  private free({ recording }: Recording): CpuSamples {
-    try {
-      return recording.stop();
-    } finally {
-      processState().cpuBusy = false;
-    }
-  }
-
-  private build({ hz, timeNanos }: Recording, samples: CpuSamples) {
-    return buildStackProfile(
-      {
-        sampleTypes: [
-          { type: 'samples', unit: 'count' },
-          { type: 'cpu', unit: 'nanoseconds' },
-        ],
-        defaultSampleType: '',
-        periodType: { type: 'cpu', unit: 'nanoseconds' },
-        period: Math.round(1e9 / hz),
-        timeNanos,
-        durationNanos: samples.durationNanos,
-        comments: comments(
-          `CPU samples of the main thread by ${this.sampling.name} at ${hz} Hz, weighted by real time`,
-        ),
-      },
-      samples.tree,
-      busyStacks(samples),
+function checkRate(hz: number): void {
+  if (!(Number.isInteger(hz) && hz >= CPU_RATE.min && hz <= CPU_RATE.max)) {
+    throw new ProfilerArgumentError(
+      `hz is ${hz}: it takes a whole number from ${CPU_RATE.min} to ${CPU_RATE.max}`,
     );
   }
 }
 
-/** Time that V8 calls idle is no CPU time. */
-function* busyStacks({ tree, hits, nanos }: CpuSamples): Generator<WeighedStack> {
-  for (let node = 0; node < hits.length; node++) {
-    const count = hits[node]!;
-    if (count === 0 || tree.frames[tree.frameOf[node]!]!.functionName === '(idle)') continue;
-    yield { at: node, values: [count, nanos[node]!] };
+async function cpuSamplerNamed(name: SamplerName): Promise<CpuSampler> {
+  if (!SAMPLER_NAMES.includes(name)) {
+    throw new ProfilerArgumentError(`sampler is ${String(name)}: it takes ${SAMPLER_NAMES.join(' or ')}`);
+  }
+  try {
+    const { sampling } = await chooseSampler(name);
+    return sampling.cpu;
+  } catch (cause) {
+    throw new ProfilerArgumentError((cause as Error).message, { cause });
   }
 }

@@ -1,11 +1,16 @@
+import { setImmediate } from 'node:timers/promises';
 import { Inject, Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import type { ResolvedPprofOptions } from '../interfaces/pprof-options.interface.js';
 import { PPROF_OPTIONS, PPROF_SAMPLING } from '../pprof.constants.js';
 import { collectGarbage } from '../sampling/garbage.js';
 import { processState } from '../sampling/process-state.js';
-import type { HeapSampler, HeapSamples, Sampling } from '../sampling/sampler.js';
+import { DEFAULT_HEAP_RATE, type HeapSampler, type HeapSamples, type Sampling } from '../sampling/sampler.js';
+import { heapProfileText } from '../format/devtools.js';
+import type { ProfileHeader } from '../format/profile.js';
 import { CapturedProfile } from './captured-profile.js';
 import { comments, nowNanos } from './comments.js';
+import { HoldMeter } from './hold-meter.js';
+import { PlaceResolver } from './place-resolver.js';
 import { runSliced } from './slices.js';
 import { buildStackProfile, type WeighedStack } from './stack-profile.js';
 
@@ -22,6 +27,7 @@ export interface HeapProfileOptions {
 const NOTHING: HeapSamples = {
   tree: { frames: [], frameOf: [], parentOf: [] },
   objects: [],
+  rate: 0,
 };
 
 /**
@@ -36,18 +42,27 @@ export class HeapProfiler implements OnModuleDestroy {
 
   constructor(
     @Inject(PPROF_SAMPLING) private readonly sampling: Sampling,
-    @Inject(PPROF_OPTIONS) { enabled, memProfileRate }: ResolvedPprofOptions,
+    @Inject(PPROF_OPTIONS) private readonly options: ResolvedPprofOptions,
+    private readonly places: PlaceResolver,
   ) {
+    const { enabled, memProfileRate } = options;
     if (enabled && memProfileRate > 0) this.sampler = this.join(memProfileRate);
   }
 
   /** What is alive now. With `memProfileRate` 0 that is external memory only. */
   async profile({ gc = false }: HeapProfileOptions = {}): Promise<CapturedProfile> {
-    if (gc) await collectGarbage();
+    const holds = new HoldMeter();
+    if (gc) holds.note(await collectGarbage());
     const timeNanos = nowNanos();
-    const samples = this.sampler?.read() ?? NOTHING;
+    const { sampler } = this;
+    const samples = sampler ? await read(sampler, holds) : NOTHING;
     const outside = outsideOfHeap();
-    return new CapturedProfile(await runSliced(this.build(timeNanos, samples, outside)));
+    const places = await this.places.resolve(samples.tree.frames, holds);
+    const profile = await runSliced(
+      buildStackProfile(this.header(timeNanos, samples), samples.tree, places, stacksOf(samples, outside)),
+      holds,
+    );
+    return new CapturedProfile(profile, holds, () => heapProfileText(samples, places));
   }
 
   /** The module that leaves last stops V8's sampler. */
@@ -65,7 +80,8 @@ export class HeapProfiler implements OnModuleDestroy {
     state.heap ??= { sampler: this.sampling.startHeap(rate), users: 0 };
     state.heap.users++;
     const { sampler } = state.heap;
-    if (sampler.rate !== rate) {
+    const isNobodysChoice = state.heap.preloaded && rate === DEFAULT_HEAP_RATE;
+    if (sampler.rate !== rate && !isNobodysChoice) {
       new Logger(HeapProfiler.name).warn(
         `memProfileRate ${rate} has no effect: V8's one heap sampler runs at ${sampler.rate} already`,
       );
@@ -73,35 +89,48 @@ export class HeapProfiler implements OnModuleDestroy {
     return sampler;
   }
 
-  private build(timeNanos: bigint, samples: HeapSamples, outside: readonly WeighedStack[]) {
-    const rate = this.sampler?.rate ?? 0;
-    return buildStackProfile(
-      {
-        sampleTypes: [
-          { type: 'alloc_objects', unit: 'count' },
-          { type: 'alloc_space', unit: 'bytes' },
-          { type: 'inuse_objects', unit: 'count' },
-          { type: 'inuse_space', unit: 'bytes' },
-        ],
-        defaultSampleType: '',
-        periodType: { type: 'space', unit: 'bytes' },
-        period: rate,
-        timeNanos,
-        durationNanos: 0,
-        comments: comments(
-          this.sampler
-            ? `heap sampled by ${this.sampler.name}, every ${rate} bytes; alloc_* counts only what is still alive`
-            : 'heap sampling is off: memProfileRate is 0, or the module is not enabled',
-          ...(samples.caveat ? [samples.caveat] : []),
-        ),
-      },
-      samples.tree,
-      [...liveStacks(samples), ...outside],
-    );
+  private header(timeNanos: bigint, { rate, caveat }: HeapSamples): ProfileHeader {
+    return {
+      sampleTypes: [
+        { type: 'alloc_objects', unit: 'count' },
+        { type: 'alloc_space', unit: 'bytes' },
+        { type: 'inuse_objects', unit: 'count' },
+        { type: 'inuse_space', unit: 'bytes' },
+      ],
+      defaultSampleType: '',
+      periodType: { type: 'space', unit: 'bytes' },
+      period: rate,
+      timeNanos,
+      durationNanos: 0,
+      comments: comments(this.options.profileComments, ...this.about(rate), ...(caveat ? [caveat] : [])),
+    };
+  }
+
+  private about(rate: number): string[] {
+    const { sampler } = this;
+    if (!sampler) return ['heap sampling is off: memProfileRate is 0, or the module is not enabled'];
+    return [
+      `heap sampled by ${sampler.name}, every ${rate} bytes; alloc_* counts only what is still alive`,
+      ...(rate === sampler.rate
+        ? []
+        : [
+            `someone else started V8's one heap sampler, at another rate than the ${sampler.rate} of this module`,
+          ]),
+    ];
   }
 }
 
-function* liveStacks({ objects }: HeapSamples): Generator<WeighedStack> {
+async function read(sampler: HeapSampler, holds: HoldMeter): Promise<HeapSamples> {
+  const samples = holds.time(() => sampler.read());
+  await setImmediate(); // V8 has held the loop for long enough
+  return runSliced(samples, holds);
+}
+
+function* stacksOf(
+  { objects }: HeapSamples,
+  outside: readonly WeighedStack[],
+): Generator<WeighedStack, void> {
+  yield* outside;
   for (const { node, count, bytes } of objects) {
     yield { at: node, values: [count, bytes, count, bytes], labels: { bytes: Math.round(bytes / count) } };
   }
@@ -113,5 +142,5 @@ function outsideOfHeap(): WeighedStack[] {
   const outside = { '(external)': external - arrayBuffers, '(ArrayBuffers)': arrayBuffers };
   return Object.entries(outside)
     .filter(([, bytes]) => bytes > 0)
-    .map(([at, bytes]) => ({ at, values: [1, bytes, 1, bytes] }));
+    .map(([name, bytes]) => ({ at: [name], values: [1, bytes, 1, bytes] }));
 }

@@ -1,4 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import type { Observable } from 'rxjs';
+import { type CaptureEvent, CaptureLog } from './capture-log.js';
 import type { CapturedProfile } from './captured-profile.js';
 import { type CpuProfileOptions, CpuProfiler } from './cpu-profiler.js';
 import { type HeapProfileOptions, HeapProfiler } from './heap-profiler.js';
@@ -16,11 +18,24 @@ import type { NamedProfile } from './profiles/named-profile.js';
  */
 @Injectable()
 export class ProfilerService {
+  private startedAt = 0;
+
   constructor(
     private readonly cpu: CpuProfiler,
     private readonly heap: HeapProfiler,
     private readonly registry: ProfileRegistry,
+    private readonly log: CaptureLog,
   ) {}
+
+  /**
+   * Tells of every capture when it has ended, over HTTP and in code.
+   *
+   * @example
+   * profiler.captures.subscribe(({ profile, peer, seconds }) => audit.write(`${peer} took ${profile}, ${seconds} s`));
+   */
+  get captures(): Observable<CaptureEvent> {
+    return this.log.events;
+  }
 
   /**
    * Samples the CPU for a time.
@@ -29,7 +44,7 @@ export class ProfilerService {
    * @throws ProfilerArgumentError if a number is out of bounds
    */
   cpuProfile(options?: CpuProfileOptions): Promise<CapturedProfile> {
-    return this.cpu.profile(options);
+    return this.told('profile', () => this.cpu.profile(options));
   }
 
   /**
@@ -39,7 +54,9 @@ export class ProfilerService {
    * @throws ProfilerArgumentError if `hz` is out of bounds
    */
   startCpuProfile({ hz }: Pick<CpuProfileOptions, 'hz'> = {}): void {
+    const begin = performance.now();
     this.cpu.start(hz);
+    this.startedAt = begin;
   }
 
   /**
@@ -48,12 +65,12 @@ export class ProfilerService {
    * @throws ProfilerNotStartedError if nothing was started
    */
   stopCpuProfile(): Promise<CapturedProfile> {
-    return this.cpu.stop();
+    return this.told('profile', () => this.cpu.stop(), this.startedAt);
   }
 
   /** What is alive on the heap now, by the stack that allocated it. */
   heapProfile(options?: HeapProfileOptions): Promise<CapturedProfile> {
-    return this.heap.profile(options);
+    return this.told('heap', () => this.heap.profile(options));
   }
 
   /** The named profiles, in byte order of their names. */
@@ -64,5 +81,18 @@ export class ProfilerService {
   /** The named profile `name`, if there is one. */
   lookup(name: string): NamedProfile | undefined {
     return this.registry.lookup(name);
+  }
+
+  private async told(
+    profile: string,
+    capture: () => Promise<CapturedProfile>,
+    since = performance.now(),
+  ): Promise<CapturedProfile> {
+    const captured = await capture();
+    this.log.report(
+      { profile, peer: 'code', bytes: undefined, longestHoldMs: captured.longestHoldMs },
+      since,
+    );
+    return captured;
   }
 }

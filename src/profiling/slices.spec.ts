@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { HoldMeter } from './hold-meter.js';
 import { runSliced } from './slices.js';
 
 function* work(pieces: number, ms: number): Generator<void, string> {
@@ -12,13 +13,13 @@ function* work(pieces: number, ms: number): Generator<void, string> {
 
 describe('runSliced', () => {
   it('gives the result of the work', async () => {
-    await expect(runSliced(work(3, 0))).resolves.toBe('done');
+    await expect(runSliced(work(3, 0), new HoldMeter())).resolves.toBe('done');
   });
 
   it('lets the event loop turn in between', async () => {
     let turns = 0;
     const turn = setInterval(() => turns++, 0);
-    await runSliced(work(40, 1));
+    await runSliced(work(40, 1), new HoldMeter());
     clearInterval(turn);
     expect(turns).toBeGreaterThan(2);
   });
@@ -28,6 +29,6 @@ describe('runSliced', () => {
     const failing = (function* (): Generator<void, void> {
       throw new Error('broken');
     })();
-    await expect(runSliced(failing)).rejects.toThrow('broken');
+    await expect(runSliced(failing, new HoldMeter())).rejects.toThrow('broken');
   });
 });

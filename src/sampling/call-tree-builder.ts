@@ -6,20 +6,37 @@ export class CallTreeBuilder {
   private readonly frameIds = new Map<string, number>();
   private readonly frameOf: number[] = [];
   private readonly parentOf: number[] = [];
+  private readonly callees = new Map<string, number>();
 
   /** @param parent -1 for an outermost frame */
   node(parent: number, frame: RawFrame): number {
-    this.parentOf.push(parent);
-    return this.frameOf.push(this.idOf(frame)) - 1;
+    return this.add(parent, this.idOf(frame));
+  }
+
+  /** The same, but one node for a frame under a parent, however often it is asked for. */
+  callee(parent: number, frame: RawFrame): number {
+    const id = this.idOf(frame);
+    const key = `${parent}/${id}`;
+    let node = this.callees.get(key);
+    if (node === undefined) {
+      node = this.add(parent, id);
+      this.callees.set(key, node);
+    }
+    return node;
   }
 
   build(): CallTree {
     return { frames: this.frames, frameOf: this.frameOf, parentOf: this.parentOf };
   }
 
+  private add(parent: number, frameId: number): number {
+    this.parentOf.push(parent);
+    return this.frameOf.push(frameId) - 1;
+  }
+
   private idOf(frame: RawFrame): number {
-    const { functionName, url, functionLine, functionColumn, line } = frame;
-    const key = `${functionName}\0${url}\0${functionLine}\0${functionColumn}\0${line}`;
+    const { functionName, url, scriptId, functionLine, functionColumn, line } = frame;
+    const key = `${functionName}\0${url}\0${scriptId}\0${functionLine}\0${functionColumn}\0${line}`;
     let id = this.frameIds.get(key);
     if (id === undefined) {
       id = this.frames.push(frame) - 1;

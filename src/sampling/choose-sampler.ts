@@ -36,9 +36,15 @@ export async function chooseSampler(
 
 async function loadPprof(): Promise<PprofPackage> {
   if (!isMainThread) throw new Error('it works in the main thread only');
-  const name: string = 'pprof'; // not a literal: the package is optional, and no compiler or bundler is to insist on it
-  const module = (await import(name)) as PprofPackage & { default?: PprofPackage };
-  return module.default ?? module;
+  const { heap, time } = await importCommonJs('pprof');
+  const timeBindings = await importCommonJs('pprof/out/src/time-profiler-bindings.js');
+  return { heap, time, timeBindings } as PprofPackage;
+}
+
+/** By a name that is no literal: the package is optional, and no compiler or bundler is to insist on it. */
+async function importCommonJs(name: string): Promise<Record<string, unknown>> {
+  const module = (await import(name)) as { default?: Record<string, unknown> };
+  return module.default ?? (module as Record<string, unknown>);
 }
 
 function firstLine(error: unknown): string {

@@ -4,8 +4,10 @@ import type { HeapSampler } from './sampler.js';
 export interface ProcessState {
   /** A CPU capture runs. */
   cpuBusy: boolean;
+  /** Ends the CPU profile of the boot, while one runs. */
+  finishBoot: (() => void) | undefined;
   /** V8's one heap sampler and how many modules want it on. */
-  heap: { readonly sampler: HeapSampler; users: number } | undefined;
+  heap: { readonly sampler: HeapSampler; readonly preloaded?: true; users: number } | undefined;
 }
 
 const KEY = Symbol.for('nestjs-pprof/process-state');
@@ -13,5 +15,5 @@ const KEY = Symbol.for('nestjs-pprof/process-state');
 /** Kept on `globalThis`: the ESM and the CommonJS copy of this package may be loaded side by side. */
 export function processState(): ProcessState {
   const holder = globalThis as { [KEY]?: ProcessState };
-  return (holder[KEY] ??= { cpuBusy: false, heap: undefined });
+  return (holder[KEY] ??= { cpuBusy: false, finishBoot: undefined, heap: undefined });
 }

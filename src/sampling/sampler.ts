@@ -9,6 +9,8 @@ export interface RawFrame {
   readonly functionName: string;
   /** Path, `file:` URL or `node:` name of the script; empty for what is no function. */
   readonly url: string;
+  /** V8's number of the script, good for this run of the process; 0 for what is in none. */
+  readonly scriptId: number;
   /** Where the function begins, from 1; 0 where the sampler does not say. */
   readonly functionLine: number;
   /** From 1; 0 where the sampler does not say. */
@@ -26,20 +28,47 @@ export interface CallTree {
   readonly parentOf: readonly number[];
 }
 
+/** CPU time that no stack of the tree has: what took it, outermost first. */
+export interface TimeApart {
+  readonly names: readonly string[];
+  readonly nanos: number;
+}
+
+/** The samples one by one, as they came. */
+export interface Timeline {
+  /** Of a clock that has no meaning of its own. */
+  readonly startMicros: number;
+  /** For each sample the node that was innermost. */
+  readonly nodes: readonly number[];
+  /** For each sample the time since the one before it. */
+  readonly deltasMicros: readonly number[];
+}
+
 /** CPU samples of a span of time. */
 export interface CpuSamples {
   readonly tree: CallTree;
   /** For each node how often it was the innermost one. */
   readonly hits: readonly number[];
-  /** For each node how long it was the innermost one, in nanoseconds of real time. */
-  readonly nanos: readonly number[];
+  /** For each node how long it was the innermost one, in nanoseconds as {@link weighed} says. */
+  readonly nanos: ArrayLike<number>;
+  readonly apart: readonly TimeApart[];
   readonly durationNanos: number;
+  /** What the nanoseconds are, in words. */
+  readonly weighed: string;
+  /** Where the sampler knows it. */
+  readonly timeline?: Timeline;
 }
+
+/**
+ * Work that yields now and then, so that whoever drives it can give the event loop a turn. What has to happen at once
+ * has happened when it is returned.
+ */
+export type Sliced<T> = Generator<void, T>;
 
 /** A CPU recording under way. */
 export interface CpuRecording {
-  /** Ends it; what it holds in V8 is freed. */
-  stop(): CpuSamples;
+  /** Ends it, and frees what it holds in V8. */
+  stop(): Sliced<CpuSamples>;
 }
 
 /** Takes CPU samples of the calling thread. */
@@ -61,21 +90,28 @@ export interface LiveObjects {
 export interface HeapSamples {
   readonly tree: CallTree;
   readonly objects: readonly LiveObjects[];
+  /** Mean number of bytes between two samples, as the samples tell it; another than was asked for if someone else started V8's sampler. */
+  readonly rate: number;
   /** What a reader of the profile has to know. */
   readonly caveat?: string;
 }
 
+/** Go's own rate, in bytes. */
+export const DEFAULT_HEAP_RATE = 524_288;
+
 /** Samples the allocations of the calling thread's heap. V8 has one such sampler per isolate. */
 export interface HeapSampler {
   readonly name: SamplerName;
-  /** Mean number of bytes between two samples. */
+  /** Mean number of bytes between two samples that was asked for. */
   readonly rate: number;
-  read(): HeapSamples;
+  read(): Sliced<HeapSamples>;
   stop(): void;
 }
 
 /** The samplers there are: the `pprof` package, and Node's built-in `node:inspector`. */
-export type SamplerName = 'pprof' | 'inspector';
+export const SAMPLER_NAMES = ['pprof', 'inspector'] as const;
+
+export type SamplerName = (typeof SAMPLER_NAMES)[number];
 
 /** One way of sampling: both questions answered by the same means. */
 export interface Sampling {

@@ -7,6 +7,8 @@ export interface IndexRow {
   readonly description: string;
   /** Records at the last reading; undefined for what is no named profile, which Go shows as 0. */
   readonly count: number | undefined;
+  /** The format that Chrome's DevTools open it in. */
+  readonly devToolsFormat?: string | undefined;
 }
 
 const STYLE_HASH = createHash('sha256').update(INDEX_STYLE).digest('base64');
@@ -47,12 +49,14 @@ ${sorted.map((row) => rowOf(row, base)).join('\n')}
 </html>`;
 }
 
-function rowOf({ name, description, count }: IndexRow, base: string): string {
+function rowOf({ name, description, count, devToolsFormat }: IndexRow, base: string): string {
   const profile = count !== undefined;
   const readByPprof = profile || name === 'profile';
-  const links = profile
-    ? [link(`${name}?debug=1`, 'text'), link(name, 'download')]
-    : [link(name, readByPprof ? 'download' : 'open')];
+  const links = [
+    ...(profile ? [link(`${name}?debug=1`, 'text')] : []),
+    link(name, readByPprof ? 'download' : 'open'),
+    ...(devToolsFormat ? [link(`${name}?format=${devToolsFormat}`, 'for DevTools')] : []),
+  ];
   return `<tr>
 <td class="count">${count ?? 0}</td>
 <td class="name">${link(name, name)}</td>

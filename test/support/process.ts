@@ -160,6 +160,21 @@ export class DecodedProfile {
     }));
   }
 
+  /** Its places in the code. */
+  get places(): { name: string; file: string; line: number; address: number }[] {
+    const { strings } = this.raw.stringTable;
+    const functions = new Map(this.raw.function.map((one) => [one.id, one]));
+    return this.raw.location.map(({ address, line: [at] }) => {
+      const { name, filename } = functions.get(at!.functionId)!;
+      return {
+        name: strings[Number(name)]!,
+        file: strings[Number(filename)]!,
+        line: Number(at!.line),
+        address: Number(address),
+      };
+    });
+  }
+
   get period(): number {
     return Number(this.raw.period);
   }

@@ -33,15 +33,18 @@ describe.each([
   });
 
   it.each(Object.entries(SHARES))('gives %s its share of %d %%', (name, share) => {
-    const measured = (100 * profile.cumulative('cpu', name)) / profile.total('cpu');
+    const measured = (100 * profile.cumulative('cpu', name)) / workOf(profile);
     expect(Math.abs(measured - share)).toBeLessThan(TOLERANCE);
   });
 
-  it('counts the whole duration of a busy process as CPU time', () => {
-    const busy = profile.total('cpu') / profile.durationNanos;
-    expect(busy).toBeGreaterThan(0.9);
-    expect(busy).toBeLessThan(1.1);
-  });
+  // What the inspector measures is less where others want the CPU too: cpu-time.e2e-spec.ts holds it to the system's word.
+  if (sampler === 'pprof') {
+    it('counts the whole duration of a busy process as CPU time', () => {
+      const busy = profile.total('cpu') / profile.durationNanos;
+      expect(busy).toBeGreaterThan(0.9);
+      expect(busy).toBeLessThan(1.1);
+    });
+  }
 
   it('says when it began and how long it took', () => {
     expect(profile.timeMs).toBeGreaterThanOrEqual(window.from);
@@ -64,8 +67,10 @@ describe.each([
       const output = await goPprof('-top', '-cum', path);
       expect(output).toContain(`File: ${file}\n`);
       const rows = topRows(output);
+      const work = rows.get('runOnce')!.cumPercent;
+      expect(work).toBeGreaterThan(90);
       for (const [name, share] of Object.entries(SHARES)) {
-        expect(Math.abs(rows.get(name)!.cumPercent - share)).toBeLessThan(TOLERANCE);
+        expect(Math.abs((100 * rows.get(name)!.cumPercent) / work - share)).toBeLessThan(TOLERANCE);
       }
     });
 
@@ -113,6 +118,13 @@ describe.each(['pprof', 'inspector'])('A CPU profile by %s, fetched while the pr
     });
   });
 });
+
+/** What the workload shares out; the profile also has V8's own sampling thread, which at 1000 Hz is some 3 %. */
+function workOf(profile: DecodedProfile): number {
+  const work = profile.cumulative('cpu', 'runOnce');
+  expect(work / profile.total('cpu')).toBeGreaterThan(0.9);
+  return work;
+}
 
 /** The lines of `-list`: their times in seconds and what the file has there. */
 function linesOf(output: string): { flat: number; cum: number; source: string }[] {

@@ -7,6 +7,7 @@ import type { CollectOptions, NamedProfile } from './named-profile.js';
 @Injectable()
 export class HeapProfile implements NamedProfile {
   readonly name = 'heap';
+  readonly devToolsFormat = 'heapprofile';
   private lastCount = 0;
 
   constructor(private readonly profiler: HeapProfiler) {}

@@ -1,14 +1,24 @@
 'use strict';
 const { Session } = require('node:inspector');
 
-const OBJECTS = 102_400;
+const OBJECTS = Number(process.env.OBJECTS ?? 102_400);
 const BUFFERS = 50;
-const kept = { objects: undefined, buffers: undefined };
+const kept = { objects: undefined, buffers: undefined, sizes: undefined };
 
 /** One object of exactly 1 KB each time round: a BigInt of 126 digits of 8 bytes behind 16 bytes of header. */
 function holdObjects() {
   const held = [];
   for (let i = 1; i <= OBJECTS; i++) held.push(BigInt(i) << 8000n);
+  return held;
+}
+
+/** Objects of many sizes: V8's samples of them tell its rate. */
+function holdSizes() {
+  const held = [];
+  for (let length = 2; length < 400; length++) {
+    for (let bytes = 0; bytes < 20_000; bytes += 16 + 8 * length)
+      held.push(Array.from({ length }).fill(length));
+  }
   return held;
 }
 
@@ -24,12 +34,40 @@ function withOtherSession(act) {
   act(session);
 }
 
+/** Rates of others, lower and higher than the module's. */
+const LOWER = 16_384;
+const HIGHER = 65_536;
+
+/** A session of someone who stays. */
+const other = new Session();
+const otherStarts = (samplingInterval = LOWER) => {
+  other.connect();
+  other.post('HeapProfiler.startSampling', { samplingInterval });
+};
+/** It stops V8's sampler by that, whoever started it. */
+const otherDisconnects = () => other.disconnect();
+const otherTakesOver = (samplingInterval) => {
+  otherDisconnects(); // which does nothing where it is not connected
+  otherStarts();
+  otherDisconnects();
+  otherStarts(samplingInterval);
+};
+
+/** The package pprof, as an agent uses it. */
+const pprofStarts = (rate = LOWER) => require('pprof').heap.start(rate, 64);
+const pprofStops = () => require('pprof').heap.stop();
+const pprofTakesOver = (rate) => {
+  pprofStops();
+  pprofStarts(rate);
+};
+
 module.exports = {
   hold() {
     kept.objects = holdObjects();
     return { count: OBJECTS, bytes: OBJECTS * 1024 };
   },
   drop: () => void Object.assign(kept, { objects: undefined, buffers: undefined }),
+  holdSizes: () => void (kept.sizes = holdSizes()),
   holdBuffers() {
     kept.buffers = holdBuffers();
     return { bytes: kept.buffers.reduce((sum, { byteLength }) => sum + byteLength, 0) };
@@ -40,4 +78,13 @@ module.exports = {
       session.disconnect();
     }),
   disconnect: () => withOtherSession((session) => session.disconnect()),
+  otherStarts: () => otherStarts(),
+  otherStops: () => other.post('HeapProfiler.stopSampling'),
+  otherDisconnects,
+  otherTakesOver: () => otherTakesOver(),
+  otherTakesOverHigher: () => otherTakesOver(HIGHER),
+  pprofStarts: () => pprofStarts(),
+  pprofStops,
+  pprofTakesOver: () => pprofTakesOver(),
+  pprofTakesOverHigher: () => pprofTakesOver(HIGHER),
 };

@@ -4,7 +4,7 @@ const { isMainThread } = require('node:worker_threads');
 const { Controller, Post } = require('@nestjs/common');
 const { NestFactory } = require('@nestjs/core');
 
-const { ADAPTER = 'express', BASIC_AUTH, MEM_RATE, SAMPLER } = process.env;
+const { ADAPTER = 'express', BASIC_AUTH, MEM_RATE, PROFILE_COMMENTS, SAMPLER, SOURCE_MAPS } = process.env;
 
 if (isMainThread) process.stdin.on('end', () => process.exit()).resume(); // whoever started this has gone
 
@@ -12,7 +12,9 @@ if (isMainThread) process.stdin.on('end', () => process.exit()).resume(); // who
 function pprofOptions() {
   return {
     ...(SAMPLER && { sampler: SAMPLER }),
+    ...(SOURCE_MAPS && { sourceMaps: SOURCE_MAPS !== 'off' }),
     ...(MEM_RATE && { memProfileRate: Number(MEM_RATE) }),
+    ...(PROFILE_COMMENTS && { profileComments: JSON.parse(PROFILE_COMMENTS) }),
     ...(BASIC_AUTH && { guards: [basicGuard(BASIC_AUTH)] }),
   };
 }

@@ -1,0 +1,173 @@
+// Who takes part: by name, how to load it in a process of its own, and how it starts, stops and gives bytes.
+//
+// load({ hz, sink }) gives
+//   imports        modules for the Nest application
+//   ready(app)     called when that is up
+//   start()        starts a capture of the CPU
+//   stop()         ends it
+//   encode(result) makes bytes of what stop gave; left out where stop has made them
+//   always()       what one calls at start-up to have it on all the time, where that is its way
+//   heap           { start(), read() → bytes } where it reads the heap apart
+//
+// `probes` names the native parts whose time can be told apart; `lacks` says what it has no figure for, and why;
+// `readsHeap` is false where its heap profile cannot be asked for by itself.
+import inspector from 'node:inspector';
+import { createRequire } from 'node:module';
+import { madeUpSamples } from './made-up-samples.mjs';
+
+const require = createRequire(import.meta.url);
+const ROOT = new URL('../../', import.meta.url).href;
+const HEAP = { rate: 512 * 1024, depth: 64 };
+
+export const CONTESTANTS = {
+  'ours (inspector)': { load: () => ours('inspector'), probes: ['inspector'], from: ROOT },
+  'ours (pprof)': { load: () => ours('pprof'), probes: ['inspector', 'pprof'], from: ROOT },
+  'node:inspector': { load: nodeInspector, probes: ['inspector'], lacks: { after: 'makes no bytes' } },
+  "pprof's native call": { load: pprofNative, probes: ['pprof'], lacks: { after: 'makes no bytes' } },
+  pprof: { load: pprof, probes: ['pprof'] },
+  '@datadog/pprof': { load: datadog, probes: ['@datadog/pprof'] },
+  '@pyroscope/nodejs': { load: pyroscope, probes: [], readsHeap: false },
+  '@platformatic/flame': { load: flame, probes: [], lacks: { after: 'in its stop' }, readsHeap: false },
+};
+
+/** Ours again, with samples that no V8 has taken; at more than 1000 Hz. */
+export const MADE_UP = 'ours, 100,000 made-up stacks';
+
+export const ALL = {
+  ...CONTESTANTS,
+  [MADE_UP]: { load: () => ours('inspector', madeUp), probes: [], from: ROOT },
+};
+
+async function ours(sampler, otherSampling = faster) {
+  const { CpuProfiler, PprofModule, ProfilerService } = await import('../../dist/esm/index.js');
+  let profiler;
+  let cpuProfiler;
+  let sampling;
+  return {
+    imports: [PprofModule.forRoot({ sampler })],
+    ready(app) {
+      profiler = app.get(ProfilerService, { strict: false });
+      cpuProfiler = app.get(CpuProfiler, { strict: false });
+      sampling = cpuProfiler.sampling;
+    },
+    start({ hz }) {
+      if (hz > 1000) cpuProfiler.sampling = otherSampling(sampling, hz);
+      profiler.startCpuProfile({ hz: Math.min(hz, 1000) });
+    },
+    stop: () => profiler.stopCpuProfile(),
+    encode: (captured) => captured.encode(),
+    heap: { start() {}, read: async () => (await profiler.heapProfile()).encode() },
+  };
+}
+
+/** The API takes up to 1000 Hz: for many samples in little time its sampler is told another rate. */
+function faster(sampling, hz) {
+  return { ...sampling, cpu: { ...sampling.cpu, start: () => sampling.cpu.start(hz) } };
+}
+
+/** Samples that are made up, in place of V8's. */
+function madeUp(sampling) {
+  const samples = madeUpSamples();
+  return { ...sampling, cpu: { ...sampling.cpu, start: () => ({ stop: () => givenAtOnce(samples) }) } };
+}
+
+/** In the form of work that yields now and then. */
+function* givenAtOnce(samples) {
+  yield;
+  return samples;
+}
+
+/** V8 itself, by way of Node: no bytes are made. */
+function nodeInspector() {
+  const session = new inspector.Session();
+  const post = (method, params) => {
+    let answer;
+    session.post(method, params, (error, result) => {
+      if (error) throw error;
+      answer = result;
+    });
+    return answer;
+  };
+  return {
+    start({ hz }) {
+      session.connect();
+      post('Profiler.enable');
+      post('Profiler.setSamplingInterval', { interval: 1e6 / hz });
+      post('Profiler.start');
+    },
+    stop() {
+      const { profile } = post('Profiler.stop');
+      session.disconnect();
+      return profile;
+    },
+    heap: {
+      start() {
+        session.connect();
+        post('HeapProfiler.startSampling', { samplingInterval: HEAP.rate, stackDepth: HEAP.depth });
+      },
+      read: () => post('HeapProfiler.getSamplingProfile').profile,
+    },
+  };
+}
+
+/** V8 itself, by way of pprof's addon: no bytes are made. */
+function pprofNative() {
+  const native = require('pprof/out/src/time-profiler-bindings.js');
+  let name = 0;
+  return {
+    start({ hz }) {
+      native.setSamplingInterval(1e6 / hz);
+      native.startProfiling(`bench ${++name}`, true);
+    },
+    stop: () => native.stopProfiling(`bench ${name}`, true),
+  };
+}
+
+function pprof() {
+  const { time, heap, encode } = require('pprof');
+  let stop;
+  return {
+    start({ hz }) {
+      stop = time.start(1e6 / hz, undefined, undefined, true);
+    },
+    stop: () => stop(),
+    encode,
+    heap: { start: () => heap.start(HEAP.rate, HEAP.depth), read: () => encode(heap.profile()) },
+  };
+}
+
+function datadog() {
+  const { time, heap, encode } = require('@datadog/pprof');
+  return {
+    start: ({ hz }) => time.start({ intervalMicros: 1e6 / hz, lineNumbers: true }),
+    stop: () => time.stop(),
+    encode,
+    heap: { start: () => heap.start(HEAP.rate, HEAP.depth), read: () => encode(heap.profile()) },
+  };
+}
+
+/** A continuous profiler: what it gives it sends by HTTP, so the sending is in its stop. */
+function pyroscope({ hz, sink, flushIntervalMs = 600_000 }) {
+  const { default: client } = require('@pyroscope/nodejs');
+  client.init({
+    appName: 'bench',
+    serverAddress: sink,
+    flushIntervalMs,
+    wall: { samplingIntervalMicros: 1e6 / hz },
+  });
+  return {
+    always: () => client.start(),
+    start: () => client.startWallProfiling(),
+    stop: () => client.stopWallProfiling(),
+  };
+}
+
+/** Its signal's handler starts and stops; it samples CPU at 1000 Hz and the heap, and stop writes both as files. */
+function flame() {
+  require('@platformatic/flame/preload.js');
+  return { always: toggleFlame, start: toggleFlame, stop: toggleFlame };
+}
+
+function toggleFlame() {
+  process.emit('SIGUSR2');
+}

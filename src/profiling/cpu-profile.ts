@@ -1,0 +1,66 @@
+import { setImmediate } from 'node:timers/promises';
+import { cpuProfileText } from '../format/devtools.js';
+import type { ProfileHeader } from '../format/profile.js';
+import type { CpuSamples } from '../sampling/sampler.js';
+import { CapturedProfile } from './captured-profile.js';
+import { comments } from './comments.js';
+import { type CpuCapture, freeCpuCapture } from './cpu-capture.js';
+import type { PlaceResolver } from './place-resolver.js';
+import { runSliced } from './slices.js';
+import { buildStackProfile, type WeighedStack } from './stack-profile.js';
+
+/** From V8 12 on; see docs/profiles.md. */
+const BLIND_SPOT =
+  Number.parseInt(process.versions.v8, 10) >= 12
+    ? ['code that V8 replaced on the stack before the capture may count for its caller: gc=1 avoids that']
+    : [];
+
+/** Ends a capture and makes a profile of its samples. */
+export async function endCpuCapture(
+  capture: CpuCapture,
+  placeResolver: PlaceResolver,
+  profileComments: readonly string[],
+): Promise<CapturedProfile> {
+  const { holds } = capture;
+  const stopped = freeCpuCapture(capture);
+  await setImmediate(); // V8 has held the loop for long enough
+  const samples = await runSliced(stopped, holds);
+  const places = await placeResolver.resolve(samples.tree.frames, holds);
+  const header = headerOf(capture, samples, profileComments);
+  const profile = await runSliced(buildStackProfile(header, samples.tree, places, stacksOf(samples)), holds);
+  return new CapturedProfile(profile, holds, () => cpuProfileText(samples, places));
+}
+
+function headerOf(
+  { hz, sampler, afterGc, timeNanos }: CpuCapture,
+  { durationNanos, weighed }: CpuSamples,
+  profileComments: readonly string[],
+): ProfileHeader {
+  return {
+    sampleTypes: [
+      { type: 'samples', unit: 'count' },
+      { type: 'cpu', unit: 'nanoseconds' },
+    ],
+    defaultSampleType: '',
+    periodType: { type: 'cpu', unit: 'nanoseconds' },
+    period: Math.round(1e9 / hz),
+    timeNanos,
+    durationNanos,
+    comments: comments(
+      profileComments,
+      `CPU samples of the main thread by ${sampler} at ${hz} Hz`,
+      weighed,
+      ...(afterGc ? [] : BLIND_SPOT),
+    ),
+  };
+}
+
+/** Time that V8 calls idle is no CPU time. */
+function* stacksOf({ tree, hits, nanos, apart }: CpuSamples): Generator<WeighedStack> {
+  for (let node = 0; node < nanos.length; node++) {
+    const values = [hits[node] ?? 0, nanos[node]!]; // V8 adds samples that it does not count as hits
+    const isIdle = tree.frames[tree.frameOf[node]!]!.functionName === '(idle)';
+    if (!isIdle && values.some((value) => value > 0)) yield { at: node, values };
+  }
+  for (const { names, nanos } of apart) if (nanos > 0) yield { at: names, values: [0, nanos] };
+}

@@ -1,0 +1,26 @@
+'use strict';
+// A module that takes time and memory while it is loaded.
+
+/** CPU time in ms. */
+const BURNS = 300;
+
+/** Of this thread, where Node tells that. */
+const cpuTime = process.threadCpuUsage ?? process.cpuUsage;
+const cpuMs = () => cpuTime.call(process).user / 1000;
+
+function burnAtBoot() {
+  let sum = 0;
+  for (const until = cpuMs() + BURNS; cpuMs() < until;)
+    for (let i = 0; i < 10_000; i++) sum = (sum * 31 + i) | 0;
+  return sum;
+}
+
+/** 20 MB in objects of 1 KB, as in hold.cjs. */
+function holdAtBoot() {
+  const held = [];
+  for (let i = 1; i <= 20_480; i++) held.push(BigInt(i) << 8000n);
+  return held;
+}
+
+burnAtBoot();
+globalThis.heldAtBoot = holdAtBoot();

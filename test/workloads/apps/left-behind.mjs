@@ -1,0 +1,109 @@
+// Takes a hundred captures of itself, half of them given up, and tells what it has open before and after.
+import { readdirSync } from 'node:fs';
+import { get } from 'node:http';
+import { Session } from 'node:inspector';
+import { setImmediate as eventLoop } from 'node:timers/promises';
+
+/** Sessions with the inspector, of whoever loads it later. */
+let sessions = 0;
+const { connect, disconnect } = Session.prototype;
+Session.prototype.connect = function () {
+  connect.call(this);
+  sessions++;
+};
+Session.prototype.disconnect = function () {
+  disconnect.call(this);
+  sessions--;
+};
+
+const library = await import('nestjs-pprof');
+const { announce, pprofOptions, serve } = (await import('./serve.cjs')).default;
+
+/** Those who wait for a capture over HTTP to begin. */
+const waiting = [];
+const watch = {
+  intercept(_, next) {
+    waiting.shift()?.();
+    return next.handle();
+  },
+};
+const begun = () => new Promise((resolve) => waiting.push(resolve));
+
+const countOf = (directory) => (process.platform === 'linux' ? readdirSync(directory).length : 0);
+const open = () => ({
+  resources: process
+    .getActiveResourcesInfo()
+    .filter((name) => name !== 'Immediate')
+    .sort(),
+  files: countOf('/proc/self/fd'),
+  threads: countOf('/proc/self/task'),
+  sessions,
+});
+
+const read = (path) =>
+  new Promise((resolve, reject) => {
+    get(`${url}/debug/pprof/${path}`, { agent: false }, (response) => {
+      response.resume().once('end', () => resolve(response.statusCode));
+    }).once('error', reject);
+  });
+
+/** By a client that goes away when the capture has begun. */
+async function giveUp(path) {
+  const started = begun();
+  const request = get(`${url}/debug/pprof/${path}`, { agent: false }).once('error', () => {});
+  const closed = new Promise((resolve) => request.once('close', resolve));
+  await started;
+  request.destroy();
+  await closed;
+}
+
+/** A capture in code, as soon as the one before has ended, whose client is gone already. */
+async function start(profiler) {
+  for (;;) {
+    try {
+      return profiler.startCpuProfile();
+    } catch {
+      await eventLoop();
+    }
+  }
+}
+
+async function inCode(profiler, sampler) {
+  await start(profiler);
+  await profiler.stopCpuProfile();
+  const given = new AbortController();
+  const captured = profiler.cpuProfile({ seconds: 30, sampler, signal: given.signal });
+  setImmediate(() => given.abort());
+  await (await captured).encode();
+}
+
+/** Five by each sampler of the CPU. */
+async function takeCaptures() {
+  const profiler = app.get(library.ProfilerService);
+  for (const sampler of ['pprof', 'inspector']) {
+    await inCode(profiler, sampler);
+    await giveUp(`profile?seconds=30&sampler=${sampler}`);
+    await giveUp('heap?gc=1');
+    await read('heap');
+  }
+}
+
+const app = await serve(
+  library,
+  {
+    async captures() {
+      await takeCaptures(); // what the first ones leave is there once: threads of V8 and libuv
+      const before = open();
+      for (let i = 0; i < 10; i++) await takeCaptures();
+      let after = open();
+      for (const until = performance.now() + 5000; performance.now() < until; after = open()) {
+        if (JSON.stringify(after) === JSON.stringify(before)) break;
+        await eventLoop();
+      }
+      return { before, after };
+    },
+  },
+  { ...pprofOptions(), interceptors: [watch] },
+);
+const url = await app.getUrl();
+await announce(app);

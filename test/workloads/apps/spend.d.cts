@@ -1,0 +1,4 @@
+declare function spend(
+  jobs: readonly { readonly share: number; readonly run: (seed: number) => unknown }[],
+): void;
+export = spend;
