@@ -22,7 +22,8 @@ with 200,000 functions that are compiled and alive besides its own (modules of 5
 the event loop makes at each turn measures how long it is held: by the call that starts; by the call that stops, up to the next
 turn of the loop; and at most at a stretch from then on until there are bytes ("after"). Time in which the machine's other
 processes kept the thread from running is taken off (Linux tells it). Every contestant is given a turn of the loop between its stop and its encoding, also where it does not give one itself. "Besides V8" is what is left of a hold
-without the inspector or the native addon, measured in the same capture. The first capture of a process is a table of its own:
+without the inspector or the native addon, measured in the same capture; "besides garbage" what is left without V8's collections of
+it, which are as long as what lives is large, the application's own included. The first capture of a process is a table of its own:
 code that has not run yet is slow, and a service takes few captures.`;
 
 export async function run(log) {

@@ -273,7 +273,7 @@ describe.each(ADAPTERS)('the HTTP contract on %s', (adapter) => {
       await until(() => resources().join() === before.join()); // Node's own timers come and go
       expect(resources()).toEqual(before);
       expect((await request(`${base}/profile?seconds=1`)).status).toBe(200);
-    });
+    }, 180_000); // V8 walks the whole heap at each start, and this one is large
   });
 
   describe('what a profile holds', () => {

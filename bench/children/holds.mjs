@@ -30,8 +30,9 @@ await serveCommands(async ({ name, hz, sink, functions, workload }) => {
       inNative();
       const {
         gaps: [stop, ...after],
+        besidesGarbage: [, ...afterOwn],
       } = await watch(() => stopAndEncode(contestant));
-      return { ...started, stop, stopNative: inNative(), after: longest(after) };
+      return { ...started, stop, stopNative: inNative(), after: longest(after), afterOwn: longest(afterOwn) };
     },
   };
 });

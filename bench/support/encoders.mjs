@@ -18,6 +18,7 @@ const HEADER = {
 export const ENCODERS = { ours, 'pprof-format': pprofFormat, "pprof's protobufjs": protobufjs };
 
 async function ours() {
+  const { finished } = await import('../../dist/esm/format/finished.js');
   const { ProfileBuilder } = await import('../../dist/esm/format/profile-builder.js');
   const { encodeProfile } = await import('../../dist/esm/format/wire.js');
   return {
@@ -28,15 +29,9 @@ async function ours() {
         builder.location({ address: i + 1, ...place(i), startLine: i, line: i, column: 0 });
       }
       for (const stack of stacks) builder.sample(stack, [1, PERIOD]);
-      return builder.build(HEADER, '/app/main.js');
+      return finished(builder.build(HEADER, '/app/main.js'));
     },
-    encode(profile) {
-      const work = encodeProfile(profile);
-      for (;;) {
-        const { done, value } = work.next();
-        if (done) return value;
-      }
-    },
+    encode: (profile) => finished(encodeProfile(profile)),
   };
 }
 

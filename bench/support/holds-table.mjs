@@ -39,6 +39,7 @@ export function holdsTable({ group, title, where, names, metrics, series, failed
     '',
     ...metrics.flatMap((metric) => [`${metric}, ms`, 'ours ÷']),
     ...besides.map((metric) => `${metric} besides V8, ms`),
+    'after besides garbage, ms',
   ];
   const rows = names.map((name) => [
     name,
@@ -47,6 +48,7 @@ export function holdsTable({ group, title, where, names, metrics, series, failed
       ratioCell(name, metric),
     ]),
     ...besides.map((metric) => (isProbed(name) ? spread(besidesV8(of, name, metric)) : '–')),
+    lacks(name, 'after') ? '–' : spread(summary(of(name, 'afterOwn'))),
   ]);
   return { comparisons, table: { title, columns, rows: [...rows, ...absentRows(failed, columns.length)] } };
 }

@@ -15,7 +15,7 @@ const REASONS = [
     group: 'holds',
     metric: 'stop',
     peer: /^node:inspector$|native/,
-    why: `That is V8 alone, and no profile. Ours ${CLOCKS}, and its first piece of work on the profile follows in the same turn of the loop.`,
+    why: `That is V8 alone, and no profile. Ours ${CLOCKS}.`,
   },
   {
     group: 'holds',
@@ -31,7 +31,7 @@ const REASONS = [
     group: 'samples',
     metric: 'stop',
     peer: /^node:inspector$|native/,
-    why: 'That is V8 alone, and no profile. In ours the first piece of work on the profile follows in the same turn of the loop.',
+    why: `That is V8 alone, and no profile. Ours ${CLOCKS}.`,
   },
   {
     group: 'samples',

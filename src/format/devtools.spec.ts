@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { finished } from './finished.js';
 import { cpuProfileText, type DevToolsCpuSamples, heapProfileText } from './devtools.js';
 import type { PlaceInCode } from './profile-builder.js';
 
@@ -36,10 +37,7 @@ interface Node {
 }
 
 function read<T>(text: Generator<void, string[]>): T {
-  for (;;) {
-    const step = text.next();
-    if (step.done) return JSON.parse(step.value.join('')) as T;
-  }
+  return JSON.parse(finished(text).join('')) as T;
 }
 
 describe('a .cpuprofile', () => {

@@ -34,7 +34,7 @@ export interface DevToolsHeapSamples {
 }
 
 /** Entries between two yields. */
-const PIECE = 1000;
+const PIECE = 200;
 
 /** The root's number; node `i` has the number `i + 2`. */
 const ROOT = 1;
@@ -61,6 +61,7 @@ export function* cpuProfileText(
 ): Generator<void, string[]> {
   const { root, nodes } = yield* functionNodes(tree, places);
   for (let i = 0; i < hits.length; i++) {
+    if (i % PIECE === 0) yield;
     const count = hits[i] ?? 0;
     if (count === 0) continue;
     const node = nodes[i]!;
@@ -69,7 +70,7 @@ export function* cpuProfileText(
     if (line > 0) node.ticks.push({ line, ticks: count });
   }
   const startTime = timeline?.startMicros ?? 0;
-  const samples = timeline ?? inNoOrder(hits, nanos);
+  const samples = timeline ?? (yield* inNoOrder(hits, nanos));
   const pieces = ['{"nodes":['];
   yield* writeList(pieces, depthFirst(root), ({ id, frame, children, ticks, hitCount }) => ({
     id,
@@ -94,7 +95,10 @@ export function* heapProfileText(
   places: readonly PlaceInCode[],
 ): Generator<void, string[]> {
   const { root, nodes } = yield* functionNodes(tree, places);
-  for (const { node, bytes } of objects) nodes[node]!.bytes += bytes;
+  for (const [i, { node, bytes }] of objects.entries()) {
+    if (i % PIECE === 0) yield;
+    nodes[node]!.bytes += bytes;
+  }
   const pieces = ['{"head":'];
   yield* writeHeapNode(pieces, root);
   pieces.push(',"samples":[');
@@ -145,16 +149,26 @@ function* depthFirst(root: FunctionNode): Generator<FunctionNode, void> {
   const pending = [root];
   for (let node = pending.pop(); node; node = pending.pop()) {
     yield node;
-    pending.push(...node.children);
+    for (const child of node.children) pending.push(child);
   }
 }
 
-function inNoOrder(
+function* inNoOrder(
   hits: readonly number[],
   nanos: ArrayLike<number>,
-): { nodes: number[]; deltasMicros: number[] } {
-  const nodes = hits.flatMap((count, node) => Array.from({ length: count ?? 0 }, () => node));
-  return { nodes, deltasMicros: nodes.map((node) => Math.round(nanos[node]! / hits[node]! / 1000)) };
+): Generator<void, { nodes: number[]; deltasMicros: number[] }> {
+  const nodes: number[] = [];
+  const deltasMicros: number[] = [];
+  for (let node = 0; node < hits.length; node++) {
+    if (node % PIECE === 0) yield;
+    const count = hits[node] ?? 0;
+    const delta = Math.round(nanos[node]! / count / 1000);
+    for (let i = 0; i < count; i++) {
+      nodes.push(node);
+      deltasMicros.push(delta);
+    }
+  }
+  return { nodes, deltasMicros };
 }
 
 /** As deep as V8's stacks, which is at most 128 here. */

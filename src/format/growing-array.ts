@@ -1,12 +1,22 @@
 type NumberArray = Uint32Array | Float64Array;
 
-/** A typed array that grows: what the tables of a profile are gathered in. */
+const SMALLEST = 256;
+/** Entries of a full chunk. */
+const CHUNK = 16_384;
+
+/**
+ * A typed array that grows: what the tables of a profile are gathered in.
+ *
+ * It grows in chunks, and is copied in pieces: to copy megabytes at once holds the event loop for several milliseconds.
+ */
 export class GrowingArray<T extends NumberArray> {
   length = 0;
-  private array: T;
+  private readonly full: T[] = [];
+  private last: T;
+  private used = 0;
 
   private constructor(private readonly allocate: (length: number) => T) {
-    this.array = allocate(256);
+    this.last = allocate(SMALLEST);
   }
 
   static uint32(): GrowingArray<Uint32Array> {
@@ -18,16 +28,31 @@ export class GrowingArray<T extends NumberArray> {
   }
 
   push(value: number): void {
-    if (this.length === this.array.length) {
-      const larger = this.allocate(this.array.length * 2);
-      larger.set(this.array);
-      this.array = larger;
-    }
-    this.array[this.length++] = value;
+    if (this.used === this.last.length) this.grow();
+    this.last[this.used++] = value;
+    this.length++;
   }
 
-  /** What was pushed, without the spare room. */
-  toArray(): T {
-    return this.array.slice(0, this.length) as T;
+  /** What was pushed, in one piece. Yields now and then. */
+  *toArray(): Generator<void, T> {
+    const all = this.allocate(this.length);
+    for (const [i, chunk] of this.full.entries()) {
+      all.set(chunk, i * CHUNK);
+      yield;
+    }
+    all.set(this.last.subarray(0, this.used), this.full.length * CHUNK);
+    return all;
+  }
+
+  private grow(): void {
+    if (this.used === CHUNK) {
+      this.full.push(this.last);
+      this.last = this.allocate(CHUNK);
+      this.used = 0;
+    } else {
+      const larger = this.allocate(this.used * 2);
+      larger.set(this.last);
+      this.last = larger;
+    }
   }
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { finished } from './finished.js';
 import { ProfileBuilder } from './profile-builder.js';
 
 const HEADER = {
@@ -19,7 +20,7 @@ describe('ProfileBuilder', () => {
     expect(builder.location({ ...PLACE, address: 1 })).toBe(0);
     builder.location({ ...PLACE, address: 2, line: 3 });
     builder.location({ ...PLACE, address: 3, startLine: 9 });
-    const { locations, functions, strings } = builder.build(HEADER, 'x');
+    const { locations, functions, strings } = finished(builder.build(HEADER, 'x'));
     expect(locations.length).toBe(3);
     expect([...locations.lineFunction]).toEqual([0, 0, 1]);
     expect([...functions.startLine]).toEqual([1, 9]);
@@ -29,14 +30,14 @@ describe('ProfileBuilder', () => {
   it('rounds values, since the format has whole numbers only', () => {
     const builder = new ProfileBuilder();
     builder.sample([], [1.6]);
-    expect([...builder.build(HEADER, 'x').samples.values]).toEqual([2]);
+    expect([...finished(builder.build(HEADER, 'x')).samples.values]).toEqual([2]);
   });
 
   it('grows to 100,000 samples of 30 frames', () => {
     const builder = new ProfileBuilder();
     const stack = Array.from({ length: 30 }, (_, i) => builder.location({ ...PLACE, address: i + 1 }));
     for (let i = 0; i < 100_000; i++) builder.sample(stack, [i]);
-    const { samples } = builder.build(HEADER, 'x');
+    const { samples } = finished(builder.build(HEADER, 'x'));
     expect(samples.length).toBe(100_000);
     expect(samples.stack.length).toBe(3_000_000);
     expect(samples.stackStart[100_000]).toBe(3_000_000);

@@ -73,7 +73,8 @@ export class ProfileBuilder {
     for (const key in labels) this.label(key, labels[key]!);
   }
 
-  build(header: ProfileHeader, program: string): Profile {
+  /** Yields now and then. */
+  *build(header: ProfileHeader, program: string): Generator<void, Profile> {
     const samples = this.stackStart.length;
     const locations = this.address.length;
     const functions = this.functionName.length;
@@ -85,30 +86,30 @@ export class ProfileBuilder {
       mappings: [mappingOf(program)],
       functions: {
         length: functions,
-        name: this.functionName.toArray(),
+        name: yield* this.functionName.toArray(),
         systemName: new Uint32Array(functions),
-        filename: this.functionFilename.toArray(),
-        startLine: this.functionStartLine.toArray(),
+        filename: yield* this.functionFilename.toArray(),
+        startLine: yield* this.functionStartLine.toArray(),
       },
       locations: {
         length: locations,
-        address: this.address.toArray(),
+        address: yield* this.address.toArray(),
         mapping: new Uint32Array(locations).fill(1),
         lineStart: Uint32Array.from({ length: locations + 1 }, (_, i) => i),
-        lineFunction: this.lineFunction.toArray(),
-        lineNumber: this.lineNumber.toArray(),
-        lineColumn: this.lineColumn.toArray(),
+        lineFunction: yield* this.lineFunction.toArray(),
+        lineNumber: yield* this.lineNumber.toArray(),
+        lineColumn: yield* this.lineColumn.toArray(),
       },
       samples: {
         length: samples,
-        stackStart: this.stackStart.toArray(),
-        stack: this.stack.toArray(),
-        values: this.values.toArray(),
-        labelStart: this.labelStart.toArray(),
-        labelKey: this.labelKey.toArray(),
-        labelText: this.labelText.toArray(),
-        labelNumber: this.labelNumber.toArray(),
-        labelUnit: this.labelUnit.toArray(),
+        stackStart: yield* this.stackStart.toArray(),
+        stack: yield* this.stack.toArray(),
+        values: yield* this.values.toArray(),
+        labelStart: yield* this.labelStart.toArray(),
+        labelKey: yield* this.labelKey.toArray(),
+        labelText: yield* this.labelText.toArray(),
+        labelNumber: yield* this.labelNumber.toArray(),
+        labelUnit: yield* this.labelUnit.toArray(),
       },
     };
   }

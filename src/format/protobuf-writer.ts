@@ -6,13 +6,17 @@ const encoder = new TextEncoder();
 const VARINT = 0;
 const DELIMITED = 2;
 
+/** Bytes of a piece. */
+const PIECE = 64 * 1024;
+
 /**
  * Writes protocol buffers into a buffer that grows.
  *
  * @see https://protobuf.dev/programming-guides/encoding/
  */
 export class ProtobufWriter {
-  private bytes = new Uint8Array(64 * 1024);
+  private readonly pieces: Uint8Array[] = [];
+  private bytes = new Uint8Array(PIECE);
   private position = 0;
 
   /** A field of a whole number; 0 is the default and is not written. */
@@ -56,8 +60,28 @@ export class ProtobufWriter {
     this.closeLength(lengthAt, lengthAt + 1, this.position - lengthAt - 1);
   }
 
-  toBytes(): Uint8Array {
-    return this.bytes.slice(0, this.position);
+  /**
+   * Sets aside what is written so far, if it is much: a large buffer would hold the event loop when it grows. Only
+   * between two fields of the outermost message.
+   */
+  setAside(): void {
+    if (this.position < PIECE / 2) return;
+    this.pieces.push(this.bytes.subarray(0, this.position));
+    this.bytes = new Uint8Array(PIECE);
+    this.position = 0;
+  }
+
+  /** All that was written. Yields now and then. */
+  *toBytes(): Generator<void, Uint8Array> {
+    const pieces = [...this.pieces, this.bytes.subarray(0, this.position)];
+    const all = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
+    let position = 0;
+    for (const piece of pieces) {
+      all.set(piece, position);
+      position += piece.length;
+      yield;
+    }
+    return all;
   }
 
   /** Puts the length before what was written from `start` on, and moves that where the length needs more room. */

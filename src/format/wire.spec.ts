@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Profile as Decoded } from 'pprof-format';
+import { finished } from './finished.js';
 import { ProfileBuilder, type PlaceInCode } from './profile-builder.js';
 import type { Profile, ProfileHeader } from './profile.js';
 import { samplesOf } from './profile.js';
@@ -28,16 +29,8 @@ const place = (address: number, functionName: string, line = 1): PlaceInCode => 
   column: 0,
 });
 
-function encoded(profile: Profile): Uint8Array {
-  const work = encodeProfile(profile);
-  for (;;) {
-    const { done, value } = work.next();
-    if (done) return value;
-  }
-}
-
 /** Read by a decoder that is not ours. */
-const decoded = (profile: Profile) => Decoded.decode(encoded(profile));
+const decoded = (profile: Profile) => Decoded.decode(finished(encodeProfile(profile)));
 
 function small(): Profile {
   const builder = new ProfileBuilder();
@@ -45,7 +38,7 @@ function small(): Profile {
   const root = builder.location(place(2 ** 53 - 1, 'root'));
   builder.sample([leaf, root], [3, 30_000_000], { bytes: 16 });
   builder.sample([root], [1, 2 ** 52]);
-  return builder.build(HEADER, '/app/main.js');
+  return finished(builder.build(HEADER, '/app/main.js'));
 }
 
 describe('encodeProfile', () => {
@@ -86,7 +79,7 @@ describe('encodeProfile', () => {
   });
 
   it('writes an empty profile with its types, so that clients can subtract it', () => {
-    const profile = decoded(new ProfileBuilder().build({ ...HEADER, durationNanos: 0 }, 'x'));
+    const profile = decoded(finished(new ProfileBuilder().build({ ...HEADER, durationNanos: 0 }, 'x')));
     expect(profile.sampleType).toHaveLength(2);
     expect(profile.sample).toHaveLength(0);
     expect(Number(profile.durationNanos)).toBe(0);
@@ -111,7 +104,7 @@ describe('encodeProfile', () => {
               stack.map((i) => locations[i]!),
               values,
             );
-          const profile = decoded(builder.build(HEADER, 'x'));
+          const profile = decoded(finished(builder.build(HEADER, 'x')));
           const nameOf = (location: number | bigint): string => {
             const line = profile.location[Number(location) - 1]!.line[0]!;
             const fn = profile.function[Number(line.functionId) - 1]!;

@@ -56,7 +56,8 @@ export class FrontDoor implements OnModuleInit, OnModuleDestroy {
   }
 
   private readonly listener = (request: IncomingMessage, response: ServerResponse): void => {
-    const found = exchangeOf(request) ? undefined : this.find(pathOf(request));
+    if (!this.mayBeOurs(request.url ?? '/') || exchangeOf(request)) return;
+    const found = this.find(pathOf(request));
     if (!found) return;
     const { base, target } = found;
     const {
@@ -68,6 +69,11 @@ export class FrontDoor implements OnModuleInit, OnModuleDestroy {
     const path = endpoint ? [base, endpoint.name].filter(Boolean).join('/') : `${base}/${FALLBACK}`;
     request.url = query ? `${path}?${query}` : path;
   };
+
+  /** Quick, since every request of the application passes here: an escape may stand for any letter of our path. */
+  private mayBeOurs(url: string): boolean {
+    return url.includes('%') || this.bases.some((base) => url.startsWith(base));
+  }
 
   private find(rawPath: string): { base: string; target: Target } | undefined {
     const brokenEscape = /%(?![0-9a-fA-F]{2})/.test(rawPath);

@@ -34,7 +34,7 @@ export class CapturedProfile {
   /** The JSON that Chrome's DevTools and VS Code open, as a `.cpuprofile` or `.heapprofile`. */
   async encodeForDevTools(): Promise<Buffer> {
     const pieces = await runSliced(this.devToolsText(), this.holds);
-    return Buffer.concat(pieces.map((piece) => Buffer.from(piece)));
+    return runSliced(bytesOf(pieces), this.holds);
   }
 
   /**
@@ -47,4 +47,16 @@ export class CapturedProfile {
     const isForDevTools = /\.(cpu|heap)profile$/.test(path);
     await writeFile(path, await (isForDevTools ? this.encodeForDevTools() : this.encode()));
   }
+}
+
+function* bytesOf(pieces: readonly string[]): Generator<void, Buffer> {
+  let length = 0;
+  for (const piece of pieces) length += Buffer.byteLength(piece);
+  const bytes = Buffer.allocUnsafe(length);
+  let position = 0;
+  for (const piece of pieces) {
+    yield;
+    position += bytes.write(piece, position);
+  }
+  return bytes;
 }

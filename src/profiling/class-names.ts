@@ -11,6 +11,9 @@ type AnyClass = abstract new (...args: never[]) => unknown;
 /** The class that a frame's method belongs to, if it is one that the application injects. */
 export type ClassNameOf = (frame: RawFrame) => string | undefined;
 
+/** Frames between two yields. */
+const SLICE = 200;
+
 interface Candidate {
   readonly className: string;
   readonly method: AnyFunction;
@@ -50,7 +53,10 @@ export class ClassNames {
   /** The methods of all classes that Nest makes instances of, and of those they extend, as far as their names occur. */
   private *candidates(frames: readonly RawFrame[]): Generator<void, Candidate[]> {
     const names = new Set<string>();
-    for (const { functionName } of frames) names.add(functionName);
+    for (const [i, { functionName }] of frames.entries()) {
+      if (i % SLICE === SLICE - 1) yield;
+      names.add(functionName);
+    }
     const seen = new Set<unknown>();
     const candidates: Candidate[] = [];
     for (const metatype of this.metatypes()) {

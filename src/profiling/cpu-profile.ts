@@ -15,6 +15,8 @@ const BLIND_SPOT =
     ? ['code that V8 replaced on the stack before the capture may count for its caller: gc=1 avoids that']
     : [];
 
+const NOTHING = [0, 0];
+
 /** Ends a capture and makes a profile of its samples. */
 export async function endCpuCapture(
   capture: CpuCapture,
@@ -55,12 +57,11 @@ function headerOf(
   };
 }
 
-/** Time that V8 calls idle is no CPU time. */
+/** One for each node. Time that V8 calls idle is no CPU time. */
 function* stacksOf({ tree, hits, nanos, apart }: CpuSamples): Generator<WeighedStack> {
   for (let node = 0; node < nanos.length; node++) {
-    const values = [hits[node] ?? 0, nanos[node]!]; // V8 adds samples that it does not count as hits
     const isIdle = tree.frames[tree.frameOf[node]!]!.functionName === '(idle)';
-    if (!isIdle && values.some((value) => value > 0)) yield { at: node, values };
+    yield { at: node, values: isIdle ? NOTHING : [hits[node] ?? 0, nanos[node]!] };
   }
-  for (const { names, nanos } of apart) if (nanos > 0) yield { at: names, values: [0, nanos] };
+  for (const { names, nanos } of apart) yield { at: names, values: [0, Math.max(nanos, 0)] };
 }

@@ -10,7 +10,7 @@ import { runSliced } from './slices.js';
 import { type OriginalPlace, SourceMapper } from './source-maps/source-mapper.js';
 
 /** Frames between two yields. */
-const PIECE = 200;
+const PIECE = 50;
 
 /** Makes of V8's frames what a profile shows: the source that a person wrote, and names that tell functions apart. */
 @Injectable()

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { HoldMeter } from './hold-meter.js';
 
 /** How long a piece of work may hold the event loop, in ms. */
-const SLICE_MS = 5;
+const SLICE_MS = 4;
 
 /** Runs work that yields now and then, and lets the event loop turn between its slices. */
 export async function runSliced<T>(work: Generator<void, T>, holds: HoldMeter): Promise<T> {

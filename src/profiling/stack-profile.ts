@@ -6,13 +6,13 @@ import { placeNamed } from './place-resolver.js';
 /** A sample: a node of a call tree, or frames that stand for no code, outermost first. */
 export interface WeighedStack {
   readonly at: number | readonly string[];
-  /** In the order of the profile's sample types. */
+  /** In the order of the profile's sample types; with nothing but zeros it is no sample. */
   readonly values: readonly number[];
   readonly labels?: Readonly<Record<string, number>>;
 }
 
-/** Samples between two yields. */
-const SLICE = 200;
+/** Stacks between two yields. */
+const SLICE = 10;
 
 /**
  * Joins what was sampled and the format: raw stacks and their values become a profile.
@@ -32,11 +32,12 @@ export function* buildStackProfile(
   let count = 0;
   for (const { at, values, labels } of stacks) {
     if (++count % SLICE === 0) yield;
+    if (values.every((value) => value === 0)) continue;
     const stack: number[] = [];
     if (typeof at === 'number')
       for (let node = at; node >= 0; node = parentOf[node]!) stack.push(locationAt(frameOf[node]!));
     else for (const name of at.toReversed()) stack.push(builder.location(placeNamed(name)));
     builder.sample(stack, values, labels);
   }
-  return builder.build(header, process.argv[1] ?? process.execPath);
+  return yield* builder.build(header, process.argv[1] ?? process.execPath);
 }

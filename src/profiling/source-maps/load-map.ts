@@ -1,3 +1,4 @@
+import { finished } from '../../format/finished.js';
 import type { CompactMap } from './compact-map.js';
 import { parseMap } from './map-parser.js';
 import { readScriptWithMap, type ScriptWithMap, textOf, textOfMap } from './script-map.js';
@@ -13,11 +14,7 @@ export interface LoadedMap {
 export function loadMap(script: string): LoadedMap | undefined {
   const read = readScriptWithMap(script);
   if (!read || read === 'large') return undefined;
-  const work = parse(read);
-  for (;;) {
-    const step = work.next();
-    if (step.done) return step.value;
-  }
+  return finished(parse(read));
 }
 
 /** Undefined if it is no source map. */

@@ -10,17 +10,14 @@ import {
   segmentOfLine,
   textAt,
 } from './compact-map.js';
+import { finished } from '../../format/finished.js';
 import { parseMap } from './map-parser.js';
 
 /** More lines than any map here has. */
 const LINES = '\n'.repeat(100);
 
 function parsed(map: unknown, code = LINES): CompactMap {
-  const work = parseMap(typeof map === 'string' ? map : JSON.stringify(map), code);
-  for (;;) {
-    const step = work.next();
-    if (step.done) return step.value;
-  }
+  return finished(parseMap(typeof map === 'string' ? map : JSON.stringify(map), code));
 }
 
 type Segments = number[][][];

@@ -87,12 +87,12 @@ class CompactMapBuilder {
 
   *build(code: string): Generator<void, CompactMap> {
     this.lineStart.push(this.column.length);
-    const lines = this.lines.toArray();
-    const lineStart = this.lineStart.toArray();
-    const column = this.column.toArray();
-    const source = this.source.toArray();
-    const originalLine = this.originalLine.toArray();
-    const name = this.name.toArray();
+    const lines = yield* this.lines.toArray();
+    const lineStart = yield* this.lineStart.toArray();
+    const column = yield* this.column.toArray();
+    const source = yield* this.source.toArray();
+    const originalLine = yield* this.originalLine.toArray();
+    const name = yield* this.name.toArray();
     const wholeLine = new Uint32Array(lines.length);
     yield;
 
