@@ -27,10 +27,11 @@ export class GrowingArray<T extends NumberArray> {
     return new GrowingArray((length) => new Float64Array(length));
   }
 
-  push(value: number): void {
+  /** @returns its index */
+  push(value: number): number {
     if (this.used === this.last.length) this.grow();
     this.last[this.used++] = value;
-    this.length++;
+    return this.length++;
   }
 
   /** What was pushed, in one piece. Yields now and then. */

@@ -1,0 +1,126 @@
+const decoder = new TextDecoder();
+
+/** Wire types of protocol buffers. */
+const VARINT = 0;
+const FIXED64 = 1;
+const DELIMITED = 2;
+const FIXED32 = 5;
+
+const TWO_POW_32 = 2 ** 32;
+
+/**
+ * Reads protocol buffers. All methods throw an Error where the bytes are none.
+ *
+ * @see https://protobuf.dev/programming-guides/encoding/
+ */
+export class ProtobufReader {
+  position = 0;
+  private wireType = VARINT;
+  /** Of the last number: its upper and lower 32 bits. */
+  private high = 0;
+  private low = 0;
+
+  constructor(private readonly bytes: Uint8Array) {}
+
+  get isAtEnd(): boolean {
+    return this.position >= this.bytes.length;
+  }
+
+  /** The number of the field that comes next. */
+  tag(): number {
+    const tag = this.varint();
+    this.wireType = tag & 7;
+    return Math.floor(tag / 8);
+  }
+
+  /** A whole number, signed as int64 is. What is beyond 2^53 loses its last digits. */
+  number(): number {
+    this.expect(VARINT);
+    return this.varint();
+  }
+
+  bigint(): bigint {
+    this.expect(VARINT);
+    this.readHalves();
+    return BigInt.asIntN(64, (BigInt(this.high) << 32n) | BigInt(this.low));
+  }
+
+  text(): string {
+    const end = this.enter();
+    const text = decoder.decode(this.bytes.subarray(this.position, end));
+    this.position = end;
+    return text;
+  }
+
+  /** Steps into a message. @returns the position at which it ends */
+  enter(): number {
+    this.expect(DELIMITED);
+    const length = this.varint();
+    const end = this.position + length;
+    if (length < 0 || end > this.bytes.length) throw new Error('malformed profile: it ends too early');
+    return end;
+  }
+
+  /** One number of a repeated field, or all of them where they are packed. */
+  numbers(target: { push(value: number): unknown }): void {
+    if (this.wireType === VARINT) {
+      target.push(this.varint());
+      return;
+    }
+    const end = this.enter();
+    while (this.position < end) target.push(this.varint());
+  }
+
+  /** Passes over a field. */
+  skip(): void {
+    if (this.wireType === VARINT) this.readHalves();
+    else if (this.wireType === DELIMITED) this.position = this.enter();
+    else if (this.wireType === FIXED64) this.advance(8);
+    else if (this.wireType === FIXED32) this.advance(4);
+    else throw new Error('malformed profile: a field of an unknown kind');
+  }
+
+  private advance(count: number): void {
+    this.position += count;
+    if (this.position > this.bytes.length) throw new Error('malformed profile: it ends too early');
+  }
+
+  private expect(wireType: number): void {
+    if (this.wireType !== wireType) throw new Error('malformed profile: a field of an unexpected kind');
+  }
+
+  private varint(): number {
+    const { bytes } = this;
+    let value = 0;
+    for (let shift = 0, at = this.position; shift < 28; shift += 7) {
+      const byte = bytes[at++];
+      if (byte === undefined) break;
+      value |= (byte & 127) << shift;
+      if (byte < 128) {
+        this.position = at;
+        return value;
+      }
+    }
+    this.readHalves();
+    return (this.high | 0) * TWO_POW_32 + this.low;
+  }
+
+  private readHalves(): void {
+    const { bytes } = this;
+    const begin = this.position;
+    let [first, second, third] = [0, 0, 0]; // 28 bits, 28 bits, 8 bits
+    for (let i = 0; i < 10; i++) {
+      const byte = bytes[begin + i];
+      if (byte === undefined) throw new Error('malformed profile: it ends too early');
+      if (i < 4) first |= (byte & 127) << (7 * i);
+      else if (i < 8) second |= (byte & 127) << (7 * (i - 4));
+      else third |= (byte & 127) << (7 * (i - 8));
+      if (byte >= 128) continue;
+      this.position = begin + i + 1;
+      this.low = (first | (second << 28)) >>> 0;
+      this.high = ((second >>> 4) | (third << 24)) >>> 0;
+      return;
+    }
+    throw new Error('malformed profile: a number of more than ten bytes');
+  }
+}
