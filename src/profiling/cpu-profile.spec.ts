@@ -65,7 +65,7 @@ async function captured(nodes: Profiler.ProfileNode[], samples: number[]): Promi
     timeDeltas: samples.map((_, i) => (i === 0 ? first - startTime : 1)),
   };
   const nothing = { load: async () => () => undefined } as never;
-  const ended = await endCpuCapture(capture, new PlaceResolver(nothing, nothing), []);
+  const ended = await endCpuCapture(capture, new PlaceResolver(nothing, nothing, new SymbolTable()), []);
   const profile = new DecodedProfile(await ended.encode());
   const names = new Set(profile.samples.map(({ stack: [leaf] }) => leaf!));
   return Object.fromEntries([...names].map((name) => [name, profile.flat('cpu', name) / MS]));

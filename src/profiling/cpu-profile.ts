@@ -30,7 +30,9 @@ export async function endCpuCapture(
   const places = await placeResolver.resolve(samples.tree.frames, holds);
   const header = headerOf(capture, samples, profileComments);
   const profile = await runSliced(buildStackProfile(header, samples.tree, places, stacksOf(samples)), holds);
-  return new CapturedProfile(profile, holds, () => cpuProfileText(samples, places));
+  return new CapturedProfile('profile', profile, holds, {
+    devToolsText: () => cpuProfileText(samples, places),
+  });
 }
 
 function headerOf(

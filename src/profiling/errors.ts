@@ -19,5 +19,24 @@ export class ProfilerNotStartedError extends ProfilerError {
   }
 }
 
+/** Somebody gave up, or the application shuts down, before there was a result. The cause is the signal's reason. */
+export class ProfilerCanceledError extends ProfilerError {
+  constructor(reason?: unknown) {
+    const isDeadline = (reason as Partial<Error> | undefined)?.name === 'TimeoutError';
+    super(isDeadline ? 'context deadline exceeded' : 'context canceled', { cause: reason });
+    this.isDeadline = isDeadline;
+  }
+
+  /** Time was up, as with `AbortSignal.timeout()`. */
+  readonly isDeadline: boolean;
+}
+
+/** A profile that has no windows of time. */
+export class UnsupportedWindowError extends ProfilerError {
+  constructor(name: string) {
+    super(`the profile ${name} has no windows`);
+  }
+}
+
 /** A number is outside of what the method takes. */
 export class ProfilerArgumentError extends ProfilerError {}

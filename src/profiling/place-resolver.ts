@@ -7,6 +7,7 @@ import type { RawFrame } from '../sampling/sampler.js';
 import { ClassNames } from './class-names.js';
 import type { HoldMeter } from './hold-meter.js';
 import { runSliced } from './slices.js';
+import { SymbolTable } from './symbol-table.js';
 import { type OriginalPlace, SourceMapper } from './source-maps/source-mapper.js';
 
 /** Frames between two yields. */
@@ -18,6 +19,7 @@ export class PlaceResolver {
   constructor(
     private readonly sourceMapper: SourceMapper,
     private readonly classNames: ClassNames,
+    private readonly symbols: SymbolTable,
   ) {}
 
   /** The place of each frame. */
@@ -25,7 +27,11 @@ export class PlaceResolver {
     const originalOf = await this.sourceMapper.load(frames, holds);
     const classNameOf = await this.classNames.load(frames, holds);
     return runSliced(
-      places(frames, (frame) => placeOf(frame, originalOf(frame), classNameOf(frame))),
+      places(frames, (frame) => {
+        const place = placeOf(frame, originalOf(frame), classNameOf(frame));
+        this.symbols.remember(place);
+        return place;
+      }),
       holds,
     );
   }

@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import type { CapturedProfile, DevToolsFormat } from '../captured-profile.js';
 
 /** How to read a named profile. */
@@ -6,12 +7,43 @@ export interface CollectOptions {
   readonly gc?: boolean;
 }
 
+/** A span of time of a profile that has begun. */
+export interface ProfileWindow {
+  /** Ends it: what happened since it was opened. */
+  end(): Promise<CapturedProfile>;
+  /** Gives it up. What it started is stopped; nothing happens after {@link end}. */
+  close(): void;
+}
+
 /** A profile that is there all the time and can be read by its name: Go's `pprof.Lookup(name)`. */
-export interface NamedProfile {
-  readonly name: string;
+export abstract class NamedProfile {
+  abstract readonly name: string;
+  /** A sentence for the index. */
+  abstract readonly description: string;
   /** The format beside pprof's own that it can be had in. */
   readonly devToolsFormat?: DevToolsFormat;
+
   /** Number of records at the last reading: to ask for it captures nothing. */
-  count(): number;
-  collect(options?: CollectOptions): Promise<CapturedProfile>;
+  abstract count(): number;
+
+  abstract collect(options?: CollectOptions): Promise<CapturedProfile>;
+
+  /** Begins a window; undefined for a profile that has none. */
+  openWindow(): Promise<ProfileWindow | undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  /**
+   * Writes the profile as it is now, as Go's `WriteTo`; the stream stays open.
+   *
+   * @param debug 0: gzipped profile.proto; 1: text
+   * @throws the stream's error
+   */
+  async writeTo(stream: Writable, debug = 0): Promise<void> {
+    const captured = await this.collect();
+    const bytes = await (debug === 0 ? captured.encode() : captured.encodeText());
+    await new Promise<void>((resolve, reject) => {
+      stream.write(bytes, (error) => (error ? reject(error) : resolve()));
+    });
+  }
 }
