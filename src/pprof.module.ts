@@ -1,4 +1,5 @@
 import { type DynamicModule, Logger, Module, type OnApplicationBootstrap } from '@nestjs/common';
+import { profileToken } from './decorators/inject-profile.decorator.js';
 import { FrontDoor } from './http/front-door.js';
 import { PprofMount } from './http/mount.js';
 import { PprofHandler } from './http/pprof-handler.js';
@@ -9,15 +10,23 @@ import { checkAsyncOptions, checkIsObject, resolveRuntimeOptions } from './pprof
 import { CaptureLog } from './profiling/capture-log.js';
 import { ClassNames } from './profiling/class-names.js';
 import { CpuProfiler } from './profiling/cpu-profiler.js';
+import { DeltaCollector } from './profiling/delta-collector.js';
 import { HeapProfiler } from './profiling/heap-profiler.js';
 import { PlaceResolver } from './profiling/place-resolver.js';
+import { ProfileMaker } from './profiling/profile-maker.js';
 import { ProfileRegistry } from './profiling/profile-registry.js';
 import { ProfilerService } from './profiling/profiler.service.js';
+import { AllocsProfile } from './profiling/profiles/allocs.profile.js';
 import { HeapProfile } from './profiling/profiles/heap.profile.js';
 import { SourceMapper } from './profiling/source-maps/source-mapper.js';
+import { SymbolTable } from './profiling/symbol-table.js';
+import { CustomProfile, type CustomProfileOptions } from './profiling/profiles/custom.profile.js';
 import { chooseSampler } from './sampling/choose-sampler.js';
 import { processState } from './sampling/process-state.js';
 import type { Sampling } from './sampling/sampler.js';
+
+/** Holds the profiles of one `forFeature`. */
+class PprofFeatureModule {}
 
 /**
  * Go's `net/http/pprof` for a Nest application.
@@ -47,18 +56,30 @@ import type { Sampling } from './sampling/sampler.js';
     },
     CaptureLog,
     ClassNames,
+    AllocsProfile,
     CpuProfiler,
+    DeltaCollector,
     FrontDoor,
     HeapProfile,
     HeapProfiler,
     PlaceResolver,
     PprofHandler,
     PprofMount,
+    ProfileMaker,
     ProfileRegistry,
     ProfilerService,
     SourceMapper,
+    SymbolTable,
   ],
-  exports: [CpuProfiler, HeapProfiler, PprofHandler, ProfileRegistry, ProfilerService],
+  exports: [
+    CpuProfiler,
+    DeltaCollector,
+    HeapProfiler,
+    PprofHandler,
+    ProfileRegistry,
+    ProfilerService,
+    SymbolTable,
+  ],
 })
 export class PprofModule extends ConfigurableModuleClass implements OnApplicationBootstrap {
   /**
@@ -87,6 +108,23 @@ export class PprofModule extends ConfigurableModuleClass implements OnApplicatio
     checkAsyncOptions(options);
     return super.forRootAsync(options);
   }
+
+  /**
+   * Profiles of the application's own: `@InjectProfile(name)` injects one, and it is listed and served beside the others.
+   *
+   * @example
+   * \@Module({ imports: [PprofModule.forFeature([{ name: 'db_connections', description: 'Open connections.' }])] })
+   *
+   * @throws Error at boot, if a name is taken
+   */
+  static forFeature(profiles: readonly CustomProfileOptions[]): DynamicModule {
+    const providers = profiles.map(({ name, description }) => ({
+      provide: profileToken(name),
+      useFactory: (): CustomProfile => new CustomProfile(name, description),
+    }));
+    return { module: PprofFeatureModule, providers, exports: providers.map(({ provide }) => provide) };
+  }
+
   /** The boot is over, and so is the CPU profile that `nestjs-pprof/preload` takes of it. */
   onApplicationBootstrap(): void {
     processState().finishBoot?.();

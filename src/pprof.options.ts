@@ -71,6 +71,11 @@ const RUNTIME_RULES: Readonly<Record<keyof PprofRuntimeOptions, OptionRule>> = {
     takes: 'a whole number of bytes from 1 to 2147483647, or 0 for no heap sampling',
     accepts: isInteger(0, 0x7fff_ffff),
   },
+  allocs: {
+    fallback: 'window',
+    takes: '"window" or "off"',
+    accepts: (value) => value === 'window' || value === 'off',
+  },
   sourceMaps: { fallback: true, takes: 'true or false', accepts: isBoolean },
   profileComments: {
     fallback: [],

@@ -18,7 +18,7 @@ export const COMMON_HEADERS: Readonly<Record<string, string>> = {
 };
 
 /** A text, with status 200. */
-export function text(body: string): PprofAnswer {
+export function text(body: string | Uint8Array): PprofAnswer {
   return { status: 200, headers: TEXT, body };
 }
 

@@ -64,7 +64,8 @@ export class FrontDoor implements OnModuleInit, OnModuleDestroy {
       request: { method, query },
     } = openExchange(request, response, this.mount, target);
     const endpoint = target.kind === 'name' ? this.mount.endpointFor(target.name, method) : undefined;
-    if (!endpoint || BODILESS.has(method)) for (const header of BODY_HEADERS) delete request.headers[header];
+    if (!endpoint || endpoint.rawBody || BODILESS.has(method))
+      for (const header of BODY_HEADERS) delete request.headers[header];
     if (!endpoint && !ROUTED.has(method)) request.method = 'GET'; // the exchange has the real one
     const path = endpoint ? [base, endpoint.name].filter(Boolean).join('/') : `${base}/${FALLBACK}`;
     request.url = query ? `${path}?${query}` : path;

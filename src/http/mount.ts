@@ -11,8 +11,8 @@ import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import type { PprofModuleExtras, ResolvedPprofOptions } from '../interfaces/pprof-options.interface.js';
 import { PPROF_EXTRAS, PPROF_OPTIONS } from '../pprof.constants.js';
 import { type Delegate, delegatesOf } from './delegates.js';
-import { PLANNED } from './descriptions.js';
 import { type Endpoint, endpointOf, placedAt } from './endpoint.js';
+import { PLANNED } from './planned.js';
 
 /** Where requests go that are at our path and at none of its endpoints. */
 export const FALLBACK = '_';
@@ -124,7 +124,8 @@ export class PprofMount implements OnModuleInit, OnModuleDestroy {
     return PLANNED.has(name) && this.isOn(name);
   }
 
-  private isOn(name: string): boolean {
+  /** Whether the options leave it on; there may be no endpoint of that name. */
+  isOn(name: string): boolean {
     const { enabled, endpoints, cmdline } = this.options;
     return enabled && endpoints[name] !== false && !(name === 'cmdline' && cmdline === false);
   }

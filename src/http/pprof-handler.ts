@@ -5,14 +5,17 @@ import { CaptureLog } from '../profiling/capture-log.js';
 import type { CapturedProfile, DevToolsFormat } from '../profiling/captured-profile.js';
 import { commandLine } from '../profiling/command-line.js';
 import { CPU_RATE, CpuProfiler, SAMPLER_NAMES, type SamplerName } from '../profiling/cpu-profiler.js';
+import { DeltaCollector } from '../profiling/delta-collector.js';
 import { ProfileRegistry } from '../profiling/profile-registry.js';
 import type { NamedProfile } from '../profiling/profiles/named-profile.js';
+import { SymbolTable } from '../profiling/symbol-table.js';
 import { INDEX_CSP, indexPage } from '../ui/index-page.js';
 import { attachment, html, type PprofAnswer, text } from './answer.js';
 import { badValue, goException, notImplemented, tooLong } from './errors.js';
 import { answerOf } from './go-error.filter.js';
 import { atoi, formValue, parseInt64, type QueryLike, rawQueryOf } from './go-query.js';
 import { PprofMount } from './mount.js';
+import { symbolText } from './symbol-query.js';
 
 /** What {@link PprofHandler.serve} is asked. */
 export interface PprofHandlerRequest {
@@ -31,7 +34,7 @@ export interface PprofHandlerRequest {
    * @default 'http://localhost:3000/debug/pprof/'
    */
   readonly url?: string;
-  /** The body of a POST. No endpoint that is there yet reads one. */
+  /** The body of a POST, which `symbol` reads. */
   readonly body?: Uint8Array;
   /**
    * Who asks, for the log and the event of a capture.
@@ -49,6 +52,9 @@ const NO_BYTES = new Uint8Array();
 
 const IN_CODE = 'code';
 
+/** The index itself, and another name of `symbol`. */
+const UNLISTED = new Set(['', 'symbolz']);
+
 const CPU_FORMAT: DevToolsFormat = 'cpuprofile';
 
 /**
@@ -65,11 +71,15 @@ export class PprofHandler {
     '': (request) => this.index(request),
     cmdline: () => this.cmdline(),
     profile: (request) => this.profile(request),
+    symbol: (request) => this.symbol(request),
+    symbolz: (request) => this.symbol(request),
   };
 
   constructor(
     private readonly mount: PprofMount,
     private readonly cpu: CpuProfiler,
+    private readonly deltas: DeltaCollector,
+    private readonly symbols: SymbolTable,
     private readonly registry: ProfileRegistry,
     private readonly log: CaptureLog,
     @Inject(PPROF_OPTIONS) private readonly options: ResolvedPprofOptions,
@@ -86,7 +96,7 @@ export class PprofHandler {
   async serve(name: string, request: PprofHandlerRequest = {}): Promise<PprofAnswer> {
     try {
       if (this.mount.isPlanned(name)) throw notImplemented(name);
-      if (!this.mount.endpoint(name)) throw goException('unknownProfile');
+      if (!this.mount.isOn(name)) throw goException('unknownProfile');
       if (Object.hasOwn(this.handlers, name)) return await this.handlers[name]!(request);
       const profile = this.registry.lookup(name);
       if (!profile) throw goException('unknownProfile');
@@ -97,8 +107,11 @@ export class PprofHandler {
   }
 
   private index({ url = 'http://localhost:3000/debug/pprof/' }: PprofHandlerRequest): PprofAnswer {
-    const rows = this.mount.endpoints
-      .filter(({ name }) => name !== '')
+    const own = this.registry
+      .profiles()
+      .filter(({ name }) => !this.mount.endpoint(name) && this.mount.isOn(name));
+    const rows = [...this.mount.endpoints, ...own]
+      .filter(({ name }) => !UNLISTED.has(name))
       .map(({ name, description }) => {
         const named = this.registry.lookup(name);
         const devToolsFormat = name === 'profile' ? CPU_FORMAT : named?.devToolsFormat;
@@ -127,44 +140,62 @@ export class PprofHandler {
     const sampler = samplerOf(parameters) ?? (format && 'inspector'); // which knows when each sample was
     const gc = atoi(formValue(parameters, 'gc')) > 0;
     if (method === 'HEAD') return download('profile', format, NO_BYTES);
-    return this.capture('profile', format, peer, () =>
-      this.cpu.profile({ seconds, hz, sampler, gc, signal }),
-    );
+    const take = (): Promise<CapturedProfile> => this.cpu.profile({ seconds, hz, sampler, gc, signal });
+    const body = await this.capture('profile', peer, take, (captured) => encoded(captured, format));
+    return download('profile', format, body);
+  }
+
+  /** By addresses in the raw query, or in the body of a POST. */
+  private symbol({ query = '', method, body }: PprofHandlerRequest): PprofAnswer {
+    const words = method === 'POST' ? Buffer.from(body ?? NO_BYTES).toString('latin1') : rawQueryOf(query);
+    return text(symbolText(words, (address) => this.symbols.nameOf(address)));
   }
 
   /** Go's `Handler(name)`, with its order of checks. */
-  private async named(
-    profile: NamedProfile,
-    { query = '', method, peer = IN_CODE }: PprofHandlerRequest,
-  ): Promise<PprofAnswer> {
+  private async named(profile: NamedProfile, request: PprofHandlerRequest): Promise<PprofAnswer> {
+    const { query = '', method, peer = IN_CODE } = request;
     const parameters = rawQueryOf(query);
     const seconds = formValue(parameters, 'seconds');
     const debug = atoi(formValue(parameters, 'debug'));
-    if (seconds !== '') {
-      const parsed = parseInt64(seconds) ?? 0;
-      if (parsed <= 0) throw goException('deltaSeconds');
-      this.checkDuration(parsed);
-      if (debug !== 0) throw goException('deltaAndDebug');
-      throw notImplemented(`seconds on ${profile.name}`);
-    }
-    if (debug !== 0) throw notImplemented(`debug on ${profile.name}`);
+    if (seconds !== '') return this.delta(profile, parseInt64(seconds) ?? 0, debug, request);
     const format = formatOf(parameters, profile.devToolsFormat);
     const gc = atoi(formValue(parameters, 'gc')) > 0;
-    if (method === 'HEAD') return download(profile.name, format, NO_BYTES);
-    return this.capture(profile.name, format, peer, () => profile.collect({ gc }));
+    const answer = (body: Uint8Array): PprofAnswer =>
+      debug === 0 ? download(profile.name, format, body) : text(body);
+    if (method === 'HEAD') return answer(NO_BYTES);
+    const encode = (captured: CapturedProfile): Promise<Buffer> =>
+      debug === 0 ? encoded(captured, format) : captured.encodeText();
+    return answer(await this.capture(profile.name, peer, () => profile.collect({ gc }), encode));
+  }
+
+  /** What a profile gains in a window. */
+  private async delta(
+    profile: NamedProfile,
+    seconds: number,
+    debug: number,
+    { method, signal, peer = IN_CODE }: PprofHandlerRequest,
+  ): Promise<PprofAnswer> {
+    const name = `${profile.name}-delta`;
+    if (seconds <= 0) throw goException('deltaSeconds');
+    if (!profile.hasWindows) throw goException('deltaUnsupported');
+    this.checkDuration(seconds);
+    if (debug !== 0) throw goException('deltaAndDebug');
+    if (method === 'HEAD') return attachment(name, NO_BYTES);
+    const take = (): Promise<CapturedProfile> => this.deltas.collect(profile, { seconds, signal });
+    return attachment(name, await this.capture(name, peer, take, (captured) => captured.encode()));
   }
 
   private async capture(
     profile: string,
-    format: DevToolsFormat | undefined,
     peer: string,
     take: () => Promise<CapturedProfile>,
-  ): Promise<PprofAnswer> {
+    encode: (captured: CapturedProfile) => Promise<Buffer>,
+  ): Promise<Buffer> {
     const begin = performance.now();
     const captured = await take();
-    const body = await (format ? captured.encodeForDevTools() : captured.encode());
+    const body = await encode(captured);
     this.log.report({ profile, peer, bytes: body.length, longestHoldMs: captured.longestHoldMs }, begin);
-    return download(profile, format, body);
+    return body;
   }
 
   private checkDuration(seconds: number): void {
@@ -202,4 +233,8 @@ function samplerOf(parameters: string): SamplerName | undefined {
 /** DevTools know a file by its extension. */
 function download(profile: string, format: DevToolsFormat | undefined, body: Uint8Array): PprofAnswer {
   return attachment(format ? `${profile}.${format}` : profile, body);
+}
+
+function encoded(captured: CapturedProfile, format: DevToolsFormat | undefined): Promise<Buffer> {
+  return format ? captured.encodeForDevTools() : captured.encode();
 }

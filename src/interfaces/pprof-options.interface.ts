@@ -48,6 +48,12 @@ export interface PprofRuntimeOptions {
    */
   memProfileRate?: number;
   /**
+   * Whether `allocs?seconds=N` may be asked: V8's one heap sampler then forgets what was alive before the window, which
+   * `heap` shows as one frame afterwards. `off`: such a request is refused.
+   * @default 'window'
+   */
+  allocs?: 'window' | 'off';
+  /**
    * Frames show the source that a person wrote, where a source map says which.
    * @default true
    */

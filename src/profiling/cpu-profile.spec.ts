@@ -1,5 +1,6 @@
 import type { Profiler } from 'node:inspector';
 import { describe, expect, it, jest } from '@jest/globals';
+import { SymbolTable } from './symbol-table.js';
 import { DecodedProfile } from '../../test/support/process.js';
 
 const MS = 1e6;

@@ -5,6 +5,7 @@ import type { CapturedProfile } from './captured-profile.js';
 import { type CpuProfileOptions, CpuProfiler } from './cpu-profiler.js';
 import { type HeapProfileOptions, HeapProfiler } from './heap-profiler.js';
 import { ProfileRegistry } from './profile-registry.js';
+import type { CustomProfile } from './profiles/custom.profile.js';
 import type { NamedProfile } from './profiles/named-profile.js';
 
 /**
@@ -76,6 +77,15 @@ export class ProfilerService {
   /** The named profiles, in byte order of their names. */
   profiles(): NamedProfile[] {
     return this.registry.profiles();
+  }
+
+  /**
+   * A new profile of the application's own, as Go's `pprof.NewProfile`; `PprofModule.forFeature` makes one that is injected.
+   *
+   * @throws ProfilerArgumentError if the name is taken, or none
+   */
+  newProfile(name: string, description = `Values that the application has added to ${name}.`): CustomProfile {
+    return this.registry.create(name, description);
   }
 
   /** The named profile `name`, if there is one. */

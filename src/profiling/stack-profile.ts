@@ -8,7 +8,7 @@ export interface WeighedStack {
   readonly at: number | readonly string[];
   /** In the order of the profile's sample types; with nothing but zeros it is no sample. */
   readonly values: readonly number[];
-  readonly labels?: Readonly<Record<string, number>>;
+  readonly labels?: Readonly<Record<string, string | number>> | undefined;
 }
 
 /** Stacks between two yields. */

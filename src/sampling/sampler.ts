@@ -79,32 +79,63 @@ export interface CpuSampler {
   start(hz: number): CpuRecording;
 }
 
-/** Objects of one size, allocated at one node of a call tree and still alive. */
-export interface LiveObjects {
+/** Objects of one size, allocated at one node of a call tree. */
+export interface SampledObjects {
   readonly node: number;
   readonly count: number;
   readonly bytes: number;
 }
 
-/** What is alive on the heap, scaled to all objects from those that were sampled. */
+/** Objects on the heap, scaled to all from those that were sampled. */
 export interface HeapSamples {
   readonly tree: CallTree;
-  readonly objects: readonly LiveObjects[];
+  readonly objects: readonly SampledObjects[];
   /** Mean number of bytes between two samples, as the samples tell it; another than was asked for if someone else started V8's sampler. */
   readonly rate: number;
   /** What a reader of the profile has to know. */
-  readonly caveat?: string;
+  readonly caveat?: string | undefined;
 }
 
 /** Go's own rate, in bytes. */
 export const DEFAULT_HEAP_RATE = 524_288;
+
+/** What V8's heap sampler knew when it was read. */
+export interface HeapReading {
+  /** Readings of the same epoch have samples of the same run of V8's sampler. */
+  readonly epoch: HeapEpoch;
+  /** Of the newest sample: V8 numbers them in the order of the allocations. */
+  readonly lastOrdinal: number;
+  /** What is alive; undefined while the sampler keeps objects dead or alive. */
+  readonly live: (() => Sliced<HeapSamples>) | undefined;
+  /**
+   * What was sampled after an ordinal; of what has died since only what the epoch keeps. Objects are told by exact
+   * sizes only after {@link live}, where the sampler knows them.
+   */
+  allocatedAfter(ordinal: number): Sliced<HeapSamples>;
+}
+
+/** A run of V8's sampler. It forgets all when it is started anew. */
+export interface HeapEpoch {
+  /** Objects that have died are kept too. */
+  readonly keepsDead: boolean;
+  /** What was on the heap when it began, and is not tracked; undefined for the first one, which tracks all. */
+  readonly before: { readonly time: Date; readonly heapUsed: number } | undefined;
+}
 
 /** Samples the allocations of the calling thread's heap. V8 has one such sampler per isolate. */
 export interface HeapSampler {
   readonly name: SamplerName;
   /** Mean number of bytes between two samples that was asked for. */
   readonly rate: number;
-  read(): Sliced<HeapSamples>;
+  read(): HeapReading;
+  /**
+   * Begins to keep dead objects too, in an epoch of its own, until as many {@link dropDead} have come.
+   *
+   * @returns the ordinal of the newest sample
+   * @throws Error if the sampler is someone else's, who would lose its samples
+   */
+  keepDead(): number;
+  dropDead(): void;
   stop(): void;
 }
 

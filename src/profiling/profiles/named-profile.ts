@@ -20,13 +20,26 @@ export abstract class NamedProfile {
   abstract readonly name: string;
   /** A sentence for the index. */
   abstract readonly description: string;
+  /** Whether it can be asked for a window of time: `seconds=`. */
+  get hasWindows(): boolean {
+    return false;
+  }
   /** The format beside pprof's own that it can be had in. */
   readonly devToolsFormat?: DevToolsFormat;
 
-  /** Number of records at the last reading: to ask for it captures nothing. */
-  abstract count(): number;
+  private lastCount = 0;
 
-  abstract collect(options?: CollectOptions): Promise<CapturedProfile>;
+  /** Number of records at the last reading: to ask for it captures nothing. */
+  count(): number {
+    return this.lastCount;
+  }
+
+  /** The profile as it is now. */
+  async collect(options: CollectOptions = {}): Promise<CapturedProfile> {
+    const captured = await this.take(options);
+    this.lastCount = captured.profile.samples.length;
+    return captured;
+  }
 
   /** Begins a window; undefined for a profile that has none. */
   openWindow(): Promise<ProfileWindow | undefined> {
@@ -46,4 +59,6 @@ export abstract class NamedProfile {
       stream.write(bytes, (error) => (error ? reject(error) : resolve()));
     });
   }
+
+  protected abstract take(options: CollectOptions): Promise<CapturedProfile>;
 }
