@@ -2,6 +2,7 @@ import { type DynamicModule, Logger, Module, type OnApplicationBootstrap } from 
 import { profileToken } from './decorators/inject-profile.decorator.js';
 import { FrontDoor } from './http/front-door.js';
 import { PprofMount } from './http/mount.js';
+import { OwnPort } from './http/own-port.js';
 import { PprofHandler } from './http/pprof-handler.js';
 import type { PprofRuntimeOptions, ResolvedPprofOptions } from './interfaces/pprof-options.interface.js';
 import { PPROF_MODULE_OPTIONS, PPROF_OPTIONS, PPROF_SAMPLING } from './pprof.constants.js';
@@ -62,6 +63,7 @@ class PprofFeatureModule {}
     FrontDoor,
     HeapProfile,
     HeapProfiler,
+    OwnPort,
     PlaceResolver,
     PprofHandler,
     PprofMount,

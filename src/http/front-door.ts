@@ -4,6 +4,7 @@ import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
 import { type Exchange, exchangeOf, openExchange, type Target } from './exchange.js';
 import { percentDecoded } from './go-query.js';
 import { FALLBACK, PprofMount } from './mount.js';
+import { isFromPort } from './own-port.js';
 
 /** Of a body. Without them the application's parsers leave it alone, and cannot refuse it before our guards are asked. */
 const BODY_HEADERS = ['content-type', 'content-length', 'transfer-encoding', 'content-encoding'];
@@ -25,7 +26,7 @@ const BODILESS = new Set(['GET', 'HEAD']);
 @Injectable()
 export class FrontDoor implements OnModuleInit, OnModuleDestroy {
   private server: Server | undefined;
-  private bases: string[] = [];
+  private places: Place[] = [];
 
   constructor(
     private readonly mount: PprofMount,
@@ -36,7 +37,7 @@ export class FrontDoor implements OnModuleInit, OnModuleDestroy {
   onModuleInit(): void {
     const server = this.host.httpAdapter?.getHttpServer?.() as Server | undefined;
     if (typeof server?.prependListener !== 'function') return; // no HTTP in this application
-    this.bases = this.basesIn(this.config);
+    this.places = this.placesIn(this.config);
     this.server = server;
     server.prependListener('request', this.listener);
   }
@@ -51,15 +52,15 @@ export class FrontDoor implements OnModuleInit, OnModuleDestroy {
    * (Fastify's `inject`, serverless adapters).
    */
   open(request: IncomingMessage, response: ServerResponse): Exchange | undefined {
+    if (this.mount.listen) return undefined;
     const found = this.find(pathOf(request));
     return found && openExchange(request, response, this.mount, found.target);
   }
 
   private readonly listener = (request: IncomingMessage, response: ServerResponse): void => {
-    if (!this.mayBeOurs(request.url ?? '/') || exchangeOf(request)) return;
-    const found = this.find(pathOf(request));
-    if (!found) return;
-    const { base, target } = found;
+    const found = this.mount.listen ? this.findOnOwnPort(request) : this.findAmongAll(request);
+    if (!found || exchangeOf(request)) return;
+    const { route, target } = found;
     const {
       request: { method, query },
     } = openExchange(request, response, this.mount, target);
@@ -67,34 +68,60 @@ export class FrontDoor implements OnModuleInit, OnModuleDestroy {
     if (!endpoint || endpoint.rawBody || BODILESS.has(method))
       for (const header of BODY_HEADERS) delete request.headers[header];
     if (!endpoint && !ROUTED.has(method)) request.method = 'GET'; // the exchange has the real one
-    const path = endpoint ? [base, endpoint.name].filter(Boolean).join('/') : `${base}/${FALLBACK}`;
+    const path = endpoint ? [route, endpoint.name].filter(Boolean).join('/') : `${route}/${FALLBACK}`;
     request.url = query ? `${path}?${query}` : path;
   };
 
   /** Quick, since every request of the application passes here: an escape may stand for any letter of our path. */
-  private mayBeOurs(url: string): boolean {
-    return url.includes('%') || this.bases.some((base) => url.startsWith(base));
+  private findAmongAll(request: IncomingMessage): Found | undefined {
+    const url = request.url ?? '/';
+    const mayBeOurs = url.includes('%') || this.places.some(({ base }) => url.startsWith(base));
+    return mayBeOurs ? this.find(pathOf(request)) : undefined;
   }
 
-  private find(rawPath: string): { base: string; target: Target } | undefined {
+  /** There is nothing else: what is not at our path is unknown. */
+  private findOnOwnPort(request: IncomingMessage): Found | undefined {
+    if (!isFromPort(request, this.mount)) return undefined;
+    const path = pathOf(request);
+    return this.find(path) ?? { route: this.places[0]!.route, target: { kind: 'name', name: path } };
+  }
+
+  private find(rawPath: string): Found | undefined {
     const brokenEscape = /%(?![0-9a-fA-F]{2})/.test(rawPath);
     const path = brokenEscape ? rawPath : percentDecoded(rawPath);
-    const base = this.bases.find((base) => path === base || path.startsWith(`${base}/`));
-    if (base === undefined) return undefined;
-    if (brokenEscape) return { base, target: { kind: 'bad escape' } };
-    if (path === base) return { base, target: { kind: 'missing slash' } };
-    return { base, target: { kind: 'name', name: path.slice(base.length + 1) } };
+    const place = this.places.find(({ base }) => path === base || path.startsWith(`${base}/`));
+    if (!place) return undefined;
+    const { base, route } = place;
+    if (brokenEscape) return { route, target: { kind: 'bad escape' } };
+    if (path === base) return { route, target: { kind: 'missing slash' } };
+    return { route, target: { kind: 'name', name: path.slice(base.length + 1) } };
   }
 
-  /** With a global prefix, and without where the application excludes our path from it. */
-  private basesIn(config: ApplicationConfig): string[] {
-    const own = `/${this.mount.path}`;
-    const prefix = config.getGlobalPrefix().replace(/^\/|\/$/g, '');
-    if (!prefix) return [own];
-    const { exclude = [] } = config.getGlobalPrefixOptions();
-    const excluded = exclude.some(({ pathRegex }) => pathRegex.test(own) || pathRegex.test(`${own}/heap`));
-    return excluded ? [own, `/${prefix}${own}`] : [`/${prefix}${own}`];
+  private placesIn(config: ApplicationConfig): Place[] {
+    const { path, route, listen } = this.mount;
+    const routes = routesOf(`/${route}`, config);
+    return routes.map((at) => ({ base: listen ? `/${path}` : at, route: at }));
   }
+}
+
+/** Where clients have the endpoints, and where the application's router has them. */
+interface Place {
+  readonly base: string;
+  readonly route: string;
+}
+
+interface Found {
+  readonly route: string;
+  readonly target: Target;
+}
+
+/** With a global prefix, and without where the application excludes our path from it. */
+function routesOf(own: string, config: ApplicationConfig): string[] {
+  const prefix = config.getGlobalPrefix().replace(/^\/|\/$/g, '');
+  if (!prefix) return [own];
+  const { exclude = [] } = config.getGlobalPrefixOptions();
+  const excluded = exclude.some(({ pathRegex }) => pathRegex.test(own) || pathRegex.test(`${own}/heap`));
+  return excluded ? [own, `/${prefix}${own}`] : [`/${prefix}${own}`];
 }
 
 function pathOf(request: IncomingMessage): string {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   type CanActivate,
   Inject,
@@ -8,7 +9,11 @@ import {
   type Type,
 } from '@nestjs/common';
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
-import type { PprofModuleExtras, ResolvedPprofOptions } from '../interfaces/pprof-options.interface.js';
+import type {
+  ListenOptions,
+  ResolvedPprofExtras,
+  ResolvedPprofOptions,
+} from '../interfaces/pprof-options.interface.js';
 import { PPROF_EXTRAS, PPROF_OPTIONS } from '../pprof.constants.js';
 import { type Delegate, delegatesOf } from './delegates.js';
 import { type Endpoint, endpointOf, placedAt } from './endpoint.js';
@@ -18,7 +23,9 @@ import { PLANNED } from './planned.js';
 export const FALLBACK = '_';
 
 /** What shapes a module, with the controllers that were made for it. */
-export interface MountExtras extends Required<PprofModuleExtras> {
+export interface MountExtras extends ResolvedPprofExtras {
+  /** Where the application's router has the endpoints. */
+  readonly route: string;
   readonly controllers: readonly Type[];
 }
 
@@ -39,23 +46,32 @@ const applications = new WeakMap<ModulesContainer, Application>();
  * two applications in one process, have two paths.
  */
 export function mounted(
-  { path, decorators }: Pick<Required<PprofModuleExtras>, 'path' | 'decorators'>,
+  route: string,
+  decorators: readonly ClassDecorator[],
   controllers: readonly Type[],
 ): Type[] {
   return controllers.map((controller) => {
     const Mounted = class extends controller {};
     Object.defineProperty(Mounted, 'name', { value: controller.name }); // for logs
-    placedAt([joined(path, endpointOf(controller)?.name ?? FALLBACK)])(Mounted);
+    placedAt([joined(route, endpointOf(controller)?.name ?? FALLBACK)])(Mounted);
     for (const decorate of decorators) decorate(Mounted);
     mountedClasses.add(Mounted);
     return Mounted;
   });
 }
 
+/** With a port of their own the endpoints are where nobody on the application's port finds them. */
+export function routeOf({ path, listen }: ResolvedPprofExtras): string {
+  return listen ? joined(randomUUID(), path) : path;
+}
+
 /** One module at its path in one application: its endpoints, and who guards them. */
 @Injectable()
 export class PprofMount implements OnModuleInit, OnModuleDestroy {
   readonly path: string;
+  readonly route: string;
+  /** The port of their own, if they have one. */
+  readonly listen: Required<ListenOptions> | undefined;
   /** As it was at boot. */
   readonly production = process.env.NODE_ENV === 'production';
   guards: readonly Delegate<CanActivate>[] = [];
@@ -72,12 +88,14 @@ export class PprofMount implements OnModuleInit, OnModuleDestroy {
     modules: ModulesContainer,
   ) {
     this.path = extras.path;
+    this.route = extras.route;
+    this.listen = extras.listen;
     const application = applications.get(modules) ?? { mountPaths: new Set(), placed: new Map() };
     applications.set(modules, application);
-    if (application.mountPaths.has(this.path)) {
+    if (application.mountPaths.has(this.route)) {
       throw new Error(`PprofModule: two modules have the path "${this.path}"; give each its own`);
     }
-    application.mountPaths.add(this.path);
+    application.mountPaths.add(this.route);
     // Here and not in a hook: Nest reads the controllers' paths before it calls any.
     const users = usersEndpoints(modules);
     for (const controller of users) this.place(controller, application.placed);
@@ -132,7 +150,7 @@ export class PprofMount implements OnModuleInit, OnModuleDestroy {
 
   /** An endpoint of the user's is at the paths of all modules of its application. */
   private place(controller: Type, placed: Application['placed']): void {
-    const paths = [...(placed.get(controller) ?? []), joined(this.path, endpointOf(controller)!.name)];
+    const paths = [...(placed.get(controller) ?? []), joined(this.route, endpointOf(controller)!.name)];
     placed.set(controller, paths);
     placedAt(paths)(controller);
     for (const decorate of this.extras.decorators) decorate(controller);

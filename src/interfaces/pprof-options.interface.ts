@@ -66,6 +66,13 @@ export interface PprofRuntimeOptions {
   profileComments?: readonly string[];
 }
 
+/** Where the endpoints are on a port of their own. */
+export interface ListenOptions {
+  readonly port: number;
+  /** @default '127.0.0.1' */
+  readonly host?: string;
+}
+
 /** What shapes the module, and so has to be known before it exists, in `forRootAsync` too. */
 export interface PprofModuleExtras {
   /**
@@ -73,6 +80,13 @@ export interface PprofModuleExtras {
    * @default 'debug/pprof'
    */
   path?: string;
+  /**
+   * A port of their own for the endpoints, as Go advises: then they are not on the application's. The host is this
+   * machine alone unless it is named, and another one takes `guards`. Port 0: a free one, which the log tells.
+   * @default on the application's port
+   * @example { port: 6060 }
+   */
+  listen?: ListenOptions;
   /**
    * Guards for every endpoint, after the application's global ones: classes that the application provides anywhere,
    * or instances. With none, the endpoints answer only programs on the same machine, and nobody in production.
@@ -108,6 +122,11 @@ export interface PprofModuleOptions extends PprofRuntimeOptions, PprofModuleExtr
 /** For `forRootAsync({ useClass })` and `{ useExisting }`. */
 export interface PprofOptionsFactory {
   createPprofOptions(): PprofRuntimeOptions | Promise<PprofRuntimeOptions>;
+}
+
+/** What shapes the module, with its defaults. */
+export interface ResolvedPprofExtras extends Readonly<Required<Omit<PprofModuleExtras, 'listen'>>> {
+  readonly listen: Required<ListenOptions> | undefined;
 }
 
 /** The run-time options with their defaults. */
