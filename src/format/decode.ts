@@ -6,6 +6,9 @@ import { ProtobufReader } from './protobuf-reader.js';
 const SLICE = 200;
 const ENTRIES = 20_000;
 
+/** The field of the id, in messages that have one. */
+const ID = 1;
+
 /**
  * Reads profile.proto, uncompressed, of whoever wrote it: with ids in any order, with gaps, with tables after what
  * refers to them. What our model has no place for (`drop_frames`, `doc_url`, folded lines) is passed over.
@@ -14,6 +17,7 @@ const ENTRIES = 20_000;
  * @see https://github.com/google/pprof/blob/main/proto/profile.proto
  */
 export function* decodeProfile(bytes: Uint8Array): Generator<void, Profile> {
+  if (bytes.length === 0) throw new Error('malformed profile: it is empty');
   const decoder = new Decoder(new ProtobufReader(bytes));
   yield* decoder.read();
   return yield* decoder.profile();
@@ -58,7 +62,7 @@ class Decoder {
     () => this.strings.push(this.reader.text()),
     undefined,
     undefined,
-    () => (this.timeNanos = this.reader.bigint()),
+    () => this.readTime(),
     () => (this.durationNanos = this.reader.number()),
     () => (this.periodType = this.readValueType()),
     () => (this.period = this.reader.number()),
@@ -110,6 +114,11 @@ class Decoder {
     return profile;
   }
 
+  private readTime(): void {
+    if (this.timeNanos !== 0n) throw new Error('malformed profile: two profiles in one');
+    this.timeNanos = this.reader.bigint();
+  }
+
   private readValueType(): RawValueType {
     const [type, unit] = this.readNumbers(2);
     return { type: type!, unit: unit! };
@@ -123,11 +132,12 @@ class Decoder {
     this.tables.addSample();
     while (reader.position < end) {
       const field = reader.tag();
-      if (field === 1) reader.numbers(stack);
+      if (field === 1) reader.ids(stack);
       else if (field === 2) reader.numbers(values);
       else if (field === 3) this.readLabel();
       else reader.skip();
     }
+    reader.leave(end);
     this.valuesPerSample ??= values.length - valuesBefore;
     if (values.length - valuesBefore !== this.valuesPerSample) {
       throw new Error('malformed profile: samples have different numbers of values');
@@ -137,11 +147,12 @@ class Decoder {
   /** One without text, number and unit says nothing. */
   private readLabel(): void {
     const [key, text, number, unit] = this.readNumbers(4);
-    if (text !== 0 || number !== 0 || unit !== 0) this.tables.addLabel(key!, text!, number!, unit!);
+    if (text === 0 && number === 0 && unit === 0) return;
+    this.tables.addLabel(indexOfString(key!), indexOfString(text!), number!, indexOfString(unit!));
   }
 
   private readMapping(): void {
-    const [id, start, limit, offset, filename, buildId, hasFunctions] = this.readNumbers(7);
+    const [id, start, limit, offset, filename, buildId, hasFunctions] = this.readNumbers(7, ID);
     this.mappingIds.add(id!);
     this.mappings.push({
       start: start!,
@@ -160,33 +171,40 @@ class Decoder {
     const lines: number[][] = [];
     while (reader.position < end) {
       const field = reader.tag();
-      if (field === 1) id = reader.number();
-      else if (field === 2) mapping = reader.number();
+      if (field === 1) id = reader.id();
+      else if (field === 2) mapping = reader.id();
       else if (field === 3) address = reader.number();
-      else if (field === 4) lines.push(this.readNumbers(3));
+      else if (field === 4) lines.push(this.readNumbers(3, ID));
       else reader.skip();
     }
+    reader.leave(end);
     this.locationIds.add(id);
     tables.addLocation(address, mapping);
-    for (const [fn, line, column] of lines) tables.addLine(fn!, line!, column!);
+    for (const [fn, line, column] of lines) tables.addLine(fn!, lineNumber(line!), lineNumber(column!));
   }
 
   private readFunction(): void {
-    const [id, name, systemName, filename, startLine] = this.readNumbers(5);
+    const [id, name, systemName, filename, startLine] = this.readNumbers(5, ID);
     this.functionIds.add(id!);
-    this.tables.addFunction(name!, systemName!, filename!, startLine!);
+    this.tables.addFunction(
+      indexOfString(name!),
+      indexOfString(systemName!),
+      indexOfString(filename!),
+      lineNumber(startLine!),
+    );
   }
 
-  /** The fields 1 to `count` of a message that has numbers only. */
-  private readNumbers(count: number): number[] {
+  /** The fields 1 to `count` of a message that has numbers only, one of which may be an id. */
+  private readNumbers(count: number, idField = 0): number[] {
     const { reader } = this;
     const end = reader.enter();
     const numbers = Array.from<number>({ length: count }).fill(0);
     while (reader.position < end) {
       const field = reader.tag();
-      if (field >= 1 && field <= count) numbers[field - 1] = reader.number();
-      else reader.skip();
+      if (field < 1 || field > count) reader.skip();
+      else numbers[field - 1] = field === idField ? reader.id() : reader.number();
     }
+    reader.leave(end);
     return numbers;
   }
 
@@ -208,6 +226,17 @@ class Decoder {
   }
 }
 
+/** An index that a column has no room for would come out as another one. */
+function indexOfString(index: number): number {
+  if (index >>> 0 !== index) throw new Error(`malformed profile: there is no string ${index}`);
+  return index;
+}
+
+/** 0, for unknown, instead of a negative one, which some languages have. */
+function lineNumber(line: number): number {
+  return line >>> 0 === line ? line : 0;
+}
+
 /** The ids of a table: whoever wrote the profile has chosen them. */
 class Ids {
   length = 0;
@@ -218,9 +247,8 @@ class Ids {
   constructor(private readonly what: string) {}
 
   add(id: number): void {
-    if (!Number.isInteger(id) || id <= 0 || this.indexes.has(id)) {
-      throw new Error(`malformed profile: a ${this.what} has the id ${id}, which is none or taken`);
-    }
+    if (id === 0) throw new Error(`malformed profile: a ${this.what} has no id`);
+    if (this.indexes.has(id)) throw new Error(`malformed profile: two ${this.what}s have the same id`);
     this.indexes.set(id, this.length++);
     this.inOrder &&= id === this.length;
   }
@@ -236,7 +264,7 @@ class Ids {
       const id = ids[i]!;
       if (plus === 1 && id === 0) continue;
       const index = this.inOrder && id <= this.length ? id - 1 : (this.indexes.get(id) ?? -1);
-      if (index < 0) throw new Error(`malformed profile: there is no ${this.what} ${id}`);
+      if (index < 0) throw new Error(`malformed profile: it refers to a ${this.what} that it does not have`);
       ids[i] = index + plus;
     }
   }

@@ -6,6 +6,9 @@ const PAGE = 4096;
 
 const UNKNOWN = -1;
 
+/** The number of the empty text. */
+export const NO_TEXT = 0;
+
 /** The locations, functions, mappings and label texts of several profiles: those that are the same have one number. */
 export class Places {
   /** By number, as the first profile has it. */
@@ -17,6 +20,10 @@ export class Places {
   private readonly locationNumbers = new Map<string, number>();
   private readonly functionNumbers = new Map<string, number>();
   private readonly mappingNumbers = new Map<string, number>();
+
+  constructor() {
+    this.texts.idOf('');
+  }
 
   /** The numbers of what a profile has. */
   source(profile: Profile): Source {

@@ -42,9 +42,14 @@ export function* scale(profile: Profile, factor: number): Generator<void, Profil
   const scaled = new Float64Array(values.length);
   for (let i = 0; i < values.length; i++) {
     if (i % VALUES === VALUES - 1) yield;
-    scaled[i] = Math.round(values[i]! * factor) || 0; // no -0
+    scaled[i] = rounded(values[i]! * factor);
   }
   return { ...profile, samples: { ...profile.samples, values: scaled } };
+}
+
+/** Half away from zero, as Go does; Math.round rounds -2.5 up. There is no -0. */
+function rounded(value: number): number {
+  return Math.sign(value) * Math.round(Math.abs(value)) || 0;
 }
 
 /** The profile without samples that are zero or come twice, and without what no sample refers to. */
@@ -61,10 +66,15 @@ function headerOf(profiles: readonly Profile[]): ProfileHeader {
     defaultSampleType: profiles.find(({ defaultSampleType }) => defaultSampleType)?.defaultSampleType ?? '',
     periodType: first.periodType,
     period: Math.max(...profiles.map(({ period }) => period)),
-    timeNanos: profiles.map(({ timeNanos }) => timeNanos).reduce((a, b) => (a === 0n || b < a ? b : a)),
+    timeNanos: profiles.reduce((earliest, { timeNanos }) => earlier(earliest, timeNanos), 0n),
     durationNanos: profiles.reduce((sum, { durationNanos }) => sum + durationNanos, 0),
     comments: [...new Set(profiles.flatMap(({ comments }) => comments))],
   };
+}
+
+/** 0 is no time. */
+function earlier(a: bigint, b: bigint): bigint {
+  return a === 0n || (b !== 0n && b < a) ? b : a;
 }
 
 function checkCompatible(a: Profile, b: Profile): void {

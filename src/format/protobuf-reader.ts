@@ -1,4 +1,4 @@
-const decoder = new TextDecoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true }); // which keeps it
 
 /** Wire types of protocol buffers. */
 const VARINT = 0;
@@ -7,6 +7,15 @@ const DELIMITED = 2;
 const FIXED32 = 5;
 
 const TWO_POW_32 = 2 ** 32;
+/** The largest double below 2^63, which is no int64. */
+const LARGEST = 2 ** 63 - 1024;
+
+/** Ids below it are short. */
+const LONG_ID = 2 ** 31;
+
+interface NumberTarget {
+  push(value: number): unknown;
+}
 
 /**
  * Reads protocol buffers. All methods throw an Error where the bytes are none.
@@ -19,6 +28,7 @@ export class ProtobufReader {
   /** Of the last number: its upper and lower 32 bits. */
   private high = 0;
   private low = 0;
+  private readonly standIns = new Map<bigint, number>();
 
   constructor(private readonly bytes: Uint8Array) {}
 
@@ -42,7 +52,16 @@ export class ProtobufReader {
   bigint(): bigint {
     this.expect(VARINT);
     this.readHalves();
-    return BigInt.asIntN(64, (BigInt(this.high) << 32n) | BigInt(this.low));
+    return BigInt.asIntN(64, this.halves());
+  }
+
+  /**
+   * An id below 2^32: itself if it is short. Whoever wrote the profile may have taken any 64 bits, such as addresses:
+   * instead of a long one comes a number that is the same each time.
+   */
+  id(): number {
+    this.expect(VARINT);
+    return this.shortId(this.varint());
   }
 
   text(): string {
@@ -61,14 +80,31 @@ export class ProtobufReader {
     return end;
   }
 
+  /** Steps out of a message that has been read. */
+  leave(end: number): void {
+    if (this.position !== end) throw new Error('malformed profile: a field is longer than what it is in');
+  }
+
   /** One number of a repeated field, or all of them where they are packed. */
-  numbers(target: { push(value: number): unknown }): void {
+  numbers(target: NumberTarget): void {
     if (this.wireType === VARINT) {
       target.push(this.varint());
       return;
     }
     const end = this.enter();
     while (this.position < end) target.push(this.varint());
+    this.leave(end);
+  }
+
+  /** What {@link numbers} does, with each as {@link id} gives it. */
+  ids(target: NumberTarget): void {
+    if (this.wireType === VARINT) {
+      target.push(this.id());
+      return;
+    }
+    const end = this.enter();
+    while (this.position < end) target.push(this.shortId(this.varint()));
+    this.leave(end);
   }
 
   /** Passes over a field. */
@@ -102,7 +138,23 @@ export class ProtobufReader {
       }
     }
     this.readHalves();
-    return (this.high | 0) * TWO_POW_32 + this.low;
+    return Math.min((this.high | 0) * TWO_POW_32 + this.low, LARGEST);
+  }
+
+  /** @param id what {@link varint} has just read */
+  private shortId(id: number): number {
+    return id >= 0 && id < LONG_ID ? id : this.standIn();
+  }
+
+  private standIn(): number {
+    const id = this.halves();
+    const known = this.standIns.get(id) ?? LONG_ID + this.standIns.size;
+    this.standIns.set(id, known);
+    return known;
+  }
+
+  private halves(): bigint {
+    return (BigInt(this.high) << 32n) | BigInt(this.low);
   }
 
   private readHalves(): void {

@@ -1,4 +1,4 @@
-import type { Source } from './merge-places.js';
+import { NO_TEXT, type Source } from './merge-places.js';
 import type { Profile } from './profile.js';
 
 /** Samples between two yields. */
@@ -17,7 +17,7 @@ export class SampleSet {
   readonly stack: Uint32Array;
   readonly values: Float64Array;
   readonly labelStart: Uint32Array;
-  /** Numbers of {@link Places}' texts; labels are sorted by their keys within a sample. */
+  /** Numbers of {@link Places}' texts; labels are sorted within a sample. */
   readonly labelKey: Uint32Array;
   readonly labelText: Uint32Array;
   readonly labelNumber: Float64Array;
@@ -81,14 +81,21 @@ export class SampleSet {
     let end = begin;
     for (let i = labelStart[sample]!; i < labelStart[sample + 1]!; i++) {
       const key = source.text(labelKey[i]!);
+      const text = source.text(labelText[i]!);
       let at = end++;
-      for (; at > begin && this.labelKey[at - 1]! > key; at--) this.moveLabel(at - 1, at);
+      for (; at > begin && this.comesAfter(at - 1, key, text); at--) this.moveLabel(at - 1, at);
       this.labelKey[at] = key;
-      this.labelText[at] = source.text(labelText[i]!);
+      this.labelText[at] = text;
       this.labelNumber[at] = labelNumber[i]!;
       this.labelUnit[at] = source.text(labelUnit[i]!);
     }
     this.labelStart[this.length + 1] = end;
+  }
+
+  /** Of one key texts come before numbers, each in their order, which says nothing across the two. */
+  private comesAfter(at: number, key: number, text: number): boolean {
+    const other = this.labelKey[at]!;
+    return other > key || (other === key && text !== NO_TEXT && this.labelText[at] === NO_TEXT);
   }
 
   private moveLabel(from: number, to: number): void {
