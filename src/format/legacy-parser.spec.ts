@@ -609,8 +609,8 @@ describe('what legacyText writes', () => {
 });
 
 it('yields often, so that nothing waits for 2,000 samples', () => {
-  const record = (i: number): string => `1 @ 0x${(i + 2).toString(16)} 0x3\n# comment\n\n`;
-  const text = `x profile: total 2000\n${Array.from({ length: 2000 }, (_, i) => record(i)).join('')}`;
+  const records = Array.from({ length: 2000 }, (_, i) => `1 @ 0x${(i + 2).toString(16)} 0x3\n# comment\n\n`);
+  const text = `x profile: total 2000\n${records.join('')}`;
   const parts = [...parseLegacy(encoder.encode(text))];
   expect(parts.length).toBeGreaterThan(20);
 });

@@ -247,6 +247,12 @@ describe('the text of contention', () => {
     );
   });
 
+  it('keeps the order of what has the same delay', () => {
+    const samples = Array.from({ length: 700 }, (_, i) => ({ stack: [place(i + 1, 'f')], values: [i, 1] }));
+    const counts = textOf('block', profileOf(CONTENTION, samples)).matchAll(/^1 (\d+) @/gm);
+    expect(Array.from(counts, ([, n]) => Number(n))).toEqual([...samples.keys()]);
+  });
+
   it('has sampled values where the period is not 1, since clients scale them', () => {
     const sampled = profileOf({ ...CONTENTION, period: 5 }, [{ stack: [MAIN], values: [10, 5000] }]);
     expect(textOf('mutex', sampled)).toContain('sampling period=5\n1000 2 @ 0x680d56\n');
