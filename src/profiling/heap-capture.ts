@@ -67,8 +67,8 @@ export async function captureHeap(tools: HeapTools, holds: HoldMeter): Promise<H
   return {
     epoch: reading?.epoch,
     header,
-    alive: await build(live, livePlaces, aliveStacks(live, memory, totals)),
-    before: await build(NOTHING, [], stackBefore(reading, live, memory.heapUsed)),
+    alive: await build(live, livePlaces, aliveStacks(live, memory, tools)),
+    before: await build(NOTHING, [], stackBefore(reading, live, memory.heapUsed, places)),
     allocated: await totals.add(addedProfile, (work) => runSliced(work, holds)),
     holds,
     devToolsText: () => heapProfileText(live, livePlaces),
@@ -176,21 +176,21 @@ export function* stacksOf(
 function* aliveStacks(
   live: HeapSamples,
   memory: NodeJS.MemoryUsage,
-  totals: AllocationTotals,
+  tools: HeapTools,
 ): Generator<WeighedStack, void> {
-  yield* outsideOfHeap(memory, totals);
+  yield* outsideOfHeap(memory, tools);
   yield* stacksOf(live, (count, bytes) => [0, 0, count, bytes]);
 }
 
 /** Memory that objects hold outside of V8's heap: its sampler sees none of it, so it stands by itself. */
 function outsideOfHeap(
   { external, arrayBuffers }: NodeJS.MemoryUsage,
-  totals: AllocationTotals,
+  { totals, places }: HeapTools,
 ): WeighedStack[] {
   const outside = { '(external)': external - arrayBuffers, '(ArrayBuffers)': arrayBuffers };
   return Object.entries(outside)
     .filter(([, bytes]) => bytes > 0)
-    .map(([name, bytes]) => ({ at: [name], values: [1, totals.peak(name, bytes), 1, bytes] }));
+    .map(([name, bytes]) => ({ at: [places.named(name)], values: [1, totals.peak(name, bytes), 1, bytes] }));
 }
 
 /** What is on the heap and not tracked, since V8 has forgotten it: never more than there was when it forgot. */
@@ -198,12 +198,16 @@ function stackBefore(
   reading: HeapReading | undefined,
   { objects }: HeapSamples,
   heapUsed: number,
+  places: PlaceResolver,
 ): WeighedStack[] {
   const before = reading?.epoch.before;
   if (!before) return [];
   const tracked = objects.reduce((sum, { bytes }) => sum + bytes, 0);
   const bytes = Math.max(Math.min(before.heapUsed, heapUsed - tracked), 0);
   return [
-    { at: [`(allocated before ${before.time.toISOString()})`], values: [0, 0, bytes > 0 ? 1 : 0, bytes] },
+    {
+      at: [places.named(`(allocated before ${before.time.toISOString()})`)],
+      values: [0, 0, bytes > 0 ? 1 : 0, bytes],
+    },
   ];
 }

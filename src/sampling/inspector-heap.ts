@@ -3,7 +3,7 @@ import { CallTreeBuilder } from './call-tree-builder.js';
 import { rateOfProducts } from './heap-rate.js';
 import { frameOf } from './inspector-cpu.js';
 import { InspectorSession } from './inspector-session.js';
-import { likelyObjectSize } from './object-size.js';
+import { exactWeightOf, likelyObjectSize, weightOf } from './object-size.js';
 import type {
   CallTree,
   HeapEpoch,
@@ -121,7 +121,7 @@ export class InspectorHeapSampler implements HeapSampler {
     const wanted = samples.filter(({ ordinal }) => ordinal > after);
     const objectSize = (bytes: number): number =>
       this.native?.objectSize(bytes) ?? likelyObjectSize(bytes, rate);
-    const objects = yield* objectsOf(wanted, nodeById, objectSize);
+    const objects = yield* objectsOf(wanted, nodeById, rate, objectSize);
     return { tree, objects, rate, caveat: this.native ? undefined : CAVEAT };
   }
 
@@ -169,6 +169,7 @@ function* treeOf(
 function* objectsOf(
   samples: readonly HeapSample[],
   nodeById: readonly number[],
+  rate: number,
   objectSizeOf: (bytes: number) => number,
 ): Sliced<SampledObjects[]> {
   const objects = new Map<string, SampledObjects>();
@@ -180,13 +181,11 @@ function* objectsOf(
     if (node === undefined || bytes === 0) continue;
     const objectSize = sizes.get(bytes) ?? objectSizeOf(bytes);
     sizes.set(bytes, objectSize);
+    const isSure = objectSize * weightOf(objectSize, rate) === bytes;
+    const weight = isSure ? exactWeightOf(objectSize, rate) : bytes / objectSize;
     const key = `${node}/${objectSize}`;
-    const before = objects.get(key);
-    objects.set(key, {
-      node,
-      bytes: (before?.bytes ?? 0) + bytes,
-      count: (before?.count ?? 0) + bytes / objectSize,
-    });
+    const count = (objects.get(key)?.count ?? 0) + weight;
+    objects.set(key, { node, count, bytes: count * objectSize });
   }
   return [...objects.values()];
 }
