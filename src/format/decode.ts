@@ -1,3 +1,4 @@
+import { GrowingArray } from './growing-array.js';
 import type { Mapping, Profile, ValueType } from './profile.js';
 import { ProfileTables } from './profile-tables.js';
 import { ProtobufReader } from './protobuf-reader.js';
@@ -36,7 +37,7 @@ interface RawMapping extends Omit<Mapping, 'filename' | 'buildId'> {
 class Decoder {
   private readonly strings: string[] = [];
   private readonly sampleTypes: RawValueType[] = [];
-  private readonly comments: number[] = [];
+  private readonly comments = GrowingArray.float64();
   private periodType: RawValueType = { type: 0, unit: 0 };
   private period = 0;
   private timeNanos = 0n;
@@ -50,6 +51,8 @@ class Decoder {
   private readonly locationIds = new Ids('location');
   private readonly tables = new ProfileTables();
   private valuesPerSample: number | undefined;
+
+  private readonly numbers = [0, 0, 0, 0, 0, 0, 0];
 
   /** What to do with each field of a profile; others are passed over. */
   private readonly fields: readonly ((() => void) | undefined)[] = [
@@ -95,7 +98,7 @@ class Decoder {
       period: this.period,
       timeNanos: this.timeNanos,
       durationNanos: this.durationNanos,
-      comments: this.comments.map((comment) => this.string(comment)),
+      comments: Array.from(yield* this.comments.toArray(), (comment) => this.string(comment)),
     };
     const mappings = this.mappings.map((raw) => ({
       ...raw,
@@ -168,19 +171,23 @@ class Decoder {
     const { reader, tables } = this;
     const end = reader.enter();
     let [id, mapping, address] = [0, 0, 0];
-    const lines: number[][] = [];
+    tables.beginLocation();
     while (reader.position < end) {
       const field = reader.tag();
       if (field === 1) id = reader.id();
       else if (field === 2) mapping = reader.id();
       else if (field === 3) address = reader.number();
-      else if (field === 4) lines.push(this.readNumbers(3, ID));
+      else if (field === 4) this.readLine();
       else reader.skip();
     }
     reader.leave(end);
     this.locationIds.add(id);
-    tables.addLocation(address, mapping);
-    for (const [fn, line, column] of lines) tables.addLine(fn!, lineNumber(line!), lineNumber(column!));
+    tables.endLocation(address, mapping);
+  }
+
+  private readLine(): void {
+    const [fn, line, column] = this.readNumbers(3, ID);
+    this.tables.addLine(fn!, lineNumber(line!), lineNumber(column!));
   }
 
   private readFunction(): void {
@@ -194,11 +201,11 @@ class Decoder {
     );
   }
 
-  /** The fields 1 to `count` of a message that has numbers only, one of which may be an id. */
-  private readNumbers(count: number, idField = 0): number[] {
-    const { reader } = this;
+  /** The fields 1 to `count` of a message that has numbers only, one of which may be an id; until the next call. */
+  private readNumbers(count: number, idField = 0): readonly number[] {
+    const { reader, numbers } = this;
     const end = reader.enter();
-    const numbers = Array.from<number>({ length: count }).fill(0);
+    numbers.fill(0);
     while (reader.position < end) {
       const field = reader.tag();
       if (field < 1 || field > count) reader.skip();
@@ -239,18 +246,19 @@ function lineNumber(line: number): number {
 
 /** The ids of a table: whoever wrote the profile has chosen them. */
 class Ids {
-  length = 0;
-  /** Each id is its index plus one, as scrapers want it. */
-  private inOrder = true;
-  private readonly indexes = new Map<number, number>();
+  private length = 0;
+  /** None as long as each id is its index plus one, as scrapers want it. */
+  private indexes: Map<number, number> | undefined;
 
   constructor(private readonly what: string) {}
 
   add(id: number): void {
     if (id === 0) throw new Error(`malformed profile: a ${this.what} has no id`);
-    if (this.indexes.has(id)) throw new Error(`malformed profile: two ${this.what}s have the same id`);
-    this.indexes.set(id, this.length++);
-    this.inOrder &&= id === this.length;
+    if (this.indexOf(id) !== undefined)
+      throw new Error(`malformed profile: two ${this.what}s have the same id`);
+    const index = this.length++;
+    if (!this.indexes && id !== index + 1) this.indexes = this.indexesInOrder(index);
+    this.indexes?.set(id, index);
   }
 
   /**
@@ -263,9 +271,19 @@ class Ids {
       if (i % ENTRIES === ENTRIES - 1) yield;
       const id = ids[i]!;
       if (plus === 1 && id === 0) continue;
-      const index = this.inOrder && id <= this.length ? id - 1 : (this.indexes.get(id) ?? -1);
-      if (index < 0) throw new Error(`malformed profile: it refers to a ${this.what} that it does not have`);
+      const index = this.indexOf(id);
+      if (index === undefined)
+        throw new Error(`malformed profile: it refers to a ${this.what} that it does not have`);
       ids[i] = index + plus;
     }
+  }
+
+  private indexOf(id: number): number | undefined {
+    if (this.indexes) return this.indexes.get(id);
+    return id > 0 && id <= this.length ? id - 1 : undefined;
+  }
+
+  private indexesInOrder(length: number): Map<number, number> {
+    return new Map(Array.from({ length }, (_, index) => [index + 1, index]));
   }
 }

@@ -14,7 +14,7 @@ const LARGEST = 2 ** 63 - 1024;
 const LONG_ID = 2 ** 31;
 
 interface NumberTarget {
-  push(value: number): unknown;
+  append(values: Float64Array, count: number): void;
 }
 
 /**
@@ -25,12 +25,16 @@ interface NumberTarget {
 export class ProtobufReader {
   position = 0;
   private wireType = VARINT;
-  /** Of the last number: its upper and lower 32 bits. */
+  /** Of the last number: its upper and lower 32 bits, as V8 keeps them without a box. */
   private high = 0;
   private low = 0;
+  private row = new Float64Array(64);
   private readonly standIns = new Map<bigint, number>();
+  private readonly bytes: Uint8Array;
 
-  constructor(private readonly bytes: Uint8Array) {}
+  constructor({ buffer, byteOffset, length }: Uint8Array) {
+    this.bytes = new Uint8Array(buffer, byteOffset, length); // of a Buffer, subarray is slow
+  }
 
   get isAtEnd(): boolean {
     return this.position >= this.bytes.length;
@@ -87,24 +91,14 @@ export class ProtobufReader {
 
   /** One number of a repeated field, or all of them where they are packed. */
   numbers(target: NumberTarget): void {
-    if (this.wireType === VARINT) {
-      target.push(this.varint());
-      return;
-    }
-    const end = this.enter();
-    while (this.position < end) target.push(this.varint());
-    this.leave(end);
+    if (this.wireType === VARINT) this.row[0] = this.varint();
+    target.append(this.row, this.wireType === VARINT ? 1 : this.unpack());
   }
 
   /** What {@link numbers} does, with each as {@link id} gives it. */
   ids(target: NumberTarget): void {
-    if (this.wireType === VARINT) {
-      target.push(this.id());
-      return;
-    }
-    const end = this.enter();
-    while (this.position < end) target.push(this.shortId(this.varint()));
-    this.leave(end);
+    if (this.wireType === VARINT) this.row[0] = this.id();
+    target.append(this.row, this.wireType === VARINT ? 1 : this.unpack(true));
   }
 
   /** Passes over a field. */
@@ -125,20 +119,41 @@ export class ProtobufReader {
     if (this.wireType !== wireType) throw new Error('malformed profile: a field of an unexpected kind');
   }
 
-  private varint(): number {
+  /** Reads packed numbers into the row, which is there until the next call. @returns how many they are */
+  private unpack(areIds = false): number {
     const { bytes } = this;
-    let value = 0;
-    for (let shift = 0, at = this.position; shift < 28; shift += 7) {
-      const byte = bytes[at++];
-      if (byte === undefined) break;
-      value |= (byte & 127) << shift;
+    const end = this.enter();
+    if (end - this.position > this.row.length) this.row = new Float64Array(2 * (end - this.position));
+    const { row } = this;
+    let count = 0;
+    while (this.position < end) {
+      const byte = bytes[this.position]!;
       if (byte < 128) {
-        this.position = at;
-        return value;
+        row[count++] = byte;
+        this.position++;
+      } else {
+        const number = this.varint();
+        row[count++] = areIds ? this.shortId(number) : number;
       }
     }
+    this.leave(end);
+    return count;
+  }
+
+  private varint(): number {
+    const { bytes, position } = this;
+    const first = bytes[position]!;
+    if (first < 128) {
+      this.position = position + 1;
+      return first;
+    }
+    const second = bytes[position + 1]!;
+    if (second < 128) {
+      this.position = position + 2;
+      return (second << 7) | (first & 127);
+    }
     this.readHalves();
-    return Math.min((this.high | 0) * TWO_POW_32 + this.low, LARGEST);
+    return Math.min(this.high * TWO_POW_32 + (this.low >>> 0), LARGEST);
   }
 
   /** @param id what {@link varint} has just read */
@@ -154,7 +169,7 @@ export class ProtobufReader {
   }
 
   private halves(): bigint {
-    return (BigInt(this.high) << 32n) | BigInt(this.low);
+    return (BigInt(this.high >>> 0) << 32n) | BigInt(this.low >>> 0);
   }
 
   private readHalves(): void {
@@ -169,8 +184,8 @@ export class ProtobufReader {
       else third |= (byte & 127) << (7 * (i - 8));
       if (byte >= 128) continue;
       this.position = begin + i + 1;
-      this.low = (first | (second << 28)) >>> 0;
-      this.high = ((second >>> 4) | (third << 24)) >>> 0;
+      this.low = first | (second << 28);
+      this.high = (second >>> 4) | (third << 24);
       return;
     }
     throw new Error('malformed profile: a number of more than ten bytes');
