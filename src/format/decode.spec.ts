@@ -51,6 +51,14 @@ describe('decodeProfile', () => {
     expect(decode(encode(profile))).toStrictEqual(profile);
   });
 
+  it('reads what encodeProfile writes, a stack of 70,000 frames', () => {
+    const stack = Array.from({ length: 70_000 }, (_, i) => (i % 3) + 1);
+    const locations = [1, 2, 3].map((id) => message(4, int(1, id)));
+    const profile = decode(bytesOf(message(1), locations, message(2, packed(1, ...stack), packed(2, 1))));
+    expect([...profile.samples.stack]).toEqual(stack.map((id) => id - 1));
+    expect(decode(encode(profile))).toStrictEqual(profile);
+  });
+
   it('gives the event loop turns', () => {
     const samples = Array.from({ length: 10_000 }, () => message(2, packed(1, 5), packed(2, 7)));
     let turns = 0;
