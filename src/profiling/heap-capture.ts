@@ -88,18 +88,16 @@ export async function heapProfile(
 
 /**
  * What the heap has gained since an earlier capture. Across the begin of an epoch only the new one counts: V8 has
- * forgotten what it knew before.
+ * forgotten what it knew before. How much of that is still there is a guess, and no difference of two of them is told.
  */
 export async function heapGain(
   name: string,
   earlier: HeapCapture,
-  { header, epoch, alive, before, allocated, holds }: HeapCapture,
+  { header, epoch, alive, allocated, holds }: HeapCapture,
 ): Promise<CapturedProfile> {
   holds.note(earlier.holds.longestMs);
-  const lost =
-    epoch === earlier.epoch ? [earlier.alive, earlier.before, earlier.allocated] : [earlier.allocated];
-  const gained = epoch === earlier.epoch ? [alive, before, allocated] : [alive, allocated];
-  const merged = await runSliced(subtracted(gained, lost), holds);
+  const lost = epoch === earlier.epoch ? [earlier.alive, earlier.allocated] : [earlier.allocated];
+  const merged = await runSliced(subtracted([alive, allocated], lost), holds);
   const durationNanos = Number(header.timeNanos - earlier.header.timeNanos);
   return new CapturedProfile(name, { ...merged, ...header, durationNanos }, holds);
 }
