@@ -35,6 +35,11 @@ export class PlaceResolver {
       holds,
     );
   }
+
+  /** Lets frames that stand for no code be asked for by their addresses. */
+  rememberNamed(names: Iterable<string>): void {
+    for (const name of names) this.symbols.remember(placeNamed(name));
+  }
 }
 
 function* places(
