@@ -1,20 +1,14 @@
-import { EventEmitter, once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { gunzipSync } from 'node:zlib';
-import {
-  type CallHandler,
-  type CanActivate,
-  type NestInterceptor,
-  UnauthorizedException,
-} from '@nestjs/common';
+import { type CanActivate, UnauthorizedException } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Profile } from 'pprof-format';
-import { finalize, type Observable } from 'rxjs';
 import { PprofHandler, type PprofModuleOptions, ProfilerBusyError, ProfilerService } from '../src/index.js';
 import { type AdapterName, ADAPTERS, closeApps, startApp, type TestApp } from './support/app.js';
 import { checkRow, CONTRACT } from './support/contract.js';
 import { type Answer, request } from './support/http.js';
+import { Watch } from './support/watch.js';
 
 // From Node 22 on V8's profilers do not know code compiled by on-stack replacement before they start (docs/profiles.md).
 setFlagsFromString('--no-use-osr');
@@ -114,6 +108,9 @@ describe.each(ADAPTERS)('the HTTP contract on %s', (adapter) => {
       ['endpoints: { cmdline: false }', { endpoints: { cmdline: false } }, 'cmdline'],
       ['endpoints: { heap: false }', { endpoints: { heap: false } }, 'heap'],
       ['endpoints: { profile: false }', { endpoints: { profile: false } }, 'profile'],
+      ['endpoints: { allocs: false }', { endpoints: { allocs: false } }, 'allocs'],
+      ['endpoints: { symbol: false }', { endpoints: { symbol: false } }, 'symbol'],
+      ['endpoints: { symbolz: false }', { endpoints: { symbolz: false } }, 'symbolz'],
     ])('%s is a 404, and no row of the index', async (_, options, name) => {
       const { base } = await startApp(adapter, { pprof: options });
       for (const path of [`/${name}`, `/${name}?seconds=abc`]) {
@@ -122,10 +119,18 @@ describe.each(ADAPTERS)('the HTTP contract on %s', (adapter) => {
       expect(rowsOf((await request({ base, path: '/' })).text)).not.toContain(name);
     });
 
-    it.each(['/', '/heap', '/heap?seconds=abc', '/profile', '/cmdline', '/allocs', '/trace', '/nope'])(
-      'enabled: false answers %s with 404',
-      async (path) =>
-        expect(await get(adapter, { enabled: false }, path)).toMatchObject({ status: 404, text: UNKNOWN }),
+    it.each([
+      '/',
+      '/heap',
+      '/heap?seconds=abc',
+      '/profile',
+      '/cmdline',
+      '/allocs?seconds=1',
+      '/symbol',
+      '/trace',
+      '/nope',
+    ])('enabled: false answers %s with 404', async (path) =>
+      expect(await get(adapter, { enabled: false }, path)).toMatchObject({ status: 404, text: UNKNOWN }),
     );
 
     it.each(['', '/', '/heap', '/profile', '/allocs', '/nope', '/%zz'])(
@@ -429,9 +434,11 @@ describe.each(ADAPTERS)('the HTTP contract on %s', (adapter) => {
       const { text } = await openIndex(base);
       expect(text).toContain('<title>/debug/pprof/</title>');
       expect(text).toContain('Types of profiles available:');
-      expect(rowsOf(text)).toEqual(['cmdline', 'heap', 'profile']);
+      expect(rowsOf(text)).toEqual(['allocs', 'cmdline', 'heap', 'profile', 'symbol']);
       const links = [...text.matchAll(/href="([^"]*)"/g)].map(([, href]) => href!);
-      expect(links).toEqual(expect.arrayContaining(['cmdline', 'heap?debug=1', 'profile']));
+      expect(links).toEqual(
+        expect.arrayContaining(['allocs?debug=1', 'cmdline', 'heap?debug=1', 'profile', 'symbol']),
+      );
       expect(links.filter((href) => /^(\/|[a-z]+:)/.test(href))).toEqual([]);
       expect(text.endsWith('\n')).toBe(false);
     });
@@ -500,8 +507,7 @@ describe.each(ADAPTERS)('the HTTP contract on %s', (adapter) => {
 
   async function startWatched(): Promise<TestApp & { watch: Watch }> {
     const watch = new Watch();
-    const app = await startApp(adapter, { pprof: { interceptors: [watch] } });
-    return { ...app, watch };
+    return { ...(await startApp(adapter, { pprof: { interceptors: [watch] } })), watch };
   }
 });
 
@@ -514,27 +520,6 @@ class Closed implements CanActivate {
 class Open implements CanActivate {
   canActivate(): boolean {
     return true;
-  }
-}
-
-/** Tells when captures begin and end, as any interceptor of the options can. */
-class Watch implements NestInterceptor {
-  private readonly events = new EventEmitter();
-
-  intercept(_: unknown, next: CallHandler): Observable<unknown> {
-    this.events.emit('begin');
-    return next.handle().pipe(finalize(() => this.events.emit('end')));
-  }
-
-  /** The next capture is under way. */
-  async begun(): Promise<void> {
-    await once(this.events, 'begin');
-    await setImmediate();
-  }
-
-  /** The next capture is over. */
-  async ended(): Promise<void> {
-    await once(this.events, 'end');
   }
 }
 

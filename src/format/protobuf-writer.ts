@@ -38,9 +38,24 @@ export class ProtobufWriter {
   /** A repeated field of whole numbers, packed. */
   packed(field: number, values: ArrayLike<number>, start: number, end: number, add = 0): void {
     if (start === end) return;
-    this.message(field, () => {
-      for (let i = start; i < end; i++) this.varint(values[i]! + add);
-    });
+    this.tag(field, DELIMITED);
+    this.reserve((end - start + 1) * 10);
+    const { bytes, position: lengthAt } = this;
+    let at = lengthAt + 1;
+    for (let i = start; i < end; i++) {
+      const value = values[i]! + add;
+      if (value >= 0 && value < 128) {
+        bytes[at++] = value;
+      } else if (value >= 0 && value < 16_384) {
+        bytes[at++] = (value & 127) | 128;
+        bytes[at++] = value >>> 7;
+      } else {
+        this.position = at;
+        this.varint(value);
+        at = this.position;
+      }
+    }
+    this.closeLength(lengthAt, lengthAt + 1, at - lengthAt - 1);
   }
 
   text(field: number, value: string): void {

@@ -6,8 +6,10 @@ import type { CapturedProfile, DevToolsFormat } from '../profiling/captured-prof
 import { commandLine } from '../profiling/command-line.js';
 import { CPU_RATE, CpuProfiler, SAMPLER_NAMES, type SamplerName } from '../profiling/cpu-profiler.js';
 import { DeltaCollector } from '../profiling/delta-collector.js';
+import { HoldMeter } from '../profiling/hold-meter.js';
 import { ProfileRegistry } from '../profiling/profile-registry.js';
 import type { NamedProfile } from '../profiling/profiles/named-profile.js';
+import { runSliced } from '../profiling/slices.js';
 import { SymbolTable } from '../profiling/symbol-table.js';
 import { INDEX_CSP, indexPage } from '../ui/index-page.js';
 import { attachment, html, type PprofAnswer, text } from './answer.js';
@@ -146,9 +148,10 @@ export class PprofHandler {
   }
 
   /** By addresses in the raw query, or in the body of a POST. */
-  private symbol({ query = '', method, body }: PprofHandlerRequest): PprofAnswer {
+  private async symbol({ query = '', method, body }: PprofHandlerRequest): Promise<PprofAnswer> {
     const words = method === 'POST' ? Buffer.from(body ?? NO_BYTES).toString('latin1') : rawQueryOf(query);
-    return text(symbolText(words, (address) => this.symbols.nameOf(address)));
+    const answer = symbolText(words, (address) => this.symbols.nameOf(address));
+    return text(await runSliced(answer, new HoldMeter()));
   }
 
   /** Go's `Handler(name)`, with its order of checks. */

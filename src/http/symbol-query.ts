@@ -3,18 +3,28 @@ const WORD_LIMIT = 4096;
 
 const NUMBER = /^(?:0[xX](_?[0-9a-fA-F])+|0[bB](_?[01])+|0[oO]?(_?[0-7])+|[1-9](_?[0-9])*)$/;
 
+/** Words between two yields. */
+const SLICE = 500;
+
 /**
  * The answer of Go's `symbol`: a line for each of the addresses that is known, joined by `+`; others are left out.
  *
  * @param nameOf the name of the function at an address
  */
-export function symbolText(words: string, nameOf: (address: number) => string | undefined): string {
+export function* symbolText(
+  words: string,
+  nameOf: (address: number) => string | undefined,
+): Generator<void, string> {
   let text = 'num_symbols: 1\n'; // of which clients heed only that it is not 0
-  for (const word of words.split('+')) {
+  for (let begin = 0, count = 1; begin <= words.length; count++) {
+    if (count % SLICE === 0) yield;
+    const plus = words.indexOf('+', begin);
+    const word = words.slice(begin, plus < 0 ? undefined : plus);
     if (word.length >= WORD_LIMIT) return `${text}reading request: bufio: buffer full\n`;
     const address = addressIn(word);
     const name = address === undefined ? undefined : nameOf(address);
     if (name !== undefined) text += `0x${address!.toString(16)} ${oneLine(name)}\n`;
+    begin += word.length + 1;
   }
   return text;
 }

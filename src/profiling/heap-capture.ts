@@ -44,11 +44,6 @@ const NOTHING: HeapSamples = {
   rate: 0,
 };
 
-/** Of frames that stand for no code. */
-interface NamedStack extends WeighedStack {
-  readonly at: readonly string[];
-}
-
 /** Bytes by the name of their frame. */
 type OutsideOfHeap = Readonly<Record<string, number>>;
 
@@ -65,11 +60,10 @@ export async function captureHeap(tools: HeapTools, holds: HoldMeter): Promise<H
   const added = newlyAllocated ? await runSliced(newlyAllocated, holds) : NOTHING;
   const header = headerOf(tools, timeNanos, live, reading);
   const outside = outsideOfHeap(memory);
-  const before = stackBefore(reading, live, memory.heapUsed);
-  for (const { at } of [...stacksOutside(outside), ...before]) places.rememberNamed(at);
+  const before = stackBefore(reading, live, memory.heapUsed, places);
   const livePlaces = await places.resolve(live.tree.frames, holds);
   const alive = await runSliced(
-    buildStackProfile(header, live.tree, livePlaces, aliveStacks(live, outside)),
+    buildStackProfile(header, live.tree, livePlaces, aliveStacks(live, outside, places)),
     holds,
   );
   const addedPlaces = await places.resolve(added.tree.frames, holds);
@@ -93,9 +87,10 @@ export async function captureHeap(tools: HeapTools, holds: HoldMeter): Promise<H
   };
 }
 
+/** Of places that stand for no code. */
 function profileOfNamed(
   header: ProfileHeader,
-  stacks: readonly NamedStack[],
+  stacks: readonly WeighedStack[],
   holds: HoldMeter,
 ): Promise<Profile> {
   return runSliced(buildStackProfile(header, NOTHING.tree, [], stacks), holds);
@@ -118,6 +113,7 @@ export async function heapProfile(
  */
 export async function heapGain(
   name: string,
+  places: PlaceResolver,
   earlier: HeapCapture,
   { header, epoch, known, before, outside, holds }: HeapCapture,
 ): Promise<CapturedProfile> {
@@ -128,7 +124,7 @@ export async function heapGain(
     ? [earlier.known, earlier.before]
     : [
         await runSliced(allocatedIn(earlier.known), holds),
-        await profileOfNamed(header, stacksOutside(leastOf(earlier.outside, outside)), holds),
+        await profileOfNamed(header, stacksOutside(leastOf(earlier.outside, outside), places), holds),
       ];
   const merged = await runSliced(subtracted(gained, lost), holds);
   const durationNanos = Number(header.timeNanos - earlier.header.timeNanos);
@@ -224,8 +220,12 @@ function sizeClass(bytes: number): number {
   return Math.round(Math.round(bytes / step) * step);
 }
 
-function* aliveStacks(live: HeapSamples, outside: OutsideOfHeap): Generator<WeighedStack, void> {
-  yield* stacksOutside(outside);
+function* aliveStacks(
+  live: HeapSamples,
+  outside: OutsideOfHeap,
+  places: PlaceResolver,
+): Generator<WeighedStack, void> {
+  yield* stacksOutside(outside, places);
   yield* stacksOf(live, (count, bytes) => [0, 0, count, bytes]);
 }
 
@@ -234,10 +234,10 @@ function outsideOfHeap({ external, arrayBuffers }: NodeJS.MemoryUsage): OutsideO
   return { '(external)': external - arrayBuffers, '(ArrayBuffers)': arrayBuffers };
 }
 
-function stacksOutside(outside: OutsideOfHeap): NamedStack[] {
+function stacksOutside(outside: OutsideOfHeap, places: PlaceResolver): WeighedStack[] {
   return Object.entries(outside)
     .filter(([, bytes]) => bytes > 0)
-    .map(([name, bytes]) => ({ at: [name], values: [0, 0, 1, bytes] }));
+    .map(([name, bytes]) => ({ at: [places.named(name)], values: [0, 0, 1, bytes] }));
 }
 
 /** What was there both times. */
@@ -250,12 +250,16 @@ function stackBefore(
   reading: HeapReading | undefined,
   { objects }: HeapSamples,
   heapUsed: number,
-): NamedStack[] {
+  places: PlaceResolver,
+): WeighedStack[] {
   const before = reading?.epoch.before;
   if (!before) return [];
   const tracked = objects.reduce((sum, { bytes }) => sum + bytes, 0);
   const bytes = Math.max(Math.min(before.heapUsed, heapUsed - tracked), 0);
   return [
-    { at: [`(allocated before ${before.time.toISOString()})`], values: [0, 0, bytes > 0 ? 1 : 0, bytes] },
+    {
+      at: [places.named(`(allocated before ${before.time.toISOString()})`)],
+      values: [0, 0, bytes > 0 ? 1 : 0, bytes],
+    },
   ];
 }

@@ -54,9 +54,10 @@ export class HeapProfiler implements OnModuleDestroy {
 
   /** Begins a window of what is alive: at its end, what there is more of. */
   async openWindow(): Promise<ProfileWindow> {
-    const before = await captureHeap(this.tools, new HoldMeter());
+    const { tools } = this;
+    const before = await captureHeap(tools, new HoldMeter());
     return {
-      end: async () => heapGain('heap', before, await captureHeap(this.tools, new HoldMeter())),
+      end: async () => heapGain('heap', tools.places, before, await captureHeap(tools, new HoldMeter())),
       close() {},
     };
   }

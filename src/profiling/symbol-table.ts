@@ -1,28 +1,35 @@
 import { Injectable } from '@nestjs/common';
 import type { PlaceInCode } from '../format/profile-builder.js';
 
-/** Addresses that are kept: some 10 MB. */
-const LIMIT = 100_000;
+/** Addresses of a generation: some 5 MB. */
+const GENERATION = 50_000;
 
 /**
- * The names of the addresses in all profiles that were made, for those who have addresses only: readers of Go's text
- * ask `symbol`. It keeps the last 100,000; one that is forgotten is unknown.
+ * The names of the addresses in the profiles that were made, for those who have addresses only: readers of Go's text ask
+ * `symbol`. It keeps at least the last 50,000 and at most twice as many; one that is forgotten is unknown.
  *
  * @publicApi
  */
 @Injectable()
 export class SymbolTable {
-  private readonly names = new Map<number, string>();
+  /** Two generations: when the younger is full, the older is forgotten. */
+  private young = new Map<number, string>();
+  private old: ReadonlyMap<number, string> = new Map();
 
   /** The name of the function at an address, if a profile had it. The text of a profile shows each address plus one. */
   nameOf(address: number): string | undefined {
-    return this.names.get(address) ?? this.names.get(address - 1);
+    return this.find(address) ?? this.find(address - 1);
   }
 
-  /** Keeps what a profile shows at these addresses. */
+  /** Keeps what a profile shows at an address. */
   remember({ address, functionName }: PlaceInCode): void {
-    this.names.delete(address); // to be the newest
-    this.names.set(address, functionName);
-    if (this.names.size > LIMIT) this.names.delete(this.names.keys().next().value!);
+    this.young.set(address, functionName);
+    if (this.young.size < GENERATION) return;
+    this.old = this.young;
+    this.young = new Map();
+  }
+
+  private find(address: number): string | undefined {
+    return this.young.get(address) ?? this.old.get(address);
   }
 }

@@ -3,7 +3,7 @@ import { CallTreeBuilder } from './call-tree-builder.js';
 import { rateOfProducts } from './heap-rate.js';
 import { frameOf } from './inspector-cpu.js';
 import { InspectorSession } from './inspector-session.js';
-import { likelyObjectSize, weightOf } from './object-size.js';
+import { exactWeightOf, likelyObjectSize, weightOf } from './object-size.js';
 import type {
   CallTree,
   HeapEpoch,
@@ -250,9 +250,9 @@ function* pairs(
   }
 }
 
-/** The sizes of the objects behind samples, of which the inspector tells only what they stand for. */
+/** What stands behind samples: the inspector tells only the product of two factors, each object's size and how many. */
 class ObjectSizes {
-  /** By that: few sizes, many samples. */
+  /** By the product: few sizes, many samples. */
   private readonly guesses = new Map<number, number>();
 
   constructor(
@@ -260,16 +260,23 @@ class ObjectSizes {
     private readonly twins: readonly (NativeNode | undefined)[],
   ) {}
 
-  /** The size of one object, and how many of them a sample stands for. */
-  of(node: number, bytes: number): { readonly size: number; readonly count: number } {
-    const { rate } = this;
-    const size = this.twins[node]?.allocations.find(
-      ({ sizeBytes }) => sizeBytes * weightOf(sizeBytes, rate) === bytes,
-    )?.sizeBytes;
-    if (size !== undefined) return { size, count: 1 / (1 - Math.exp(-size / rate)) };
-    const guess = this.guesses.get(bytes) ?? likelyObjectSize(bytes, rate);
-    this.guesses.set(bytes, guess);
-    return { size: guess, count: bytes / guess };
+  of(node: number, product: number): { readonly size: number; readonly count: number } {
+    const size = this.known(node, product) ?? this.guess(product);
+    return { size, count: this.fits(size, product) ? exactWeightOf(size, this.rate) : product / size };
+  }
+
+  private known(node: number, product: number): number | undefined {
+    return this.twins[node]?.allocations.find(({ sizeBytes }) => this.fits(sizeBytes, product))?.sizeBytes;
+  }
+
+  private guess(product: number): number {
+    const guess = this.guesses.get(product) ?? likelyObjectSize(product, this.rate);
+    this.guesses.set(product, guess);
+    return guess;
+  }
+
+  private fits(size: number, product: number): boolean {
+    return size * weightOf(size, this.rate) === product;
   }
 }
 
@@ -287,12 +294,8 @@ function* objectsOf(
     if (node === undefined || product === 0) continue;
     const { size, count } = sizes.of(node, product);
     const key = `${node}/${size}`;
-    const before = objects.get(key);
-    objects.set(key, {
-      node,
-      bytes: (before?.bytes ?? 0) + count * size,
-      count: (before?.count ?? 0) + count,
-    });
+    const sum = (objects.get(key)?.count ?? 0) + count;
+    objects.set(key, { node, count: sum, bytes: sum * size });
   }
   return [...objects.values()];
 }

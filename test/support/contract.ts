@@ -32,8 +32,8 @@ const BAD_SECONDS = 'invalid value for "seconds" - must be a positive integer';
 const BAD_HZ = 'invalid value for "hz" - must be an integer from 1 to 1000';
 const INCOMPATIBLE = 'seconds and debug params are incompatible';
 const TOO_LONG = 'seconds exceeds the maximum of 300';
-const SECONDS_PLANNED = 'seconds on heap is not implemented yet';
-const DEBUG_PLANNED = 'debug on heap is not implemented yet';
+const NO_SYMBOLS = 'num_symbols: 1\n';
+const WORD_TOO_LONG = `${NO_SYMBOLS}reading request: bufio: buffer full\n`;
 
 /** A row's title is its request and what is to be said of it. */
 function row(path: string, status: number, about: string, details: Details): ContractRow {
@@ -51,6 +51,16 @@ const heap = (query: string, about: string, details?: Details): ContractRow =>
 /** A profile's checks, without the capture. */
 const profileHead = (query: string, about: string): ContractRow =>
   file(`/profile${query}`, 'profile', about, HEAD);
+
+const allocs = (query: string, about: string, details?: Details): ContractRow =>
+  file(`/allocs${query}`, 'allocs', about, details);
+
+/** A window's checks, without the window. */
+const deltaHead = (name: string, query: string, about: string): ContractRow =>
+  file(`/${name}${query}`, `${name}-delta`, about, HEAD);
+
+const symbols = (path: string, about: string, details: Details = {}): ContractRow =>
+  row(path, 200, about, { type: TEXT, disposition: null, text: NO_SYMBOLS, ...details });
 
 const refused = (path: string, status: number, message: string, details: Details = {}): ContractRow =>
   row(path, status, message, { type: TEXT, disposition: null, text: `${message}\n`, ...details });
@@ -74,6 +84,10 @@ const NAMES_OF_NOTHING = [
   'heap/',
   'cmdline/',
   'profile/',
+  'allocs/',
+  'symbol/',
+  'SYMBOL',
+  'symbol;x',
   '/',
   '/heap',
   'heap//',
@@ -208,9 +222,6 @@ export const CONTRACT: readonly ContractRow[] = [
   file('/%68%65%61%70?debug=0', 'heap', 'a name is decoded'),
   heap('', 'headers', HEAD),
   heap('?gc=1', 'headers', HEAD),
-  ...['1', '2', '-1', '%2B1', '99999999999999999999', '-99999999999999999999', '1&debug=0'].map((debug) =>
-    refused(`/heap?debug=${debug}`, 501, DEBUG_PLANNED),
-  ),
   ...[
     '0',
     '-1',
@@ -240,25 +251,63 @@ export const CONTRACT: readonly ContractRow[] = [
   refused('/heap?seconds=1&debug=1', 400, INCOMPATIBLE),
   refused('/heap?debug=-1&seconds=%2B5', 400, INCOMPATIBLE),
   refused('/heap?seconds=1&debug=1', 400, INCOMPATIBLE, HEAD),
-  ...['1', '%2B5', '5&seconds=0', '1&debug=x', '1&gc=1', '00000000000000000000001'].map((seconds) =>
-    refused(`/heap?seconds=${seconds}`, 501, SECONDS_PLANNED),
-  ),
+
+  // Windows
+  ...['heap', 'allocs'].flatMap((name) => [
+    file(`/${name}?seconds=1`, `${name}-delta`, 'a window'),
+    ...['1', '%2B5', '5&seconds=0', '1&debug=x', '1&gc=1', '00000000000000000000001', '300'].map((seconds) =>
+      deltaHead(name, `?seconds=${seconds}`, 'HEAD captures nothing'),
+    ),
+    deltaHead(name, '?seconds=5&debug=1;x', 'a semicolon drops the pair'),
+  ]),
+
+  // allocs
+  allocs('', 'a profile'),
+  allocs('?seconds=', 'empty seconds are none'),
+  allocs('?gc=1&hz=0', 'gc and hz are not for allocs'),
+  allocs('?debug=x', 'debug that is no number is 0'),
+  file('/%61llocs', 'allocs', 'a name is decoded'),
+  allocs('', 'headers', HEAD),
+  refused('/allocs?seconds=0', 400, BAD_SECONDS),
+  refused('/allocs?seconds=abc&debug=1', 400, BAD_SECONDS),
+  refused('/allocs?seconds=301', 400, TOO_LONG),
+  refused('/allocs?seconds=9999&debug=1', 400, TOO_LONG),
+  refused('/allocs?seconds=1&debug=1', 400, INCOMPATIBLE),
+  refused('/allocs?seconds=0', 400, BAD_SECONDS, HEAD),
+
+  // symbol
+  ...['symbol', 'symbolz'].flatMap((name) => [
+    ...['', '?', '?debug=1', '?0x1', '?zzz', '?0', '?+', '?0x1%2B0x2', '?%zz', '?%00', '?0x1+0x2+'].map(
+      (query) => symbols(`/${name}${query}`, 'nothing is known of these'),
+    ),
+    symbols(`/${name}?${'1'.repeat(5000)}`, 'one word is too long', { text: WORD_TOO_LONG }),
+    symbols(`/${name}?0x1`, 'headers', HEAD),
+    symbols(`/${name}`, 'an empty body', { method: 'POST', body: '' }),
+    symbols(`/${name}`, 'no body', { method: 'POST' }),
+    symbols(`/${name}?0x1`, 'the query of a POST is nobody’s', { method: 'POST', body: '0x1+0x2' }),
+    ...Object.entries(BODIES).map(([what, details]) =>
+      symbols(`/${name}`, '', {
+        title: `POST /${name} with ${what} is 200: any body is read`,
+        method: 'POST',
+        text: what === 'more than a parser takes' ? WORD_TOO_LONG : NO_SYMBOLS,
+        ...details,
+      }),
+    ),
+    symbols(`/${name}`, '1 MiB', { method: 'POST', body: '1+'.repeat(2 ** 19) }),
+    refused(`/${name}`, 413, 'Request Entity Too Large', { method: 'POST', body: '+'.repeat(2 ** 20 + 1) }),
+    ...['PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND'].map((method) =>
+      notAllowed(`/${name}`, method, { header: { allow: 'GET, HEAD, POST' } }),
+    ),
+  ]),
 
   // What is still to come
-  ...[
-    'allocs',
-    'block',
-    'goroutine',
-    'goroutineleak',
-    'mutex',
-    'symbol',
-    'symbolz',
-    'threadcreate',
-    'trace',
-  ].map((name) => refused(`/${name}`, 501, `${name} is not implemented yet`)),
+  ...['block', 'goroutine', 'goroutineleak', 'mutex', 'threadcreate', 'trace'].map((name) =>
+    refused(`/${name}`, 501, `${name} is not implemented yet`),
+  ),
   refused('/trace?seconds=1', 501, 'trace is not implemented yet'),
-  refused('/allocs', 501, 'allocs is not implemented yet', HEAD),
-  refused('/symbol', 501, 'symbol is not implemented yet', { method: 'POST', body: '0x1' }),
+  refused('/block?seconds=abc', 501, 'block is not implemented yet'),
+  refused('/trace', 501, 'trace is not implemented yet', HEAD),
+  refused('/mutex', 501, 'mutex is not implemented yet', { method: 'POST', body: '0x1' }),
 
   // Names
   ...NAMES_OF_NOTHING.map((name) => refused(`/${name}`, 404, UNKNOWN, { header: { 'x-evil': '' } })),
@@ -267,7 +316,9 @@ export const CONTRACT: readonly ContractRow[] = [
 
   // Methods
   ...['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND'].flatMap((method) =>
-    ['/', '/heap', '/profile?seconds=abc', '/cmdline', '/h%65ap'].map((path) => notAllowed(path, method)),
+    ['/', '/heap', '/profile?seconds=abc', '/cmdline', '/h%65ap', '/allocs'].map((path) =>
+      notAllowed(path, method),
+    ),
   ),
   notAllowed('/nope', 'POST'),
   ...Object.entries(BODIES).flatMap(([what, details]) =>
