@@ -156,7 +156,7 @@ export class DecodedProfile {
     this.comments = this.raw.comment.map(text);
     this.samples = this.raw.sample.map(({ locationId, value }) => ({
       stack: locationId.flatMap((id) => namesAt.get(id)!),
-      values: Object.fromEntries(this.sampleTypes.map((type, i) => [type, Number(value[i])])),
+      values: Object.fromEntries(this.sampleTypes.map((type, i) => [type, signed(value[i]!)])),
     }));
   }
 
@@ -204,6 +204,11 @@ export class DecodedProfile {
   private sum(type: string, counts: (stack: readonly string[]) => boolean): number {
     return this.samples.reduce((sum, { stack, values }) => sum + (counts(stack) ? values[type]! : 0), 0);
   }
+}
+
+/** What the decoder takes for unsigned. */
+function signed(value: number | bigint): number {
+  return Number(BigInt.asIntN(64, BigInt(value)));
 }
 
 /**
