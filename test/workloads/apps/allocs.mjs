@@ -31,6 +31,7 @@ const app = await serve(library, {
   ...churners,
   opened: () => opened.wait(),
   closed: () => closed.wait(),
+  memory: () => ({ used: process.memoryUsage().heapUsed }),
   /** One capture in both forms. */
   async bothForms() {
     const captured = await app.get(library.ProfilerService, { strict: false }).heapProfile({ gc: true });
