@@ -211,11 +211,11 @@ export function* stacksOf(
 }
 
 /**
- * Sizes are told to within 6 %: what was allocated is kept by stack and size for ever, and there is no end of sizes. Go's
+ * Sizes are told to within 3 %: what was allocated is kept by stack and size for ever, and there is no end of sizes. Go's
  * allocator has classes of its own.
  */
 function sizeClass(bytes: number): number {
-  const step = 2 ** (Math.floor(Math.log2(bytes)) - 3);
+  const step = 2 ** (Math.floor(Math.log2(bytes)) - 4);
   return Math.round(Math.round(bytes / step) * step);
 }
 
