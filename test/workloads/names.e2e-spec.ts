@@ -64,8 +64,8 @@ describe.each([
   it('a namesake in a class that Nest does not know has none', () => {
     const [known, unknown] = ['CatsService.purr', 'purr'].map((name) => profile.cumulative(type, name));
     expect(known).toBeGreaterThan(0);
-    expect(unknown! / known!).toBeGreaterThan(0.3); // both take the same
-    expect(unknown! / known!).toBeLessThan(3);
+    expect(unknown! / known!).toBeGreaterThan(0.1); // both do the same; of a heap, chance tells what is alive
+    expect(unknown! / known!).toBeLessThan(10);
   });
 
   it('no method stands without its class beside', () => {

@@ -1,7 +1,7 @@
 // Builds the application in src/ in all the ways that people do, one of which is named by the first argument, into a
 // directory beside src/, so that the paths to test/workloads/apps lead there from both.
 import { execFile } from 'node:child_process';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -111,4 +111,7 @@ const BUILDS = {
 await mkdir(directory, { recursive: true });
 const type = name.endsWith('-esm') ? 'module' : 'commonjs';
 await writeFile(join(directory, 'package.json'), JSON.stringify({ type }));
+// With a package.json of its own it is no part of this package any more, which then is found as any other.
+await mkdir(join(directory, 'node_modules'));
+await symlink(join(home, '../../..'), join(directory, 'node_modules/nestjs-pprof'), 'junction');
 await BUILDS[name]();
