@@ -117,9 +117,12 @@ export class PprofModule extends ConfigurableModuleClass implements OnApplicatio
    * @example
    * \@Module({ imports: [PprofModule.forFeature([{ name: 'db_connections', description: 'Open connections.' }])] })
    *
-   * @throws Error at boot, if a name is taken
+   * @throws Error if two have the same name; at boot, if a name is taken
    */
   static forFeature(profiles: readonly CustomProfileOptions[]): DynamicModule {
+    const names = profiles.map(({ name }) => name);
+    const twice = names.find((name, i) => names.indexOf(name) !== i);
+    if (twice !== undefined) throw new Error(`PprofModule: forFeature has two profiles "${twice}"`);
     const providers = profiles.map(({ name, description }) => ({
       provide: profileToken(name),
       useFactory: (): CustomProfile => new CustomProfile(name, description),

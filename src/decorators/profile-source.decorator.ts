@@ -32,6 +32,9 @@ export interface SourceSample {
   readonly labels?: Readonly<Record<string, string | number>>;
 }
 
+/** Alloy takes no more. */
+const MOST_TYPES = 4;
+
 /** What a class with {@link ProfileSource} has. */
 export interface ProfileSampleSource {
   /** The samples as they are now. */
@@ -53,9 +56,16 @@ const SOURCE = 'nestjs-pprof:profile-source';
  *   }
  * }
  *
+ * @throws Error if there are no sample types, or too many
  * @publicApi
  */
 export function ProfileSource(options: ProfileSourceOptions): ClassDecorator {
+  const { sampleTypes } = options;
+  if (sampleTypes && !(sampleTypes.length > 0 && sampleTypes.length <= MOST_TYPES)) {
+    throw new Error(
+      `ProfileSource: the list of sample types is ${JSON.stringify(sampleTypes)}; it takes one to ${MOST_TYPES}`,
+    );
+  }
   return SetMetadata(SOURCE, options);
 }
 

@@ -19,24 +19,44 @@ describe('decodeProfile', () => {
     );
   });
 
-  it('reads what an encoder that is not ours writes, whatever ids it takes', () => {
+  it.each<[string, (index: number) => number]>([
+    ['as indexes', (index) => index + 1],
+    ['from any number on', (index) => index + 1000],
+    ['with gaps', (index) => index * 7 + 3],
+    ['in order, then with a gap', (index) => (index < 2 ? index + 1 : index + 10)],
+    ['in reverse order', (index) => 1000 - index],
+  ])('reads what an encoder that is not ours writes, with ids %s', (_, idOf) => {
     fc.assert(
-      fc.property(anyProfile(), fc.nat(9), (profile, step) => {
+      fc.property(anyProfile(), (profile) => {
         fc.pre(hasNoEmptyType(profile));
-        expect(decode(writtenByPprofFormat(profile, (index) => 3 + index * (step + 1)))).toStrictEqual(
-          profile,
-        );
+        expect(decode(writtenByPprofFormat(profile, idOf))).toStrictEqual(profile);
       }),
     );
   });
 
-  it('reads ids in reverse order', () => {
-    fc.assert(
-      fc.property(anyProfile(), (profile) => {
-        fc.pre(hasNoEmptyType(profile));
-        expect(decode(writtenByPprofFormat(profile, (index) => 1000 - index))).toStrictEqual(profile);
-      }),
+  it('reads what encodeProfile writes, at the ends of what a number of bytes has room for', () => {
+    const values = [7, 14, 21, 28, 31, 32, 35, 53].flatMap((bits) => [
+      2 ** bits - 1,
+      2 ** bits,
+      -(2 ** bits),
+      1 - 2 ** bits,
+    ]);
+    const profile = decode(
+      bytesOf(
+        values.map(() => message(1)),
+        message(2, packed(2, ...values)),
+      ),
     );
+    expect([...profile.samples.values]).toEqual(values);
+    expect(decode(encode(profile))).toStrictEqual(profile);
+  });
+
+  it('reads what encodeProfile writes, a stack of 70,000 frames', () => {
+    const stack = Array.from({ length: 70_000 }, (_, i) => (i % 3) + 1);
+    const locations = [1, 2, 3].map((id) => message(4, int(1, id)));
+    const profile = decode(bytesOf(message(1), locations, message(2, packed(1, ...stack), packed(2, 1))));
+    expect([...profile.samples.stack]).toEqual(stack.map((id) => id - 1));
+    expect(decode(encode(profile))).toStrictEqual(profile);
   });
 
   it('gives the event loop turns', () => {
@@ -240,6 +260,11 @@ describe('decodeProfile on what is no profile', () => {
     ['two locations of one id', withMore(message(4, int(1, 5))), 'two locations have the same id'],
     ['two functions of one id', withMore(message(5, int(1, 70))), 'two functions have the same id'],
     ['two mappings of one id', withMore(message(3, int(1, 9))), 'two mappings have the same id'],
+    [
+      'two functions of the first id',
+      [...message(5, int(1, 1)), ...message(5, int(1, 1))],
+      'two functions have the same id',
+    ],
     ['samples without sample types', without(1), 'another number of values than there are sample types'],
     ['samples unlike each other', withMore(message(2, packed(2, 1, 2))), 'different numbers of values'],
     ['two profiles in one', [...without(2, 3, 4, 5), ...without(2, 3, 4, 5)], 'two profiles in one'],

@@ -4,7 +4,7 @@ import { ProfileTables } from './profile-tables.js';
 import { ProtobufReader } from './protobuf-reader.js';
 
 /** Fields, or entries of a table, between two yields. */
-const SLICE = 200;
+const SLICE = 50;
 const ENTRIES = 20_000;
 
 /** The field of the id, in messages that have one. */

@@ -3,7 +3,7 @@ import type { Mapping, Profile } from './profile.js';
 import { RowSet } from './row-set.js';
 
 /** Entries between two yields. */
-const SLICE = 200;
+const SLICE = 100;
 
 /** Mappings are the same if they have as many pages. */
 const PAGE = 4096;

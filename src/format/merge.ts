@@ -13,7 +13,7 @@ import type { Mapping, Profile, ProfileHeader, ValueType } from './profile.js';
  */
 
 /** Samples, and values, between two yields. */
-const SLICE = 50;
+const SLICE = 20;
 const VALUES = 20_000;
 
 const UNUSED = -1;

@@ -77,7 +77,7 @@ export class ProfileBuilder {
   private label(key: string, value: string | number): void {
     const { strings } = this;
     if (typeof value === 'string') this.tables.addLabel(strings.idOf(key), strings.idOf(value), 0, 0);
-    else this.tables.addLabel(strings.idOf(key), 0, value, 0);
+    else this.tables.addLabel(strings.idOf(key), 0, Math.round(value), 0);
   }
 }
 

@@ -91,14 +91,14 @@ export class ProtobufReader {
 
   /** One number of a repeated field, or all of them where they are packed. */
   numbers(target: NumberTarget): void {
-    if (this.wireType === VARINT) this.row[0] = this.varint();
-    target.append(this.row, this.wireType === VARINT ? 1 : this.unpack());
+    const count = this.readRow(false);
+    target.append(this.row, count);
   }
 
   /** What {@link numbers} does, with each as {@link id} gives it. */
   ids(target: NumberTarget): void {
-    if (this.wireType === VARINT) this.row[0] = this.id();
-    target.append(this.row, this.wireType === VARINT ? 1 : this.unpack(true));
+    const count = this.readRow(true);
+    target.append(this.row, count);
   }
 
   /** Passes over a field. */
@@ -119,8 +119,12 @@ export class ProtobufReader {
     if (this.wireType !== wireType) throw new Error('malformed profile: a field of an unexpected kind');
   }
 
-  /** Reads packed numbers into the row, which is there until the next call. @returns how many they are */
-  private unpack(areIds = false): number {
+  /** Reads a repeated field into the row, which is there until the next one. @returns how many numbers it has */
+  private readRow(areIds: boolean): number {
+    if (this.wireType === VARINT) {
+      this.row[0] = areIds ? this.id() : this.varint();
+      return 1;
+    }
     const { bytes } = this;
     const end = this.enter();
     if (end - this.position > this.row.length) this.row = new Float64Array(2 * (end - this.position));

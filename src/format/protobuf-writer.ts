@@ -23,7 +23,8 @@ export class ProtobufWriter {
   number(field: number, value: number): void {
     if (value === 0) return;
     this.tag(field, VARINT);
-    this.varint(value);
+    if (value > 0 && value < 128) this.bytes[this.position++] = value;
+    else this.varint(value);
   }
 
   /** A field of a 64-bit number, for what does not fit a double. */
@@ -69,8 +70,7 @@ export class ProtobufWriter {
   /** A field that is a message, of what `write` writes. */
   message(field: number, write: () => void): void {
     this.tag(field, DELIMITED);
-    const lengthAt = this.position;
-    this.byte(0);
+    const lengthAt = this.position++;
     write();
     this.closeLength(lengthAt, lengthAt + 1, this.position - lengthAt - 1);
   }
@@ -101,6 +101,11 @@ export class ProtobufWriter {
 
   /** Puts the length before what was written from `start` on, and moves that where the length needs more room. */
   private closeLength(lengthAt: number, start: number, length: number): void {
+    if (length < 128 && start === lengthAt + 1) {
+      this.bytes[lengthAt] = length;
+      this.position = start + length;
+      return;
+    }
     const end = lengthAt + lengthOfVarint(length);
     this.reserve(10);
     if (end !== start) this.bytes.copyWithin(end, start, start + length);
@@ -109,8 +114,10 @@ export class ProtobufWriter {
     this.position += length;
   }
 
+  /** Below 16 it takes a byte. What follows may take one more without asking for room. */
   private tag(field: number, wireType: number): void {
-    this.byte((field << 3) | wireType);
+    this.reserve(2);
+    this.bytes[this.position++] = (field << 3) | wireType;
   }
 
   private varint(value: number): void {

@@ -3,7 +3,7 @@ import type { Profile } from './profile.js';
 import { RowSet } from './row-set.js';
 
 /** Samples between two yields. */
-const SLICE = 50;
+const SLICE = 20;
 
 /** The cells of a label; key, text and unit are numbers of texts, and its number takes two. */
 export const LABEL = { key: 0, text: 1, number: 2, unit: 4, cells: 5 } as const;

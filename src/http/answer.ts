@@ -31,8 +31,9 @@ export function html(body: string, contentSecurityPolicy: string): PprofAnswer {
   };
 }
 
-/** A binary profile that a browser saves under its name. */
-export function attachment(filename: string, body: Uint8Array): PprofAnswer {
+/** A binary profile that a browser saves under its name, as far as a header can hold that. */
+export function attachment(name: string, body: Uint8Array): PprofAnswer {
+  const filename = name.replace(/[^\x20-\x7e]|["\\]/gu, '_');
   return {
     status: 200,
     headers: {

@@ -4,6 +4,7 @@ import {
   Inject,
   Injectable,
   type NestInterceptor,
+  type OnApplicationBootstrap,
   type OnModuleDestroy,
   type OnModuleInit,
   type Type,
@@ -15,6 +16,7 @@ import type {
   ResolvedPprofOptions,
 } from '../interfaces/pprof-options.interface.js';
 import { PPROF_EXTRAS, PPROF_OPTIONS } from '../pprof.constants.js';
+import { ProfileRegistry } from '../profiling/profile-registry.js';
 import { type Delegate, delegatesOf } from './delegates.js';
 import { type Endpoint, endpointOf, placedAt } from './endpoint.js';
 import { PLANNED } from './planned.js';
@@ -67,7 +69,7 @@ export function routeOf({ path, listen }: ResolvedPprofExtras): string {
 
 /** One module at its path in one application: its endpoints, and who guards them. */
 @Injectable()
-export class PprofMount implements OnModuleInit, OnModuleDestroy {
+export class PprofMount implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
   readonly path: string;
   readonly route: string;
   /** The port of their own, if they have one. */
@@ -79,12 +81,14 @@ export class PprofMount implements OnModuleInit, OnModuleDestroy {
   /** The application shuts down: connections are not kept. */
   closing = false;
   private readonly byName: ReadonlyMap<string, Endpoint>;
+  private readonly users: readonly Type[];
 
-  /** @throws Error if another module has the path, two endpoints one name, or `endpoints` names one that is not there */
+  /** @throws Error if another module has the path, or two endpoints one name */
   constructor(
     @Inject(PPROF_EXTRAS) private readonly extras: MountExtras,
     @Inject(PPROF_OPTIONS) readonly options: ResolvedPprofOptions,
     private readonly moduleRef: ModuleRef,
+    private readonly registry: ProfileRegistry,
     modules: ModulesContainer,
   ) {
     this.path = extras.path;
@@ -97,22 +101,34 @@ export class PprofMount implements OnModuleInit, OnModuleDestroy {
     }
     application.mountPaths.add(this.route);
     // Here and not in a hook: Nest reads the controllers' paths before it calls any.
-    const users = usersEndpoints(modules);
-    for (const controller of users) this.place(controller, application.placed);
-    this.byName = byName([...extras.controllers, ...users]);
-    const unknown = Object.keys(options.endpoints).find(
-      (name) => !this.byName.has(name) && !PLANNED.has(name),
-    );
-    if (unknown !== undefined) {
-      throw new Error(
-        `PprofModule: the option "endpoints" names "${unknown}"; there are ${[...this.byName.keys()].filter(Boolean).join(', ')}`,
-      );
-    }
+    this.users = usersEndpoints(modules);
+    for (const controller of this.users) this.place(controller, application.placed);
+    this.byName = byName([...extras.controllers, ...this.users]);
   }
 
   async onModuleInit(): Promise<void> {
     this.guards = await delegatesOf<CanActivate>(this.moduleRef, this.extras.guards);
     this.interceptors = await delegatesOf<NestInterceptor>(this.moduleRef, this.extras.interceptors);
+  }
+
+  /**
+   * Only now all profiles are known.
+   *
+   * @throws Error if an endpoint has the name of a profile, or `endpoints` names what is not there
+   */
+  onApplicationBootstrap(): void {
+    const taken = this.users.find((controller) => this.registry.lookup(endpointOf(controller)!.name));
+    if (taken) throw nameTaken(taken);
+    const profiles = this.registry.profiles().map(({ name }) => name);
+    const known = new Set([...this.byName.keys(), ...profiles]);
+    const unknown = Object.keys(this.options.endpoints).find(
+      (name) => !known.has(name) && !PLANNED.has(name),
+    );
+    if (unknown !== undefined) {
+      throw new Error(
+        `PprofModule: the option "endpoints" names "${unknown}"; there are ${[...known].filter(Boolean).join(', ')}`,
+      );
+    }
   }
 
   onModuleDestroy(): void {
@@ -172,12 +188,16 @@ function byName(controllers: readonly Type[]): Map<string, Endpoint> {
   for (const controller of controllers) {
     const endpoint = endpointOf(controller);
     if (!endpoint) continue;
-    if (endpoints.has(endpoint.name) || endpoint.name === FALLBACK) {
-      throw new Error(`PprofModule: the endpoint name "${endpoint.name}" of ${controller.name} is taken`);
-    }
+    if (endpoints.has(endpoint.name) || endpoint.name === FALLBACK) throw nameTaken(controller);
     endpoints.set(endpoint.name, endpoint);
   }
   return endpoints;
+}
+
+function nameTaken(controller: Type): Error {
+  return new Error(
+    `PprofModule: the endpoint name "${endpointOf(controller)!.name}" of ${controller.name} is taken`,
+  );
 }
 
 function joined(...parts: string[]): string {

@@ -109,24 +109,23 @@ export async function heapProfile(
 
 /**
  * What the heap has gained since an earlier capture. Across the begin of an epoch only the new one counts: V8 has
- * forgotten what it knew before.
+ * forgotten what it knew before. How much of that is still there is a guess, and no difference of two of them is told.
  */
 export async function heapGain(
   name: string,
   places: PlaceResolver,
   earlier: HeapCapture,
-  { header, epoch, known, before, outside, holds }: HeapCapture,
+  { header, epoch, known, outside, holds }: HeapCapture,
 ): Promise<CapturedProfile> {
   holds.note(earlier.holds.longestMs);
-  const isSame = epoch === earlier.epoch;
-  const gained = isSame ? [known, before] : [known];
-  const lost = isSame
-    ? [earlier.known, earlier.before]
-    : [
-        await runSliced(allocatedIn(earlier.known), holds),
-        await profileOfNamed(header, stacksOutside(leastOf(earlier.outside, outside), places), holds),
-      ];
-  const merged = await runSliced(subtracted(gained, lost), holds);
+  const lost =
+    epoch === earlier.epoch
+      ? [earlier.known]
+      : [
+          await runSliced(allocatedIn(earlier.known), holds),
+          await profileOfNamed(header, stacksOutside(leastOf(earlier.outside, outside), places), holds),
+        ];
+  const merged = await runSliced(subtracted([known], lost), holds);
   const durationNanos = Number(header.timeNanos - earlier.header.timeNanos);
   return new CapturedProfile(name, { ...merged, ...header, durationNanos }, holds);
 }

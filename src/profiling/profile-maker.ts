@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { compact } from '../format/merge.js';
 import type { Profile, ProfileHeader, ValueType } from '../format/profile.js';
 import type { ResolvedPprofOptions } from '../interfaces/pprof-options.interface.js';
 import { PPROF_OPTIONS } from '../pprof.constants.js';
@@ -30,7 +31,11 @@ export class ProfileMaker {
     @Inject(PPROF_OPTIONS) private readonly options: Pick<ResolvedPprofOptions, 'profileComments'>,
   ) {}
 
-  /** @param sampleTypes the first one is the period's type too, as Go has it in all profiles that count */
+  /**
+   * Stacks that are the same become one sample.
+   *
+   * @param sampleTypes the first one is the period's type too, as Go has it in all profiles that count
+   */
   async make(
     name: string,
     sampleTypes: readonly ValueType[],
@@ -52,7 +57,7 @@ export class ProfileMaker {
     const built = tree.build();
     const places = await this.places.resolve(built.frames, holds);
     const profile: Profile = await runSliced(buildStackProfile(header, built, places, weighed), holds);
-    return new CapturedProfile(name, profile, holds);
+    return new CapturedProfile(name, await runSliced(compact(profile), holds), holds);
   }
 }
 

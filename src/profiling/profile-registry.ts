@@ -1,6 +1,10 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { type ProfileSampleSource, profileSourceOf } from '../decorators/profile-source.decorator.js';
+import {
+  type ProfileSampleSource,
+  profileSourceOf,
+  type ProfileSourceOptions,
+} from '../decorators/profile-source.decorator.js';
 import { ProfilerArgumentError } from './errors.js';
 import { ProfileMaker } from './profile-maker.js';
 import { AllocsProfile } from './profiles/allocs.profile.js';
@@ -22,6 +26,9 @@ const TAKEN = new Set([
   'threadcreate',
   'trace',
 ]);
+
+/** Visible letters; no slash at its begin and no segment of dots alone: clients resolve these before they send a path. */
+const NAME = /^(?!\/)(?!(.*\/)?\.{1,2}(\/|$))[^\s\p{Cc}\p{Cs}]+$/u;
 
 /**
  * The named profiles: Go's `pprof.Profiles`, `pprof.Lookup` and `pprof.NewProfile`.
@@ -45,12 +52,19 @@ export class ProfileRegistry implements OnModuleInit {
   onModuleInit(): void {
     const seen = new Set<unknown>();
     for (const { providers } of this.modules.values()) {
-      for (const { instance, metatype } of providers.values()) {
+      for (const wrapper of providers.values()) {
+        const instance: unknown = wrapper.instance;
         if (!instance || seen.has(instance)) continue;
         seen.add(instance);
-        const source = typeof metatype === 'function' ? profileSourceOf(metatype) : undefined;
-        if (source) this.add(new SourceProfile(source, instance as ProfileSampleSource, this.maker));
-        else if (instance instanceof CustomProfile) this.add(instance);
+        const source = sourceOptionsOf(instance);
+        if (instance instanceof CustomProfile) this.add(instance);
+        else if (source) {
+          if (wrapper.isTransient || !wrapper.isDependencyTreeStatic())
+            throw new ProfilerArgumentError(
+              `the profile source ${wrapper.name} has a scope: no request reads it`,
+            );
+          this.add(new SourceProfile(source, instance as ProfileSampleSource, this.maker));
+        }
       }
     }
   }
@@ -78,9 +92,9 @@ export class ProfileRegistry implements OnModuleInit {
 
   private add(profile: NamedProfile): void {
     const { name } = profile;
-    if (typeof name !== 'string' || !/^[^\s/][^\s]*$/.test(name)) {
+    if (typeof name !== 'string' || !NAME.test(name)) {
       throw new ProfilerArgumentError(
-        `a profile's name is ${JSON.stringify(name)}: it takes text without spaces`,
+        `a profile's name is ${JSON.stringify(name)}: it takes visible letters, such as "db_connections" or "example.com/jobs"`,
       );
     }
     if (this.byName.has(name) || TAKEN.has(name)) {
@@ -89,4 +103,10 @@ export class ProfileRegistry implements OnModuleInit {
     if (profile instanceof CustomProfile) profile.servedBy(this.maker);
     this.byName.set(name, profile);
   }
+}
+
+/** The options of a provider's class, which a factory may have made an instance of. */
+function sourceOptionsOf(instance: unknown): ProfileSourceOptions | undefined {
+  const { constructor } = Object(instance) as Partial<object>;
+  return typeof constructor === 'function' ? profileSourceOf(constructor) : undefined;
 }

@@ -52,16 +52,17 @@ ${sorted.map((row) => rowOf(row, base)).join('\n')}
 function rowOf({ name, description, count, devToolsFormat }: IndexRow, base: string): string {
   const profile = count !== undefined;
   const readByPprof = profile || name === 'profile';
+  const path = name.split('/').map(encodeURIComponent).join('/'); // it is no scheme and no query
   const links = [
-    ...(profile ? [link(`${name}?debug=1`, 'text')] : []),
-    link(name, readByPprof ? 'download' : 'open'),
-    ...(devToolsFormat ? [link(`${name}?format=${devToolsFormat}`, 'for DevTools')] : []),
+    ...(profile ? [link(`${path}?debug=1`, 'text')] : []),
+    link(path, readByPprof ? 'download' : 'open'),
+    ...(devToolsFormat ? [link(`${path}?format=${devToolsFormat}`, 'for DevTools')] : []),
   ];
   return `<tr>
 <td class="count">${count ?? 0}</td>
-<td class="name">${link(name, name)}</td>
+<td class="name">${link(path, name)}</td>
 <td><p>${escaped(description)} <span class="links">${links.join(' ')}</span></p>${
-    readByPprof ? `<code>go tool pprof ${escaped(base + name)}</code>` : ''
+    readByPprof ? `<code>go tool pprof ${escaped(base + path)}</code>` : ''
   }</td>
 </tr>`;
 }

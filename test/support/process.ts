@@ -206,7 +206,7 @@ export class DecodedProfile {
   }
 }
 
-/** What the decoder takes for unsigned. */
+/** `pprof-format` reads values as if they had no sign. */
 function signed(value: number | bigint): number {
   return Number(BigInt.asIntN(64, BigInt(value)));
 }

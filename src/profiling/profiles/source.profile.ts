@@ -2,12 +2,15 @@ import type {
   ProfileSampleSource,
   ProfileSourceOptions,
   SourceFrame,
+  SourceSample,
 } from '../../decorators/profile-source.decorator.js';
 import type { RawFrame } from '../../sampling/sampler.js';
 import type { CapturedProfile } from '../captured-profile.js';
 import { differenceWindow } from '../difference-window.js';
-import type { ProfileMaker } from '../profile-maker.js';
+import type { CountedStack, ProfileMaker } from '../profile-maker.js';
 import { NamedProfile, type ProfileWindow } from './named-profile.js';
+
+const BEYOND_INT64 = 2 ** 63;
 
 /** A profile whose samples a provider of the application computes. */
 export class SourceProfile extends NamedProfile {
@@ -34,16 +37,29 @@ export class SourceProfile extends NamedProfile {
 
   protected async take(): Promise<CapturedProfile> {
     const { name, sampleTypes = [{ type: name, unit: 'count' }] } = this.options;
-    const samples = Array.from(await this.source.samples(), (sample) => {
-      if (sample.values.length !== sampleTypes.length) {
-        throw new Error(
-          `the profile ${name} has ${sampleTypes.length} sample types, and its source gave a sample with ${sample.values.length} values`,
-        );
-      }
-      return { ...sample, stack: sample.stack.map(frameOf) };
-    });
-    return this.maker.make(name, sampleTypes, samples);
+    const samples = [...(await this.source.samples())];
+    const stacks = samples.map((sample) => countedStack(name, sampleTypes.length, sample));
+    return this.maker.make(name, sampleTypes, stacks);
   }
+}
+
+/** @throws Error for what no profile can hold */
+function countedStack(profile: string, width: number, { stack, values, labels }: SourceSample): CountedStack {
+  if (values.length !== width) {
+    throw new Error(
+      `the profile ${profile} has ${width} sample types, and its source gave a sample with ${values.length} values`,
+    );
+  }
+  const numbers: unknown[] = Object.values(labels ?? {}).filter((label) => typeof label !== 'string');
+  for (const number of [...values, ...numbers]) {
+    if (!isInt64(number))
+      throw new Error(`the profile ${profile} takes 64-bit numbers, and its source gave ${String(number)}`);
+  }
+  return { stack: stack.map(frameOf), values, labels };
+}
+
+function isInt64(value: unknown): boolean {
+  return typeof value === 'number' && Math.abs(value) < BEYOND_INT64;
 }
 
 function frameOf(frame: SourceFrame): RawFrame {
