@@ -76,7 +76,6 @@ export class InspectorHeapSampler implements HeapSampler {
   private readonly session = new InspectorSession();
   private epoch: HeapEpoch = { keepsDead: false, before: undefined };
   private keepers = 0;
-  private isStopped = false;
 
   /**
    * @param leaves whether the sampler is someone else's, who wants it to run on when this one is stopped
@@ -132,11 +131,10 @@ export class InspectorHeapSampler implements HeapSampler {
   }
 
   dropDead(): void {
-    if (--this.keepers === 0 && !this.isStopped) this.begin(false);
+    if (--this.keepers === 0) this.begin(false);
   }
 
   stop(): void {
-    this.isStopped = true;
     if (this.leaves) return;
     this.keepers = 0; // a window that is still open has nothing to drop, and must not start V8's sampler anew
     this.session.close(); // which stops V8's sampler; the command for it fails where someone else has stopped it

@@ -39,7 +39,7 @@ describe.each(['pprof', 'inspector'])('the comments of profiles by %s', (sampler
 
   it.each([
     ['profile?seconds=1&hz=200', `CPU samples of the main thread by ${sampler} at 200 Hz`],
-    ['heap', `heap sampled by ${sampler}, every 65536 bytes; alloc_* counts only what is still alive`],
+    ['heap', `heap sampled by ${sampler}, every 65536 bytes`],
   ])('of /%s name the sampler, its rate, Node, V8, the host and the process', async (path, about) => {
     const { comments } = await app.profile(path);
     expect(comments).toEqual(
@@ -167,7 +167,8 @@ describe.each(ADAPTERS)('operators are told of captures, on %s', (adapter) => {
     ['GET /heap?format=nonsense', 400],
     ['GET /nope', 404],
     ['POST /heap', 405],
-    ['GET /heap?debug=1', 501],
+    ['GET /heap?seconds=1&debug=1', 400],
+    ['GET /goroutine', 501],
   ])('not of %s, which captures nothing', async (what, status) => {
     const { base, events, lines } = await startTold(adapter);
     const [method, path] = what.split(' ') as [string, string];
