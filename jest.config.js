@@ -29,7 +29,8 @@ export default {
     { ...project, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.spec.ts'] },
     { ...project, displayName: 'e2e', testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'] },
   ],
-  testTimeout: 30_000,
+  // Not a promise of ours: V8 walks the whole heap at each start of a capture, and Jest's is large.
+  testTimeout: 120_000,
   collectCoverageFrom: ['src/**/*.ts', '!src/**/*.spec.ts', '!src/**/*.interface.ts', '!src/index.ts'],
   coverageProvider: 'v8',
 };

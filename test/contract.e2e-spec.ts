@@ -161,7 +161,7 @@ describe.each(ADAPTERS)('the HTTP contract on %s', (adapter) => {
     afterEach(closeApps);
 
     it('shows executable, its options and the arguments, without secrets', async () => {
-      const { base } = await startApp(adapter, { pprof: { cmdline: { redact: [/\d{4}/] } } });
+      const { base } = await startApp(adapter, { pprof: { cmdline: { redact: [/(?<=^id-)\d+$/] } } });
       const shown = (await request(`${base}/cmdline`)).text.split('\0');
       expect(shown.slice(0, -6)).toEqual([process.execPath, ...process.execArgv, ...argv.slice(1)]);
       expect(shown.slice(-6)).toEqual([
@@ -278,7 +278,7 @@ describe.each(ADAPTERS)('the HTTP contract on %s', (adapter) => {
       await until(() => resources().join() === before.join()); // Node's own timers come and go
       expect(resources()).toEqual(before);
       expect((await request(`${base}/profile?seconds=1`)).status).toBe(200);
-    }, 180_000); // V8 walks the whole heap at each start, and this one is large
+    });
   });
 
   describe('what a profile holds', () => {
@@ -349,7 +349,7 @@ describe.each(ADAPTERS)('the HTTP contract on %s', (adapter) => {
       it('says how long it took, if it took time', () => {
         const duration = Number(profile.durationNanos) / 1e9;
         expect(duration).toBeGreaterThanOrEqual(seconds * 0.95);
-        expect(duration).toBeLessThanOrEqual(seconds * 2);
+        expect(duration).toBeLessThanOrEqual((end - begin) / 1000 + 0.001);
       });
 
       it('has samples, each with a value for every type and a stack of known frames', () => {

@@ -58,6 +58,15 @@ const REASONS = [
     why: 'Go is compiled before it runs. V8 begins by interpreting, and optimizes what has run for a while.',
   },
   {
+    group: 'algebra',
+    metric: 'peak RSS',
+    why: 'Node takes some 50 MB before it begins, which counts where profiles are small.',
+  },
+  {
+    group: 'algebra',
+    why: 'Go is compiled before it runs. V8 begins by interpreting, and optimizes what has run for a while.',
+  },
+  {
     group: 'memory',
     peer: /^node:inspector$/,
     why: 'It makes no profile and loads no module.',

@@ -1,10 +1,14 @@
+import { GrowingArray } from './growing-array.js';
 import type { Mapping, Profile, ValueType } from './profile.js';
 import { ProfileTables } from './profile-tables.js';
 import { ProtobufReader } from './protobuf-reader.js';
 
 /** Fields, or entries of a table, between two yields. */
-const SLICE = 200;
+const SLICE = 50;
 const ENTRIES = 20_000;
+
+/** The field of the id, in messages that have one. */
+const ID = 1;
 
 /**
  * Reads profile.proto, uncompressed, of whoever wrote it: with ids in any order, with gaps, with tables after what
@@ -14,6 +18,7 @@ const ENTRIES = 20_000;
  * @see https://github.com/google/pprof/blob/main/proto/profile.proto
  */
 export function* decodeProfile(bytes: Uint8Array): Generator<void, Profile> {
+  if (bytes.length === 0) throw new Error('malformed profile: it is empty');
   const decoder = new Decoder(new ProtobufReader(bytes));
   yield* decoder.read();
   return yield* decoder.profile();
@@ -32,7 +37,7 @@ interface RawMapping extends Omit<Mapping, 'filename' | 'buildId'> {
 class Decoder {
   private readonly strings: string[] = [];
   private readonly sampleTypes: RawValueType[] = [];
-  private readonly comments: number[] = [];
+  private readonly comments = GrowingArray.float64();
   private periodType: RawValueType = { type: 0, unit: 0 };
   private period = 0;
   private timeNanos = 0n;
@@ -47,6 +52,8 @@ class Decoder {
   private readonly tables = new ProfileTables();
   private valuesPerSample: number | undefined;
 
+  private readonly numbers = [0, 0, 0, 0, 0, 0, 0];
+
   /** What to do with each field of a profile; others are passed over. */
   private readonly fields: readonly ((() => void) | undefined)[] = [
     undefined,
@@ -58,7 +65,7 @@ class Decoder {
     () => this.strings.push(this.reader.text()),
     undefined,
     undefined,
-    () => (this.timeNanos = this.reader.bigint()),
+    () => this.readTime(),
     () => (this.durationNanos = this.reader.number()),
     () => (this.periodType = this.readValueType()),
     () => (this.period = this.reader.number()),
@@ -91,7 +98,7 @@ class Decoder {
       period: this.period,
       timeNanos: this.timeNanos,
       durationNanos: this.durationNanos,
-      comments: this.comments.map((comment) => this.string(comment)),
+      comments: Array.from(yield* this.comments.toArray(), (comment) => this.string(comment)),
     };
     const mappings = this.mappings.map((raw) => ({
       ...raw,
@@ -110,6 +117,11 @@ class Decoder {
     return profile;
   }
 
+  private readTime(): void {
+    if (this.timeNanos !== 0n) throw new Error('malformed profile: two profiles in one');
+    this.timeNanos = this.reader.bigint();
+  }
+
   private readValueType(): RawValueType {
     const [type, unit] = this.readNumbers(2);
     return { type: type!, unit: unit! };
@@ -123,11 +135,12 @@ class Decoder {
     this.tables.addSample();
     while (reader.position < end) {
       const field = reader.tag();
-      if (field === 1) reader.numbers(stack);
+      if (field === 1) reader.ids(stack);
       else if (field === 2) reader.numbers(values);
       else if (field === 3) this.readLabel();
       else reader.skip();
     }
+    reader.leave(end);
     this.valuesPerSample ??= values.length - valuesBefore;
     if (values.length - valuesBefore !== this.valuesPerSample) {
       throw new Error('malformed profile: samples have different numbers of values');
@@ -137,11 +150,12 @@ class Decoder {
   /** One without text, number and unit says nothing. */
   private readLabel(): void {
     const [key, text, number, unit] = this.readNumbers(4);
-    if (text !== 0 || number !== 0 || unit !== 0) this.tables.addLabel(key!, text!, number!, unit!);
+    if (text === 0 && number === 0 && unit === 0) return;
+    this.tables.addLabel(indexOfString(key!), indexOfString(text!), number!, indexOfString(unit!));
   }
 
   private readMapping(): void {
-    const [id, start, limit, offset, filename, buildId, hasFunctions] = this.readNumbers(7);
+    const [id, start, limit, offset, filename, buildId, hasFunctions] = this.readNumbers(7, ID);
     this.mappingIds.add(id!);
     this.mappings.push({
       start: start!,
@@ -157,36 +171,47 @@ class Decoder {
     const { reader, tables } = this;
     const end = reader.enter();
     let [id, mapping, address] = [0, 0, 0];
-    const lines: number[][] = [];
+    tables.beginLocation();
     while (reader.position < end) {
       const field = reader.tag();
-      if (field === 1) id = reader.number();
-      else if (field === 2) mapping = reader.number();
+      if (field === 1) id = reader.id();
+      else if (field === 2) mapping = reader.id();
       else if (field === 3) address = reader.number();
-      else if (field === 4) lines.push(this.readNumbers(3));
+      else if (field === 4) this.readLine();
       else reader.skip();
     }
+    reader.leave(end);
     this.locationIds.add(id);
-    tables.addLocation(address, mapping);
-    for (const [fn, line, column] of lines) tables.addLine(fn!, line!, column!);
+    tables.endLocation(address, mapping);
+  }
+
+  private readLine(): void {
+    const [fn, line, column] = this.readNumbers(3, ID);
+    this.tables.addLine(fn!, lineNumber(line!), lineNumber(column!));
   }
 
   private readFunction(): void {
-    const [id, name, systemName, filename, startLine] = this.readNumbers(5);
+    const [id, name, systemName, filename, startLine] = this.readNumbers(5, ID);
     this.functionIds.add(id!);
-    this.tables.addFunction(name!, systemName!, filename!, startLine!);
+    this.tables.addFunction(
+      indexOfString(name!),
+      indexOfString(systemName!),
+      indexOfString(filename!),
+      lineNumber(startLine!),
+    );
   }
 
-  /** The fields 1 to `count` of a message that has numbers only. */
-  private readNumbers(count: number): number[] {
-    const { reader } = this;
+  /** The fields 1 to `count` of a message that has numbers only, one of which may be an id; until the next call. */
+  private readNumbers(count: number, idField = 0): readonly number[] {
+    const { reader, numbers } = this;
     const end = reader.enter();
-    const numbers = Array.from<number>({ length: count }).fill(0);
+    numbers.fill(0);
     while (reader.position < end) {
       const field = reader.tag();
-      if (field >= 1 && field <= count) numbers[field - 1] = reader.number();
-      else reader.skip();
+      if (field < 1 || field > count) reader.skip();
+      else numbers[field - 1] = field === idField ? reader.id() : reader.number();
     }
+    reader.leave(end);
     return numbers;
   }
 
@@ -208,21 +233,32 @@ class Decoder {
   }
 }
 
+/** An index that a column has no room for would come out as another one. */
+function indexOfString(index: number): number {
+  if (index >>> 0 !== index) throw new Error(`malformed profile: there is no string ${index}`);
+  return index;
+}
+
+/** 0, for unknown, instead of a negative one, which some languages have. */
+function lineNumber(line: number): number {
+  return line >>> 0 === line ? line : 0;
+}
+
 /** The ids of a table: whoever wrote the profile has chosen them. */
 class Ids {
-  length = 0;
-  /** Each id is its index plus one, as scrapers want it. */
-  private inOrder = true;
-  private readonly indexes = new Map<number, number>();
+  private length = 0;
+  /** None as long as each id is its index plus one, as scrapers want it. */
+  private indexes: Map<number, number> | undefined;
 
   constructor(private readonly what: string) {}
 
   add(id: number): void {
-    if (!Number.isInteger(id) || id <= 0 || this.indexes.has(id)) {
-      throw new Error(`malformed profile: a ${this.what} has the id ${id}, which is none or taken`);
-    }
-    this.indexes.set(id, this.length++);
-    this.inOrder &&= id === this.length;
+    if (id === 0) throw new Error(`malformed profile: a ${this.what} has no id`);
+    if (this.indexOf(id) !== undefined)
+      throw new Error(`malformed profile: two ${this.what}s have the same id`);
+    const index = this.length++;
+    if (!this.indexes && id !== index + 1) this.indexes = this.indexesInOrder(index);
+    this.indexes?.set(id, index);
   }
 
   /**
@@ -235,9 +271,19 @@ class Ids {
       if (i % ENTRIES === ENTRIES - 1) yield;
       const id = ids[i]!;
       if (plus === 1 && id === 0) continue;
-      const index = this.inOrder && id <= this.length ? id - 1 : (this.indexes.get(id) ?? -1);
-      if (index < 0) throw new Error(`malformed profile: there is no ${this.what} ${id}`);
+      const index = this.indexOf(id);
+      if (index === undefined)
+        throw new Error(`malformed profile: it refers to a ${this.what} that it does not have`);
       ids[i] = index + plus;
     }
+  }
+
+  private indexOf(id: number): number | undefined {
+    if (this.indexes) return this.indexes.get(id);
+    return id > 0 && id <= this.length ? id - 1 : undefined;
+  }
+
+  private indexesInOrder(length: number): Map<number, number> {
+    return new Map(Array.from({ length }, (_, index) => [index + 1, index]));
   }
 }

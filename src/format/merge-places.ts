@@ -1,99 +1,108 @@
 import { Interner } from './interner.js';
 import type { Mapping, Profile } from './profile.js';
+import { RowSet } from './row-set.js';
+
+/** Entries between two yields. */
+const SLICE = 100;
 
 /** Mappings are the same if they have as many pages. */
 const PAGE = 4096;
 
-const UNKNOWN = -1;
+/** The number of the empty text. */
+export const NO_TEXT = 0;
 
-/** The locations, functions, mappings and label texts of several profiles: those that are the same have one number. */
+/** The cells of a function; texts by their numbers. */
+export const FUNCTION = { startLine: 0, name: 1, systemName: 2, filename: 3, cells: 4 } as const;
+
+/** The cells of a location, before its lines: its address in the mapping takes two; the mapping's number plus one, or 0. */
+export const LOCATION = { address: 0, mapping: 2, cells: 3 } as const;
+
+/** The cells of a line; the function by its number. */
+export const LINE = { fn: 0, line: 1, column: 2, cells: 3 } as const;
+
+/** By the indexes that a profile has, the numbers among all. */
+export interface Numbers {
+  readonly profile: Profile;
+  readonly locations: Uint32Array;
+  readonly texts: Uint32Array;
+}
+
+/** The locations, functions, mappings and texts of several profiles: those that are the same have one number. */
 export class Places {
-  /** By number, as the first profile has it. */
-  readonly locations: { readonly source: Source; readonly index: number }[] = [];
-  readonly functions: { readonly profile: Profile; readonly index: number }[] = [];
+  readonly locations: RowSet;
+  readonly functions: RowSet;
   /** The first one is the program's, and stays the first. */
   readonly mappings: Mapping[] = [];
   readonly texts = new Interner();
-  private readonly locationNumbers = new Map<string, number>();
-  private readonly functionNumbers = new Map<string, number>();
   private readonly mappingNumbers = new Map<string, number>();
 
-  /** The numbers of what a profile has. */
-  source(profile: Profile): Source {
-    const [main] = profile.mappings;
-    if (main && this.mappings.length === 0) this.mapping(main);
-    return new Source(this, profile);
+  /** @param profiles those that will be added */
+  constructor(profiles: readonly Profile[]) {
+    const total = (count: (profile: Profile) => number): number =>
+      profiles.reduce((sum, profile) => sum + count(profile), 0);
+    const functions = total((profile) => profile.functions.length);
+    const locations = total((profile) => profile.locations.length);
+    const lines = total((profile) => profile.locations.lineFunction.length);
+    this.functions = new RowSet(functions, functions * FUNCTION.cells);
+    this.locations = new RowSet(locations, locations * LOCATION.cells + lines * LINE.cells);
+    this.texts.idOf('');
   }
 
-  location(source: Source, index: number): number {
-    const {
-      address,
-      mapping: mappings,
-      lineStart,
-      lineFunction,
-      lineNumber,
-      lineColumn,
-    } = source.profile.locations;
-    const mapping = source.profile.mappings[mappings[index]! - 1];
-    let key = `${address[index]! - (mapping?.start ?? 0)}/${mapping ? this.mapping(mapping) : ''}`;
-    for (let line = lineStart[index]!; line < lineStart[index + 1]!; line++) {
-      key += `/${source.function(lineFunction[line]!)}:${lineNumber[line]}:${lineColumn[line]}`;
+  *add(profile: Profile): Generator<void, Numbers> {
+    const { strings, functions, locations } = profile;
+    const texts = yield* numbersOf(strings.length, (i) => this.texts.idOf(strings[i]!));
+    const functionNumbers = yield* numbersOf(functions.length, (i) => this.function(profile, i, texts));
+    const mappings = profile.mappings.map((mapping) => this.mapping(mapping));
+    const locationNumbers = yield* numbersOf(locations.length, (i) =>
+      this.location(profile, i, mappings, functionNumbers),
+    );
+    return { profile, texts, locations: locationNumbers };
+  }
+
+  private function({ functions }: Profile, i: number, texts: Uint32Array): number {
+    const rows = this.functions;
+    rows.push(functions.startLine[i]!);
+    rows.push(texts[functions.name[i]!]!);
+    rows.push(texts[functions.systemName[i]!]!);
+    rows.push(texts[functions.filename[i]!]!);
+    return rows.close();
+  }
+
+  private location(
+    { locations, mappings }: Profile,
+    i: number,
+    mappingNumbers: readonly number[],
+    functionNumbers: Uint32Array,
+  ): number {
+    const rows = this.locations;
+    const mapping = locations.mapping[i]! - 1;
+    rows.pushWide(locations.address[i]! - (mappings[mapping]?.start ?? 0));
+    rows.push(mapping < 0 ? 0 : mappingNumbers[mapping]! + 1);
+    for (let line = locations.lineStart[i]!; line < locations.lineStart[i + 1]!; line++) {
+      rows.push(functionNumbers[locations.lineFunction[line]!]!);
+      rows.push(locations.lineNumber[line]!);
+      rows.push(locations.lineColumn[line]!);
     }
-    return numberOf(key, this.locationNumbers, this.locations, { source, index });
+    return rows.close();
   }
 
-  function(profile: Profile, index: number): number {
-    const { name, systemName, filename, startLine } = profile.functions;
-    const texts = [name, systemName, filename].map((column) => profile.strings[column[index]!]);
-    const key = `${startLine[index]}\0${texts.join('\0')}`;
-    return numberOf(key, this.functionNumbers, this.functions, { profile, index });
-  }
-
-  mapping(mapping: Mapping): number {
+  private mapping(mapping: Mapping): number {
     const { start, limit, offset, buildId, filename } = mapping;
     const key = `${Math.ceil((limit - start) / PAGE)}/${offset}/${buildId || filename}`;
-    return numberOf(key, this.mappingNumbers, this.mappings, mapping);
+    let number = this.mappingNumbers.get(key);
+    if (number === undefined) {
+      number = this.mappings.push(mapping) - 1;
+      this.mappingNumbers.set(key, number);
+    }
+    return number;
   }
 }
 
-/** The numbers that a profile's own entries have among all; each is looked up when it is asked for first. */
-export class Source {
-  private readonly locations: Int32Array;
-  private readonly functions: Int32Array;
-  private readonly texts: Int32Array;
-
-  constructor(
-    private readonly places: Places,
-    readonly profile: Profile,
-  ) {
-    this.locations = new Int32Array(profile.locations.length).fill(UNKNOWN);
-    this.functions = new Int32Array(profile.functions.length).fill(UNKNOWN);
-    this.texts = new Int32Array(profile.strings.length).fill(UNKNOWN);
+function* numbersOf(length: number, numberOf: (i: number) => number): Generator<void, Uint32Array> {
+  const numbers = new Uint32Array(length);
+  for (let i = 0; i < length; i++) {
+    if (i % SLICE === SLICE - 1) yield;
+    numbers[i] = numberOf(i);
   }
-
-  location(index: number): number {
-    const known = this.locations[index]!;
-    return known === UNKNOWN ? (this.locations[index] = this.places.location(this, index)) : known;
-  }
-
-  function(index: number): number {
-    const known = this.functions[index]!;
-    return known === UNKNOWN ? (this.functions[index] = this.places.function(this.profile, index)) : known;
-  }
-
-  text(index: number): number {
-    const known = this.texts[index]!;
-    return known === UNKNOWN
-      ? (this.texts[index] = this.places.texts.idOf(this.profile.strings[index]!))
-      : known;
-  }
-}
-
-function numberOf<T>(key: string, numbers: Map<string, number>, entries: T[], entry: T): number {
-  let number = numbers.get(key);
-  if (number === undefined) {
-    number = entries.push(entry) - 1;
-    numbers.set(key, number);
-  }
-  return number;
+  return numbers;
 }

@@ -1,20 +1,19 @@
-import { Interner } from './interner.js';
-import { Places } from './merge-places.js';
+import { FUNCTION, LINE, LOCATION, NO_TEXT, Places } from './merge-places.js';
 import { ProfileTables } from './profile-tables.js';
-import { SampleSet } from './sample-set.js';
+import { LABEL, SampleSet } from './sample-set.js';
 import type { Mapping, Profile, ProfileHeader, ValueType } from './profile.js';
 
 /**
  * What google/pprof's `profile.Merge`, `Scale` and `Compact` do, over flat arrays.
  *
- * A sample is one with the same locations and labels, whatever ids its profile gave them. Samples are found by a hash
- * of both; locations, functions and mappings, which are few, by text.
+ * A sample is one with the same locations and labels, whatever ids its profile gave them. Everything is a row of
+ * numbers, found by its hash: a function of texts, a location of functions, a sample of locations and labels.
  *
  * @see https://github.com/google/pprof/blob/main/profile/merge.go
  */
 
 /** Samples, and values, between two yields. */
-const SLICE = 200;
+const SLICE = 20;
 const VALUES = 20_000;
 
 const UNUSED = -1;
@@ -30,9 +29,9 @@ const UNUSED = -1;
  */
 export function* merge(profiles: readonly Profile[]): Generator<void, Profile> {
   const header = headerOf(profiles);
-  const places = new Places();
+  const places = new Places(profiles);
   const samples = new SampleSet(profiles, header.sampleTypes.length);
-  for (const profile of profiles) yield* samples.add(places.source(profile));
+  for (const profile of profiles) yield* samples.add(yield* places.add(profile));
   return yield* new ProfileOfSamples(samples, places).build(header);
 }
 
@@ -42,9 +41,14 @@ export function* scale(profile: Profile, factor: number): Generator<void, Profil
   const scaled = new Float64Array(values.length);
   for (let i = 0; i < values.length; i++) {
     if (i % VALUES === VALUES - 1) yield;
-    scaled[i] = Math.round(values[i]! * factor) || 0; // no -0
+    scaled[i] = rounded(values[i]! * factor);
   }
   return { ...profile, samples: { ...profile.samples, values: scaled } };
+}
+
+/** Half away from zero, as Go does; Math.round rounds -2.5 up. There is no -0. */
+function rounded(value: number): number {
+  return Math.sign(value) * Math.round(Math.abs(value)) || 0;
 }
 
 /** The profile without samples that are zero or come twice, and without what no sample refers to. */
@@ -61,10 +65,15 @@ function headerOf(profiles: readonly Profile[]): ProfileHeader {
     defaultSampleType: profiles.find(({ defaultSampleType }) => defaultSampleType)?.defaultSampleType ?? '',
     periodType: first.periodType,
     period: Math.max(...profiles.map(({ period }) => period)),
-    timeNanos: profiles.map(({ timeNanos }) => timeNanos).reduce((a, b) => (a === 0n || b < a ? b : a)),
+    timeNanos: profiles.reduce((earliest, { timeNanos }) => earlier(earliest, timeNanos), 0n),
     durationNanos: profiles.reduce((sum, { durationNanos }) => sum + durationNanos, 0),
     comments: [...new Set(profiles.flatMap(({ comments }) => comments))],
   };
+}
+
+/** 0 is no time. */
+function earlier(a: bigint, b: bigint): bigint {
+  return a === 0n || (b !== 0n && b < a) ? b : a;
 }
 
 function checkCompatible(a: Profile, b: Profile): void {
@@ -87,23 +96,26 @@ function shown(types: readonly ValueType[]): string {
 
 /** Writes a profile of the samples that are not zero, and of what they refer to. */
 class ProfileOfSamples {
-  private readonly strings = new Interner();
   private readonly tables = new ProfileTables();
+  private readonly strings = [''];
+  private readonly mappings: Mapping[] = [];
   /** By the number among all the index in this profile. */
+  private readonly textIndex: Int32Array;
   private readonly functionIndex: Int32Array;
   private readonly locationIndex: Int32Array;
   private readonly mappingIndex: Int32Array;
-  private readonly mappings: Mapping[] = [];
 
   constructor(
     private readonly samples: SampleSet,
     private readonly places: Places,
   ) {
-    this.strings.idOf('');
-    this.functionIndex = new Int32Array(places.functions.length).fill(UNUSED);
-    this.locationIndex = new Int32Array(places.locations.length).fill(UNUSED);
-    this.mappingIndex = new Int32Array(places.mappings.length).fill(UNUSED);
-    if (places.mappings.length > 0) this.mappingOf(0);
+    const { texts, functions, locations, mappings } = places;
+    this.textIndex = unused(texts.all.length);
+    this.functionIndex = unused(functions.length);
+    this.locationIndex = unused(locations.length);
+    this.mappingIndex = unused(mappings.length);
+    this.textIndex[NO_TEXT] = 0;
+    if (mappings.length > 0) this.mappingOf(0);
   }
 
   *build(header: ProfileHeader): Generator<void, Profile> {
@@ -112,60 +124,72 @@ class ProfileOfSamples {
       if (i % SLICE === SLICE - 1) yield;
       if (!this.samples.isZero(i)) this.addSample(i, width);
     }
-    return yield* this.tables.build(header, this.strings.all, this.mappings);
+    return yield* this.tables.build(header, this.strings, this.mappings);
   }
 
   private addSample(sample: number, width: number): void {
-    const { samples, tables } = this;
-    tables.addSample();
-    for (let i = samples.stackStart[sample]!; i < samples.stackStart[sample + 1]!; i++) {
-      tables.samples.stack.push(this.locationOf(samples.stack[i]!));
+    const { stack, values } = this.tables.samples;
+    const { stacks, values: sums } = this.samples;
+    this.tables.addSample();
+    const row = this.samples.stackOf(sample);
+    const end = stacks.starts[row + 1]!;
+    for (let i = stacks.starts[row]!; i < end; i++) {
+      const number = stacks.cells[i]!;
+      const known = this.locationIndex[number]!;
+      stack.push(known === UNUSED ? this.addLocation(number) : known);
     }
-    for (let i = sample * width; i < (sample + 1) * width; i++)
-      tables.samples.values.push(samples.values[i]!);
-    for (let i = samples.labelStart[sample]!; i < samples.labelStart[sample + 1]!; i++) {
-      const [key, text, unit] = [samples.labelKey, samples.labelText, samples.labelUnit].map((column) =>
-        this.textOf(column[i]!),
+    for (let i = sample * width; i < (sample + 1) * width; i++) values.push(sums[i]!);
+    this.addLabels(this.samples.labelsOf(sample));
+  }
+
+  private addLabels(row: number): void {
+    const { labels } = this.samples;
+    const { cells } = labels;
+    for (let at = labels.starts[row]!; at < labels.starts[row + 1]!; at += LABEL.cells) {
+      this.tables.addLabel(
+        this.textOf(cells[at + LABEL.key]!),
+        this.textOf(cells[at + LABEL.text]!),
+        labels.wideAt(at + LABEL.number),
+        this.textOf(cells[at + LABEL.unit]!),
       );
-      tables.addLabel(key!, text!, samples.labelNumber[i]!, unit!);
     }
   }
 
   private textOf(number: number): number {
-    return this.strings.idOf(this.places.texts.all[number]!);
+    const known = this.textIndex[number]!;
+    if (known !== UNUSED) return known;
+    return (this.textIndex[number] = this.strings.push(this.places.texts.all[number]!) - 1);
   }
 
-  private locationOf(number: number): number {
-    const known = this.locationIndex[number]!;
-    if (known !== UNUSED) return known;
-    const { source, index: at } = this.places.locations[number]!;
-    const { locations, mappings } = source.profile;
-    const mapping = mappings[locations.mapping[at]! - 1];
-    const mappingNumber = mapping ? this.places.mapping(mapping) : UNUSED;
-    // In the mapping that stays, which may begin elsewhere.
-    const moved = mapping ? this.places.mappings[mappingNumber]!.start - mapping.start : 0;
-    const index = this.tables.addLocation(
-      locations.address[at]! + moved,
-      mapping ? this.mappingOf(mappingNumber) + 1 : 0,
-    );
-    for (let line = locations.lineStart[at]!; line < locations.lineStart[at + 1]!; line++) {
-      this.tables.addLine(
-        this.functionOf(source.function(locations.lineFunction[line]!)),
-        locations.lineNumber[line]!,
-        locations.lineColumn[line]!,
-      );
+  private addLocation(number: number): number {
+    const { tables, places } = this;
+    const { cells, starts } = places.locations;
+    const begin = starts[number]!;
+    const mapping = cells[begin + LOCATION.mapping]! - 1;
+    const address =
+      places.locations.wideAt(begin + LOCATION.address) + (places.mappings[mapping]?.start ?? 0);
+    const index = tables.addLocation(address, mapping < 0 ? 0 : this.mappingOf(mapping) + 1);
+    this.locationIndex[number] = index;
+    for (let at = begin + LOCATION.cells; at < starts[number + 1]!; at += LINE.cells) {
+      tables.addLine(this.functionOf(cells[at + LINE.fn]!), cells[at + LINE.line]!, cells[at + LINE.column]!);
     }
-    return (this.locationIndex[number] = index);
+    return index;
   }
 
   private functionOf(number: number): number {
     const known = this.functionIndex[number]!;
-    if (known !== UNUSED) return known;
-    const { profile, index: at } = this.places.functions[number]!;
-    const { name, systemName, filename, startLine } = profile.functions;
-    const text = (column: Uint32Array): number => this.strings.idOf(profile.strings[column[at]!]!);
-    const index = this.tables.addFunction(text(name), text(systemName), text(filename), startLine[at]!);
-    return (this.functionIndex[number] = index);
+    return known !== UNUSED ? known : (this.functionIndex[number] = this.addFunction(number));
+  }
+
+  private addFunction(number: number): number {
+    const { cells, starts } = this.places.functions;
+    const begin = starts[number]!;
+    return this.tables.addFunction(
+      this.textOf(cells[begin + FUNCTION.name]!),
+      this.textOf(cells[begin + FUNCTION.systemName]!),
+      this.textOf(cells[begin + FUNCTION.filename]!),
+      cells[begin + FUNCTION.startLine]!,
+    );
   }
 
   private mappingOf(number: number): number {
@@ -173,4 +197,8 @@ class ProfileOfSamples {
     if (known !== UNUSED) return known;
     return (this.mappingIndex[number] = this.mappings.push(this.places.mappings[number]!) - 1);
   }
+}
+
+function unused(length: number): Int32Array {
+  return new Int32Array(length).fill(UNUSED);
 }

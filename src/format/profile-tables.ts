@@ -34,15 +34,27 @@ export class ProfileTables {
     functions.systemName.push(systemName);
     functions.filename.push(filename);
     functions.startLine.push(startLine);
-    return functions.name.push(name);
+    functions.name.push(name);
+    return functions.name.length - 1;
   }
 
   /** What {@link addLine} adds from now on is of this location. @returns its index */
   addLocation(address: number, mapping: number): number {
+    this.beginLocation();
+    return this.endLocation(address, mapping);
+  }
+
+  /** For a location whose lines come before the rest of it is known: they are added before {@link endLocation}. */
+  beginLocation(): void {
+    const { lineStart, lineFunction } = this.locations;
+    lineStart.push(lineFunction.length);
+  }
+
+  endLocation(address: number, mapping: number): number {
     const { locations } = this;
-    locations.lineStart.push(locations.lineFunction.length);
     locations.mapping.push(mapping);
-    return locations.address.push(address);
+    locations.address.push(address);
+    return locations.address.length - 1;
   }
 
   addLine(fn: number, line: number, column: number): void {

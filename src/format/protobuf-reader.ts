@@ -1,4 +1,4 @@
-const decoder = new TextDecoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true }); // which keeps it
 
 /** Wire types of protocol buffers. */
 const VARINT = 0;
@@ -7,6 +7,15 @@ const DELIMITED = 2;
 const FIXED32 = 5;
 
 const TWO_POW_32 = 2 ** 32;
+/** The largest double below 2^63, which is no int64. */
+const LARGEST = 2 ** 63 - 1024;
+
+/** Ids below it are short. */
+const LONG_ID = 2 ** 31;
+
+interface NumberTarget {
+  append(values: Float64Array, count: number): void;
+}
 
 /**
  * Reads protocol buffers. All methods throw an Error where the bytes are none.
@@ -16,11 +25,16 @@ const TWO_POW_32 = 2 ** 32;
 export class ProtobufReader {
   position = 0;
   private wireType = VARINT;
-  /** Of the last number: its upper and lower 32 bits. */
+  /** Of the last number: its upper and lower 32 bits, as V8 keeps them without a box. */
   private high = 0;
   private low = 0;
+  private row = new Float64Array(64);
+  private readonly standIns = new Map<bigint, number>();
+  private readonly bytes: Uint8Array;
 
-  constructor(private readonly bytes: Uint8Array) {}
+  constructor({ buffer, byteOffset, length }: Uint8Array) {
+    this.bytes = new Uint8Array(buffer, byteOffset, length); // of a Buffer, subarray is slow
+  }
 
   get isAtEnd(): boolean {
     return this.position >= this.bytes.length;
@@ -42,7 +56,16 @@ export class ProtobufReader {
   bigint(): bigint {
     this.expect(VARINT);
     this.readHalves();
-    return BigInt.asIntN(64, (BigInt(this.high) << 32n) | BigInt(this.low));
+    return BigInt.asIntN(64, this.halves());
+  }
+
+  /**
+   * An id below 2^32: itself if it is short. Whoever wrote the profile may have taken any 64 bits, such as addresses:
+   * instead of a long one comes a number that is the same each time.
+   */
+  id(): number {
+    this.expect(VARINT);
+    return this.shortId(this.varint());
   }
 
   text(): string {
@@ -61,14 +84,21 @@ export class ProtobufReader {
     return end;
   }
 
+  /** Steps out of a message that has been read. */
+  leave(end: number): void {
+    if (this.position !== end) throw new Error('malformed profile: a field is longer than what it is in');
+  }
+
   /** One number of a repeated field, or all of them where they are packed. */
-  numbers(target: { push(value: number): unknown }): void {
-    if (this.wireType === VARINT) {
-      target.push(this.varint());
-      return;
-    }
-    const end = this.enter();
-    while (this.position < end) target.push(this.varint());
+  numbers(target: NumberTarget): void {
+    const count = this.readRow(false);
+    target.append(this.row, count);
+  }
+
+  /** What {@link numbers} does, with each as {@link id} gives it. */
+  ids(target: NumberTarget): void {
+    const count = this.readRow(true);
+    target.append(this.row, count);
   }
 
   /** Passes over a field. */
@@ -89,20 +119,61 @@ export class ProtobufReader {
     if (this.wireType !== wireType) throw new Error('malformed profile: a field of an unexpected kind');
   }
 
-  private varint(): number {
+  /** Reads a repeated field into the row, which is there until the next one. @returns how many numbers it has */
+  private readRow(areIds: boolean): number {
+    if (this.wireType === VARINT) {
+      this.row[0] = areIds ? this.id() : this.varint();
+      return 1;
+    }
     const { bytes } = this;
-    let value = 0;
-    for (let shift = 0, at = this.position; shift < 28; shift += 7) {
-      const byte = bytes[at++];
-      if (byte === undefined) break;
-      value |= (byte & 127) << shift;
+    const end = this.enter();
+    if (end - this.position > this.row.length) this.row = new Float64Array(2 * (end - this.position));
+    const { row } = this;
+    let count = 0;
+    while (this.position < end) {
+      const byte = bytes[this.position]!;
       if (byte < 128) {
-        this.position = at;
-        return value;
+        row[count++] = byte;
+        this.position++;
+      } else {
+        const number = this.varint();
+        row[count++] = areIds ? this.shortId(number) : number;
       }
     }
+    this.leave(end);
+    return count;
+  }
+
+  private varint(): number {
+    const { bytes, position } = this;
+    const first = bytes[position]!;
+    if (first < 128) {
+      this.position = position + 1;
+      return first;
+    }
+    const second = bytes[position + 1]!;
+    if (second < 128) {
+      this.position = position + 2;
+      return (second << 7) | (first & 127);
+    }
     this.readHalves();
-    return (this.high | 0) * TWO_POW_32 + this.low;
+    return Math.min(this.high * TWO_POW_32 + (this.low >>> 0), LARGEST);
+  }
+
+  /** @param id what {@link varint} has just read */
+  private shortId(id: number): number {
+    return id >= 0 && id < LONG_ID ? id : this.standIn();
+  }
+
+  private standIn(): number {
+    const id = this.halves();
+    const known = this.standIns.get(id) ?? LONG_ID + this.standIns.size;
+    this.standIns.set(id, known);
+    return known;
+  }
+
+  private halves(): bigint {
+    return (BigInt(this.high >>> 0) << 32n) | BigInt(this.low >>> 0);
   }
 
   private readHalves(): void {
@@ -117,8 +188,8 @@ export class ProtobufReader {
       else third |= (byte & 127) << (7 * (i - 8));
       if (byte >= 128) continue;
       this.position = begin + i + 1;
-      this.low = (first | (second << 28)) >>> 0;
-      this.high = ((second >>> 4) | (third << 24)) >>> 0;
+      this.low = first | (second << 28);
+      this.high = (second >>> 4) | (third << 24);
       return;
     }
     throw new Error('malformed profile: a number of more than ten bytes');

@@ -1,30 +1,25 @@
-import type { Source } from './merge-places.js';
+import { NO_TEXT, type Numbers } from './merge-places.js';
 import type { Profile } from './profile.js';
+import { RowSet } from './row-set.js';
 
 /** Samples between two yields. */
-const SLICE = 200;
+const SLICE = 20;
 
-const EMPTY = -1;
+/** The cells of a label; key, text and unit are numbers of texts, and its number takes two. */
+export const LABEL = { key: 0, text: 1, number: 2, unit: 4, cells: 5 } as const;
 
-/**
- * Samples of several profiles, each stack with its labels once: a hash table over flat arrays. A sample is written at
- * the end, and stays only if no earlier one is the same.
- */
+/** The row of a sample without labels. */
+const NO_LABELS = 0;
+
+/** Samples of several profiles, each stack with its labels once. */
 export class SampleSet {
-  length = 0;
-  readonly stackStart: Uint32Array;
-  /** Numbers of {@link Places}. */
-  readonly stack: Uint32Array;
+  /** Rows of locations, by their numbers. */
+  readonly stacks: RowSet;
+  /** Rows of {@link LABEL}s in the order of {@link sorted}. */
+  readonly labels: RowSet;
   readonly values: Float64Array;
-  readonly labelStart: Uint32Array;
-  /** Numbers of {@link Places}' texts; labels are sorted by their keys within a sample. */
-  readonly labelKey: Uint32Array;
-  readonly labelText: Uint32Array;
-  readonly labelNumber: Float64Array;
-  readonly labelUnit: Uint32Array;
-  private readonly hashes: Int32Array;
-  /** By hash the sample, or {@link EMPTY}; twice as many as there can be samples. */
-  private readonly slots: Int32Array;
+  /** Rows of a stack and labels. */
+  private readonly samples: RowSet;
 
   /** @param profiles those whose samples will be added */
   constructor(
@@ -35,30 +30,41 @@ export class SampleSet {
       profiles.reduce((sum, profile) => sum + count(profile), 0);
     const samples = total((profile) => profile.samples.length);
     const labels = total((profile) => profile.samples.labelKey.length);
-    this.stackStart = new Uint32Array(samples + 1);
-    this.stack = new Uint32Array(total((profile) => profile.samples.stack.length));
+    this.stacks = new RowSet(
+      samples,
+      total((profile) => profile.samples.stack.length),
+    );
+    this.labels = new RowSet(Math.min(samples, labels) + 1, labels * LABEL.cells);
+    this.samples = new RowSet(samples, samples * 2);
     this.values = new Float64Array(samples * width);
-    this.labelStart = new Uint32Array(samples + 1);
-    this.labelKey = new Uint32Array(labels);
-    this.labelText = new Uint32Array(labels);
-    this.labelNumber = new Float64Array(labels);
-    this.labelUnit = new Uint32Array(labels);
-    this.hashes = new Int32Array(samples);
-    this.slots = new Int32Array(2 ** Math.ceil(Math.log2(samples * 2 + 1))).fill(EMPTY);
+    this.labels.close(); // NO_LABELS
   }
 
-  *add(source: Source): Generator<void, void> {
-    const { values, width } = this;
-    const { samples } = source.profile;
-    for (let i = 0; i < samples.length; i++) {
+  get length(): number {
+    return this.samples.length;
+  }
+
+  *add(numbers: Numbers): Generator<void, void> {
+    const { values, width, samples } = this;
+    const { length, values: added } = numbers.profile.samples;
+    for (let i = 0; i < length; i++) {
       if (i % SLICE === SLICE - 1) yield;
-      this.writeStack(source, i);
-      this.writeLabels(source, i);
-      const at = this.sampleLikeTheLast();
-      for (let value = 0; value < width; value++) {
-        values[at * width + value]! += samples.values[i * width + value]!;
-      }
+      samples.push(this.addStack(numbers, i));
+      samples.push(this.addLabels(numbers, i));
+      const sample = samples.close();
+      for (let value = 0; value < width; value++)
+        values[sample * width + value]! += added[i * width + value]!;
     }
+  }
+
+  /** The row in {@link stacks}. */
+  stackOf(sample: number): number {
+    return this.samples.cells[sample * 2]!;
+  }
+
+  /** The row in {@link labels}. */
+  labelsOf(sample: number): number {
+    return this.samples.cells[sample * 2 + 1]!;
   }
 
   isZero(sample: number): boolean {
@@ -67,84 +73,39 @@ export class SampleSet {
     return true;
   }
 
-  private writeStack(source: Source, sample: number): void {
-    const { stackStart, stack } = source.profile.samples;
-    let to = this.stackStart[this.length]!;
-    for (let i = stackStart[sample]!; i < stackStart[sample + 1]!; i++)
-      this.stack[to++] = source.location(stack[i]!);
-    this.stackStart[this.length + 1] = to;
+  private addStack({ profile, locations }: Numbers, sample: number): number {
+    const { stacks } = this;
+    const { stackStart, stack } = profile.samples;
+    stacks.pushNumbers(stack, stackStart[sample]!, stackStart[sample + 1]!, locations);
+    return stacks.close();
   }
 
-  private writeLabels(source: Source, sample: number): void {
-    const { labelStart, labelKey, labelText, labelNumber, labelUnit } = source.profile.samples;
-    const begin = this.labelStart[this.length]!;
-    let end = begin;
-    for (let i = labelStart[sample]!; i < labelStart[sample + 1]!; i++) {
-      const key = source.text(labelKey[i]!);
-      let at = end++;
-      for (; at > begin && this.labelKey[at - 1]! > key; at--) this.moveLabel(at - 1, at);
-      this.labelKey[at] = key;
-      this.labelText[at] = source.text(labelText[i]!);
-      this.labelNumber[at] = labelNumber[i]!;
-      this.labelUnit[at] = source.text(labelUnit[i]!);
+  private addLabels(numbers: Numbers, sample: number): number {
+    const { labelStart, labelKey, labelText, labelNumber, labelUnit } = numbers.profile.samples;
+    const [begin, end] = [labelStart[sample]!, labelStart[sample + 1]!];
+    if (begin === end) return NO_LABELS;
+    const { labels } = this;
+    const { texts } = numbers;
+    for (const label of sorted(numbers, begin, end)) {
+      labels.push(texts[labelKey[label]!]!);
+      labels.push(texts[labelText[label]!]!);
+      labels.pushWide(labelNumber[label]!);
+      labels.push(texts[labelUnit[label]!]!);
     }
-    this.labelStart[this.length + 1] = end;
-  }
-
-  private moveLabel(from: number, to: number): void {
-    for (const column of [this.labelKey, this.labelText, this.labelNumber, this.labelUnit]) {
-      column[to] = column[from]!;
-    }
-  }
-
-  /** An earlier sample that is the same as the one just written; or that one, which then stays. */
-  private sampleLikeTheLast(): number {
-    const last = this.length;
-    const hash = this.hashOf(last);
-    const mask = this.slots.length - 1;
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const sample = this.slots[slot]!;
-      if (sample === EMPTY) {
-        this.slots[slot] = last;
-        this.hashes[last] = hash;
-        this.length++;
-        return last;
-      }
-      if (this.hashes[sample] === hash && this.areSame(sample, last)) return sample;
-    }
-  }
-
-  private hashOf(sample: number): number {
-    let hash = 0x2545f491;
-    for (let i = this.stackStart[sample]!; i < this.stackStart[sample + 1]!; i++)
-      hash = mixed(hash, this.stack[i]!);
-    for (let i = this.labelStart[sample]!; i < this.labelStart[sample + 1]!; i++) {
-      hash = mixed(mixed(mixed(hash, this.labelKey[i]!), this.labelText[i]!), this.labelNumber[i]!);
-    }
-    return hash ^ (hash >>> 16);
-  }
-
-  private areSame(a: number, b: number): boolean {
-    return (
-      areEqual(this.stack, this.stackStart, a, b) &&
-      areEqual(this.labelKey, this.labelStart, a, b) &&
-      areEqual(this.labelText, this.labelStart, a, b) &&
-      areEqual(this.labelNumber, this.labelStart, a, b) &&
-      areEqual(this.labelUnit, this.labelStart, a, b)
-    );
+    return labels.close();
   }
 }
 
-function mixed(hash: number, value: number): number {
-  return Math.imul((hash ^ value) + (hash << 5), 0x9e3779b1);
-}
-
-/** Whether two slices of an array are the same. */
-function areEqual(array: Uint32Array | Float64Array, starts: Uint32Array, a: number, b: number): boolean {
-  const length = starts[a + 1]! - starts[a]!;
-  if (starts[b + 1]! - starts[b]! !== length) return false;
-  for (let i = 0, atA = starts[a]!, atB = starts[b]!; i < length; i++) {
-    if (array[atA + i] !== array[atB + i]) return false;
+/** The labels of a sample by key; of one key texts come before numbers, and both keep their order. */
+function sorted({ profile, texts }: Numbers, begin: number, end: number): number[] {
+  const { labelKey, labelText } = profile.samples;
+  const rank = (label: number): number =>
+    texts[labelKey[label]!]! * 2 + Number(texts[labelText[label]!] === NO_TEXT);
+  const order: number[] = [];
+  for (let label = begin; label < end; label++) {
+    let at = order.length;
+    for (; at > 0 && rank(order[at - 1]!) > rank(label); at--) order[at] = order[at - 1]!;
+    order[at] = label;
   }
-  return true;
+  return order;
 }

@@ -23,7 +23,7 @@ export function* symbolText(
     if (word.length >= WORD_LIMIT) return `${text}reading request: bufio: buffer full\n`;
     const address = addressIn(word);
     const name = address === undefined ? undefined : nameOf(address);
-    if (name !== undefined) text += `0x${address!.toString(16)} ${oneLine(name)}\n`;
+    if (name !== undefined) text += `0x${address!.toString(16)} ${shownName(name)}\n`;
     begin += word.length + 1;
   }
   return text;
@@ -37,8 +37,8 @@ function addressIn(word: string): number | undefined {
   return address > 0 && Number.isSafeInteger(address) ? address : undefined;
 }
 
-/** A name may hold any letter. */
-function oneLine(name: string): string {
+/** A name may hold any letter. One all in `<>` clients would take for C++'s template arguments, and leave nothing of it. */
+function shownName(name: string): string {
   // oxlint-disable-next-line no-control-regex
-  return name.replace(/[\u0000-\u001f\u007f]/g, ' ');
+  return name.replace(/[\u0000-\u001f\u007f]/g, ' ').replace(/^<(.*)>$/, '($1)');
 }

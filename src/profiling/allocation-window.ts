@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Profile } from '../format/profile.js';
-import type { HeapSampler, HeapSamples } from '../sampling/sampler.js';
+import type { HeapMark, HeapSampler, HeapSamples } from '../sampling/sampler.js';
 import { CapturedProfile } from './captured-profile.js';
 import { nowNanos } from './comments.js';
 import { heapHeader, type HeapTools, stacksOf } from './heap-capture.js';
@@ -12,18 +12,18 @@ import { buildStackProfile } from './stack-profile.js';
 /** All that is allocated in a span of time. While one is open, V8's sampler keeps what dies. */
 export class AllocationWindow implements ProfileWindow {
   private readonly timeNanos = nowNanos();
-  private readonly firstOrdinal: number;
+  private readonly begin: HeapMark;
   private isOpen = true;
 
   constructor(
     private readonly sampler: HeapSampler,
     private readonly tools: HeapTools,
   ) {
-    this.firstOrdinal = sampler.keepDead();
+    this.begin = sampler.keepDead();
   }
 
   async end(): Promise<CapturedProfile> {
-    const { sampler, tools } = this;
+    const { sampler, tools, begin } = this;
     const { places, totals, profileComments } = tools;
     const holds = new HoldMeter();
     const endNanos = nowNanos();
@@ -32,10 +32,12 @@ export class AllocationWindow implements ProfileWindow {
     holds.time(() => this.close());
     await setImmediate(); // V8 has held the loop for long enough
 
-    const samples = await runSliced(reading.allocatedAfter(this.firstOrdinal), holds);
+    const isWhole = reading.epoch === begin.epoch;
+    const samples = await runSliced(reading.allocatedAfter(isWhole ? begin.ordinal : 0), holds);
     const header = {
       ...heapHeader(endNanos, samples.rate, profileComments, [
         `what was allocated in the window, dead or alive, sampled every ${samples.rate} bytes; inuse_* is not told`,
+        ...(isWhole ? [] : ["someone else stopped V8's heap sampler: what came before that is missing"]),
         ...(samples.caveat ? [samples.caveat] : []),
       ]),
       defaultSampleType: 'alloc_space',
@@ -47,7 +49,7 @@ export class AllocationWindow implements ProfileWindow {
       return runSliced(buildStackProfile(header, allocated.tree, resolved, stacks), holds);
     };
     const added = await profileOf(await runSliced(newlyAllocated, holds));
-    await totals.add(added, (work) => runSliced(work, holds));
+    await totals.add([added], (work) => runSliced(work, holds));
     return new CapturedProfile('allocs', await profileOf(samples), holds);
   }
 

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import type { Profile } from '../format/profile.js';
-import { legacyText } from '../format/legacy-text.js';
+import { legacyText } from '../format/legacy/text.js';
 import { encodeProfile } from '../format/wire.js';
 import type { HoldMeter } from './hold-meter.js';
 import { runSliced } from './slices.js';
@@ -75,7 +75,10 @@ export class CapturedProfile {
 
 function* bytesOf(pieces: readonly string[]): Generator<void, Buffer> {
   let length = 0;
-  for (const piece of pieces) length += Buffer.byteLength(piece);
+  for (const piece of pieces) {
+    yield;
+    length += Buffer.byteLength(piece);
+  }
   const bytes = Buffer.allocUnsafe(length);
   let position = 0;
   for (const piece of pieces) {

@@ -29,7 +29,10 @@ export async function endCpuCapture(
   const samples = await runSliced(stopped, holds);
   const places = await placeResolver.resolve(samples.tree.frames, holds);
   const header = headerOf(capture, samples, profileComments);
-  const profile = await runSliced(buildStackProfile(header, samples.tree, places, stacksOf(samples)), holds);
+  const profile = await runSliced(
+    buildStackProfile(header, samples.tree, places, stacksOf(samples, placeResolver)),
+    holds,
+  );
   return new CapturedProfile('profile', profile, holds, {
     devToolsText: () => cpuProfileText(samples, places),
   });
@@ -60,10 +63,15 @@ function headerOf(
 }
 
 /** One for each node. Time that V8 calls idle is no CPU time. */
-function* stacksOf({ tree, hits, nanos, apart }: CpuSamples): Generator<WeighedStack> {
+function* stacksOf(
+  { tree, hits, nanos, apart }: CpuSamples,
+  placeResolver: PlaceResolver,
+): Generator<WeighedStack> {
   for (let node = 0; node < nanos.length; node++) {
     const isIdle = tree.frames[tree.frameOf[node]!]!.functionName === '(idle)';
     yield { at: node, values: isIdle ? NOTHING : [hits[node] ?? 0, nanos[node]!] };
   }
-  for (const { names, nanos } of apart) yield { at: names, values: [0, Math.max(nanos, 0)] };
+  for (const { names, nanos } of apart) {
+    yield { at: names.map((name) => placeResolver.named(name)), values: [0, Math.max(nanos, 0)] };
+  }
 }

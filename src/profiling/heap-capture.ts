@@ -3,7 +3,7 @@ import { heapProfileText } from '../format/devtools.js';
 import { merge, scale } from '../format/merge.js';
 import type { Profile, ProfileHeader } from '../format/profile.js';
 import type { HeapEpoch, HeapReading, HeapSampler, HeapSamples } from '../sampling/sampler.js';
-import type { AllocationTotals } from './allocation-totals.js';
+import { allocatedIn, type AllocationTotals } from './allocation-totals.js';
 import { CapturedProfile } from './captured-profile.js';
 import { comments, nowNanos } from './comments.js';
 import { HoldMeter } from './hold-meter.js';
@@ -24,21 +24,28 @@ export interface HeapTools {
 export interface HeapCapture {
   readonly epoch: HeapEpoch | undefined;
   readonly header: ProfileHeader;
-  /** What is alive, and memory outside of the heap. */
-  readonly alive: Profile;
+  /** What is alive, memory outside of the heap, and all that was allocated. */
+  readonly known: Profile;
   /** What was alive before the epoch, and may be still. */
   readonly before: Profile;
-  /** All that was allocated. */
-  readonly allocated: Profile;
+  readonly outside: OutsideOfHeap;
   readonly holds: HoldMeter;
   readonly devToolsText: () => Generator<void, string[]>;
 }
+
+const FORGOTTEN_BY = {
+  window: 'a window of allocs',
+  stop: "someone else, who stopped V8's one heap sampler,",
+};
 
 const NOTHING: HeapSamples = {
   tree: { frames: [], frameOf: [], parentOf: [] },
   objects: [],
   rate: 0,
 };
+
+/** Bytes by the name of their frame. */
+type OutsideOfHeap = Readonly<Record<string, number>>;
 
 /** Reads the heap. */
 export async function captureHeap(tools: HeapTools, holds: HoldMeter): Promise<HeapCapture> {
@@ -52,36 +59,50 @@ export async function captureHeap(tools: HeapTools, holds: HoldMeter): Promise<H
   const live = reading?.live ? await runSliced(reading.live(), holds) : NOTHING;
   const added = newlyAllocated ? await runSliced(newlyAllocated, holds) : NOTHING;
   const header = headerOf(tools, timeNanos, live, reading);
+  const outside = outsideOfHeap(memory);
+  const before = stackBefore(reading, live, memory.heapUsed, places);
   const livePlaces = await places.resolve(live.tree.frames, holds);
-  const build = (
-    { tree }: HeapSamples,
-    resolved: typeof livePlaces,
-    stacks: Iterable<WeighedStack>,
-  ): Promise<Profile> => runSliced(buildStackProfile(header, tree, resolved, stacks), holds);
+  const alive = await runSliced(
+    buildStackProfile(header, live.tree, livePlaces, aliveStacks(live, outside, places)),
+    holds,
+  );
   const addedPlaces = await places.resolve(added.tree.frames, holds);
-  const addedProfile = await build(
-    added,
-    addedPlaces,
-    stacksOf(added, (count, bytes) => [count, bytes, 0, 0]),
+  const allocated = await runSliced(
+    buildStackProfile(
+      header,
+      added.tree,
+      addedPlaces,
+      stacksOf(added, (count, bytes) => [count, bytes, 0, 0]),
+    ),
+    holds,
   );
   return {
     epoch: reading?.epoch,
     header,
-    alive: await build(live, livePlaces, aliveStacks(live, memory, totals)),
-    before: await build(NOTHING, [], stackBefore(reading, live, memory.heapUsed)),
-    allocated: await totals.add(addedProfile, (work) => runSliced(work, holds)),
+    known: await totals.add([allocated, alive], (work) => runSliced(work, holds)),
+    before: await profileOfNamed(header, before, holds),
+    outside,
     holds,
     devToolsText: () => heapProfileText(live, livePlaces),
   };
 }
 
+/** Of places that stand for no code. */
+function profileOfNamed(
+  header: ProfileHeader,
+  stacks: readonly WeighedStack[],
+  holds: HoldMeter,
+): Promise<Profile> {
+  return runSliced(buildStackProfile(header, NOTHING.tree, [], stacks), holds);
+}
+
 /** The heap as it is: what `heap` and `allocs` show. */
 export async function heapProfile(
   name: string,
-  { header, alive, before, allocated, holds, devToolsText }: HeapCapture,
+  { header, known, before, holds, devToolsText }: HeapCapture,
   defaultSampleType: string,
 ): Promise<CapturedProfile> {
-  const merged = await runSliced(merge([alive, before, allocated]), holds);
+  const merged = before.samples.length === 0 ? known : await runSliced(merge([known, before]), holds);
   const profile = { ...merged, ...header, defaultSampleType };
   return new CapturedProfile(name, profile, holds, { devToolsText, trailer: memoryStatistics() });
 }
@@ -92,12 +113,19 @@ export async function heapProfile(
  */
 export async function heapGain(
   name: string,
+  places: PlaceResolver,
   earlier: HeapCapture,
-  { header, epoch, alive, allocated, holds }: HeapCapture,
+  { header, epoch, known, outside, holds }: HeapCapture,
 ): Promise<CapturedProfile> {
   holds.note(earlier.holds.longestMs);
-  const lost = epoch === earlier.epoch ? [earlier.alive, earlier.allocated] : [earlier.allocated];
-  const merged = await runSliced(subtracted([alive, allocated], lost), holds);
+  const lost =
+    epoch === earlier.epoch
+      ? [earlier.known]
+      : [
+          await runSliced(allocatedIn(earlier.known), holds),
+          await profileOfNamed(header, stacksOutside(leastOf(earlier.outside, outside), places), holds),
+        ];
+  const merged = await runSliced(subtracted([known], lost), holds);
   const durationNanos = Number(header.timeNanos - earlier.header.timeNanos);
   return new CapturedProfile(name, { ...merged, ...header, durationNanos }, holds);
 }
@@ -155,7 +183,9 @@ function headerOf(
         ]),
     ...(keepsDead ? ['what is alive is not told while a window of allocs is open'] : []),
     ...(before
-      ? [`a window of allocs made V8 forget what was allocated before ${before.time.toISOString()}`]
+      ? [
+          `${FORGOTTEN_BY[before.cause]} made V8 forget what was allocated before ${before.time.toISOString()}`,
+        ]
       : []),
     ...(caveat ? [caveat] : []),
   ]);
@@ -166,29 +196,52 @@ export function* stacksOf(
   { objects }: HeapSamples,
   valuesOf: (count: number, bytes: number) => readonly number[],
 ): Generator<WeighedStack, void> {
+  const sums = new Map<string, { at: number; size: number; count: number; bytes: number }>();
   for (const { node, count, bytes } of objects) {
-    yield { at: node, values: valuesOf(count, bytes), labels: { bytes: Math.round(bytes / count) } };
+    const size = sizeClass(bytes / count);
+    const key = `${node}/${size}`;
+    const sum = sums.get(key) ?? { at: node, size, count: 0, bytes: 0 };
+    sum.count += count;
+    sum.bytes += bytes;
+    sums.set(key, sum);
   }
+  for (const { at, size, count, bytes } of sums.values()) {
+    yield { at, values: valuesOf(count, bytes), labels: { bytes: size } };
+  }
+}
+
+/**
+ * Sizes are told to within 3 %: what was allocated is kept by stack and size for ever, and there is no end of sizes. Go's
+ * allocator has classes of its own.
+ */
+function sizeClass(bytes: number): number {
+  const step = 2 ** (Math.floor(Math.log2(bytes)) - 4);
+  return Math.round(Math.round(bytes / step) * step);
 }
 
 function* aliveStacks(
   live: HeapSamples,
-  memory: NodeJS.MemoryUsage,
-  totals: AllocationTotals,
+  outside: OutsideOfHeap,
+  places: PlaceResolver,
 ): Generator<WeighedStack, void> {
-  yield* outsideOfHeap(memory, totals);
+  yield* stacksOutside(outside, places);
   yield* stacksOf(live, (count, bytes) => [0, 0, count, bytes]);
 }
 
 /** Memory that objects hold outside of V8's heap: its sampler sees none of it, so it stands by itself. */
-function outsideOfHeap(
-  { external, arrayBuffers }: NodeJS.MemoryUsage,
-  totals: AllocationTotals,
-): WeighedStack[] {
-  const outside = { '(external)': external - arrayBuffers, '(ArrayBuffers)': arrayBuffers };
+function outsideOfHeap({ external, arrayBuffers }: NodeJS.MemoryUsage): OutsideOfHeap {
+  return { '(external)': external - arrayBuffers, '(ArrayBuffers)': arrayBuffers };
+}
+
+function stacksOutside(outside: OutsideOfHeap, places: PlaceResolver): WeighedStack[] {
   return Object.entries(outside)
     .filter(([, bytes]) => bytes > 0)
-    .map(([name, bytes]) => ({ at: [name], values: [1, totals.peak(name, bytes), 1, bytes] }));
+    .map(([name, bytes]) => ({ at: [places.named(name)], values: [0, 0, 1, bytes] }));
+}
+
+/** What was there both times. */
+function leastOf(a: OutsideOfHeap, b: OutsideOfHeap): OutsideOfHeap {
+  return Object.fromEntries(Object.entries(a).map(([name, bytes]) => [name, Math.min(bytes, b[name]!)]));
 }
 
 /** What is on the heap and not tracked, since V8 has forgotten it: never more than there was when it forgot. */
@@ -196,12 +249,16 @@ function stackBefore(
   reading: HeapReading | undefined,
   { objects }: HeapSamples,
   heapUsed: number,
+  places: PlaceResolver,
 ): WeighedStack[] {
   const before = reading?.epoch.before;
   if (!before) return [];
   const tracked = objects.reduce((sum, { bytes }) => sum + bytes, 0);
   const bytes = Math.max(Math.min(before.heapUsed, heapUsed - tracked), 0);
   return [
-    { at: [`(allocated before ${before.time.toISOString()})`], values: [0, 0, bytes > 0 ? 1 : 0, bytes] },
+    {
+      at: [places.named(`(allocated before ${before.time.toISOString()})`)],
+      values: [0, 0, bytes > 0 ? 1 : 0, bytes],
+    },
   ];
 }

@@ -54,24 +54,24 @@ export class HeapProfiler implements OnModuleDestroy {
 
   /** Begins a window of what is alive: at its end, what there is more of. */
   async openWindow(): Promise<ProfileWindow> {
-    const before = await captureHeap(this.tools, new HoldMeter());
+    const { tools } = this;
+    const before = await captureHeap(tools, new HoldMeter());
     return {
-      end: async () => heapGain('heap', before, await captureHeap(this.tools, new HoldMeter())),
+      end: async () => heapGain('heap', tools.places, before, await captureHeap(tools, new HoldMeter())),
       close() {},
     };
   }
 
-  /** The option `allocs` is on, and the heap is sampled. */
+  /** The option `allocs` is on, and the heap is sampled, by a sampler that nobody else has started. */
   get hasAllocationWindows(): boolean {
-    return this.sampler !== undefined && this.options.allocs !== 'off';
+    return this.sampler?.canKeepDead === true && this.options.allocs !== 'off';
   }
 
   /**
    * Begins a window of all that is allocated, dead or alive at its end. V8's one heap sampler forgets what was alive before
    * it.
    *
-   * @returns undefined where the option `allocs` is off, or the heap is not sampled
-   * @throws Error if V8's sampler was started by someone else
+   * @returns undefined where there is none: {@link hasAllocationWindows}
    */
   openAllocationWindow(): ProfileWindow | undefined {
     return this.hasAllocationWindows ? new AllocationWindow(this.sampler!, this.tools) : undefined;

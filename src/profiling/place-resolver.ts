@@ -22,18 +22,25 @@ export class PlaceResolver {
     private readonly symbols: SymbolTable,
   ) {}
 
+  /** The place of a frame that stands for no code, such as `(external)`. */
+  named(name: string): PlaceInCode {
+    const frame = { functionName: name, url: '', scriptId: 0, functionLine: 0, functionColumn: 0, line: 0 };
+    return this.remembered(placeOf(frame));
+  }
+
   /** The place of each frame. */
   async resolve(frames: readonly RawFrame[], holds: HoldMeter): Promise<PlaceInCode[]> {
     const originalOf = await this.sourceMapper.load(frames, holds);
     const classNameOf = await this.classNames.load(frames, holds);
     return runSliced(
-      places(frames, (frame) => {
-        const place = placeOf(frame, originalOf(frame), classNameOf(frame));
-        this.symbols.remember(place);
-        return place;
-      }),
+      places(frames, (frame) => this.remembered(placeOf(frame, originalOf(frame), classNameOf(frame)))),
       holds,
     );
+  }
+
+  private remembered(place: PlaceInCode): PlaceInCode {
+    this.symbols.remember(place);
+    return place;
   }
 }
 
@@ -47,11 +54,6 @@ function* places(
     found.push(placeOf(frames[i]!));
   }
   return found;
-}
-
-/** A frame that stands for no code, such as `(external)`. */
-export function placeNamed(name: string): PlaceInCode {
-  return placeOf({ functionName: name, url: '', scriptId: 0, functionLine: 0, functionColumn: 0, line: 0 });
 }
 
 /** The address is that of V8's frame: neither a better name nor a map that cannot be read moves it. */

@@ -1,11 +1,10 @@
 import type { Profile, ProfileHeader } from '../format/profile.js';
 import { type PlaceInCode, ProfileBuilder } from '../format/profile-builder.js';
 import type { CallTree } from '../sampling/sampler.js';
-import { placeNamed } from './place-resolver.js';
 
-/** A sample: a node of a call tree, or frames that stand for no code, outermost first. */
+/** A sample: a node of a call tree, or places that stand for no code, outermost first. */
 export interface WeighedStack {
-  readonly at: number | readonly string[];
+  readonly at: number | readonly PlaceInCode[];
   /** In the order of the profile's sample types; with nothing but zeros it is no sample. */
   readonly values: readonly number[];
   readonly labels?: Readonly<Record<string, string | number>> | undefined;
@@ -36,7 +35,7 @@ export function* buildStackProfile(
     const stack: number[] = [];
     if (typeof at === 'number')
       for (let node = at; node >= 0; node = parentOf[node]!) stack.push(locationAt(frameOf[node]!));
-    else for (const name of at.toReversed()) stack.push(builder.location(placeNamed(name)));
+    else for (const place of at.toReversed()) stack.push(builder.location(place));
     builder.sample(stack, values, labels);
   }
   return yield* builder.build(header, process.argv[1] ?? process.execPath);

@@ -1,11 +1,11 @@
 import { CallTreeBuilder } from './call-tree-builder.js';
 import { rateOfCounts } from './heap-rate.js';
-import { HEAP_STACK_DEPTH, InspectorHeapSampler, isSampling } from './inspector-heap.js';
-import { weightOf } from './object-size.js';
+import { HEAP_STACK_DEPTH, InspectorHeapSampler, isSampling, type NativeReading } from './inspector-heap.js';
 import { OtherThreads } from './other-threads.js';
 import type {
   CpuRecording,
   CpuSamples,
+  HeapMark,
   HeapReading,
   HeapSampler,
   HeapSamples,
@@ -177,8 +177,6 @@ function* scaled(numbers: readonly number[], factor: number): Sliced<Float64Arra
 class PprofHeapSampler implements HeapSampler {
   readonly name = 'pprof';
   private readonly inspector: InspectorHeapSampler;
-  /** By what the inspector tells of a sample: the size of its objects. */
-  private readonly sizes = new Map<number, number>();
 
   constructor(
     private readonly pprof: PprofPackage,
@@ -187,18 +185,19 @@ class PprofHeapSampler implements HeapSampler {
     this.inspector = new InspectorHeapSampler(rate, isSampling(), {
       start: () => this.ensureStarted(),
       stop: () => pprof.heap.stop(),
-      objectSize: (bytes) => this.sizes.get(bytes),
+      read: () => this.readNative(),
     });
   }
 
-  read(): HeapReading {
-    const reading = this.inspector.read();
-    if (reading.epoch.keepsDead) return reading;
-    const root = this.pprof.heap.v8Profile();
-    return { ...reading, live: () => heapSamplesOf(root, this.rate, this.sizes) };
+  get canKeepDead(): boolean {
+    return this.inspector.canKeepDead;
   }
 
-  keepDead(): number {
+  read(): HeapReading {
+    return this.inspector.read();
+  }
+
+  keepDead(): HeapMark {
     return this.inspector.keepDead();
   }
 
@@ -218,14 +217,14 @@ class PprofHeapSampler implements HeapSampler {
       // it runs
     }
   }
+
+  private readNative(): NativeReading {
+    const root = this.pprof.heap.v8Profile();
+    return { root, samples: () => heapSamplesOf(root, this.rate) };
+  }
 }
 
-/** @param sizes takes the sizes of the objects */
-function* heapSamplesOf(
-  root: PprofAllocationNode,
-  asked: number,
-  sizes: Map<number, number>,
-): Sliced<HeapSamples> {
+function* heapSamplesOf(root: PprofAllocationNode, asked: number): Sliced<HeapSamples> {
   const tree = new CallTreeBuilder();
   const objects: SampledObjects[] = [];
   const allocations: PprofAllocationNode['allocations'][number][] = [];
@@ -234,7 +233,6 @@ function* heapSamplesOf(
     for (const { count, sizeBytes } of raw.allocations) {
       objects.push({ node, count, bytes: count * sizeBytes });
       allocations.push({ count, sizeBytes });
-      sizes.set(sizeBytes * weightOf(sizeBytes, asked), sizeBytes);
     }
     return node;
   });

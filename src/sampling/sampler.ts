@@ -119,7 +119,20 @@ export interface HeapEpoch {
   /** Objects that have died are kept too. */
   readonly keepsDead: boolean;
   /** What was on the heap when it began, and is not tracked; undefined for the first one, which tracks all. */
-  readonly before: { readonly time: Date; readonly heapUsed: number } | undefined;
+  readonly before: HeapBefore | undefined;
+}
+
+export interface HeapBefore {
+  /** A window of allocations began or ended, or someone else has stopped V8's sampler. */
+  readonly cause: 'window' | 'stop';
+  readonly time: Date;
+  readonly heapUsed: number;
+}
+
+/** A point in the order of the allocations. */
+export interface HeapMark {
+  readonly epoch: HeapEpoch;
+  readonly ordinal: number;
 }
 
 /** Samples the allocations of the calling thread's heap. V8 has one such sampler per isolate. */
@@ -127,14 +140,15 @@ export interface HeapSampler {
   readonly name: SamplerName;
   /** Mean number of bytes between two samples that was asked for. */
   readonly rate: number;
+  /** V8's sampler is not someone else's, who would lose its samples. */
+  readonly canKeepDead: boolean;
   read(): HeapReading;
   /**
    * Begins to keep dead objects too, in an epoch of its own, until as many {@link dropDead} have come.
    *
-   * @returns the ordinal of the newest sample
-   * @throws Error if the sampler is someone else's, who would lose its samples
+   * @returns the newest sample
    */
-  keepDead(): number;
+  keepDead(): HeapMark;
   dropDead(): void;
   stop(): void;
 }

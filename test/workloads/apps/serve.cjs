@@ -4,7 +4,16 @@ const { isMainThread } = require('node:worker_threads');
 const { Controller, Post } = require('@nestjs/common');
 const { NestFactory } = require('@nestjs/core');
 
-const { ADAPTER = 'express', BASIC_AUTH, MEM_RATE, PROFILE_COMMENTS, SAMPLER, SOURCE_MAPS } = process.env;
+const {
+  ADAPTER = 'express',
+  BASIC_AUTH,
+  MEM_RATE,
+  PPROF_PATH,
+  PREFIX,
+  PROFILE_COMMENTS,
+  SAMPLER,
+  SOURCE_MAPS,
+} = process.env;
 
 if (isMainThread) process.stdin.on('end', () => process.exit()).resume(); // whoever started this has gone
 
@@ -12,6 +21,7 @@ if (isMainThread) process.stdin.on('end', () => process.exit()).resume(); // who
 function pprofOptions() {
   return {
     ...(SAMPLER && { sampler: SAMPLER }),
+    ...(PPROF_PATH && { path: PPROF_PATH }),
     ...(SOURCE_MAPS && { sourceMaps: SOURCE_MAPS !== 'off' }),
     ...(MEM_RATE && { memProfileRate: Number(MEM_RATE) }),
     ...(PROFILE_COMMENTS && { profileComments: JSON.parse(PROFILE_COMMENTS) }),
@@ -58,6 +68,7 @@ async function serve(
     providers,
   };
   const app = await NestFactory.create(module, await adapter());
+  if (PREFIX) app.setGlobalPrefix(PREFIX);
   await app.listen(0, '127.0.0.1');
   return app;
 }

@@ -1,7 +1,7 @@
-import { addressesIn, int64, isSpaceOrComment, Lines, malformed } from './legacy-lines.js';
-import { buildWithSections, isMemoryMapSentinel } from './legacy-memory-map.js';
-import { LegacySamples, type LegacyHeader } from './legacy-samples.js';
-import type { Profile, ValueType } from './profile.js';
+import { addressesIn, int64, isSpaceOrComment, Lines, malformed } from './lines.js';
+import { buildWithSections, isMemoryMapSentinel } from './memory-map.js';
+import { LegacySamples, type LegacyHeader } from './samples.js';
+import type { Profile, ValueType } from '../profile.js';
 
 const TOTALS = 'heap profile: *(\\d+): *(\\d+) *\\[ *(\\d+): *(\\d+) *\\]';
 const SAMPLED = new RegExp(`${TOTALS} *@ *(heap[_a-z0-9]*)/?(\\d*)`);

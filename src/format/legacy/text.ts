@@ -1,8 +1,8 @@
-import { Pace } from './legacy-pace.js';
-import { quoted } from './legacy-quote.js';
-import { sortedInSlices } from './legacy-sort.js';
-import { StackTexts } from './legacy-stacks.js';
-import type { Profile } from './profile.js';
+import { Pace } from './pace.js';
+import { quoted } from './quote.js';
+import { sortedInSlices } from './sort.js';
+import { StackTexts } from './stacks.js';
+import type { Profile } from '../profile.js';
 
 /** Samples, entries of stacks, and characters between two yields. */
 const SLICE = 200;

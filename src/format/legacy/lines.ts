@@ -1,4 +1,4 @@
-import { Pace } from './legacy-pace.js';
+import { Pace } from './pace.js';
 
 /** Bytes of a line; google/pprof reads none that is longer. */
 const LONGEST = 65_536;

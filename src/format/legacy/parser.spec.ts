@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { finished } from './finished.js';
-import { parseLegacy } from './legacy-parser.js';
-import { legacyText } from './legacy-text.js';
-import { ProfileBuilder, type PlaceInCode } from './profile-builder.js';
-import { type Profile, type ProfileHeader, samplesOf, type ValueType } from './profile.js';
+import { finished } from '../finished.js';
+import { parseLegacy } from './parser.js';
+import { legacyText } from './text.js';
+import { ProfileBuilder, type PlaceInCode } from '../profile-builder.js';
+import { type Profile, type ProfileHeader, samplesOf, type ValueType } from '../profile.js';
 
 const count = (type: string): ValueType => ({ type, unit: 'count' });
 const bytes = (type: string): ValueType => ({ type, unit: 'bytes' });

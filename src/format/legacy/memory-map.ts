@@ -1,6 +1,6 @@
-import { addressOfHex, Lines } from './legacy-lines.js';
-import type { LegacyHeader, LegacySamples } from './legacy-samples.js';
-import type { Mapping, Profile } from './profile.js';
+import { addressOfHex, Lines } from './lines.js';
+import type { LegacyHeader, LegacySamples } from './samples.js';
+import type { Mapping, Profile } from '../profile.js';
 
 /**
  * The memory map at the end of a legacy file: lines of /proc/self/maps, or shorter ones.

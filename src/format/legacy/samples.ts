@@ -1,7 +1,7 @@
-import { Interner } from './interner.js';
-import { malformed } from './legacy-lines.js';
-import { ProfileTables } from './profile-tables.js';
-import type { Mapping, Profile, ValueType } from './profile.js';
+import { Interner } from '../interner.js';
+import { malformed } from './lines.js';
+import { ProfileTables } from '../profile-tables.js';
+import type { Mapping, Profile, ValueType } from '../profile.js';
 
 /** Locations between two yields. */
 const SLICE = 100;

@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 // oxlint-disable-next-line no-restricted-imports -- Go itself reads what is written
-import { describeGo, goPprof, profileFile } from '../../test/support/go.js';
-import { finished } from './finished.js';
-import { legacyText } from './legacy-text.js';
-import { ProfileBuilder, type PlaceInCode } from './profile-builder.js';
-import { ProfileTables } from './profile-tables.js';
-import type { Profile, ProfileHeader, ValueType } from './profile.js';
+import { describeGo, goPprof, profileFile } from '../../../test/support/go.js';
+import { finished } from '../finished.js';
+import { legacyText } from './text.js';
+import { ProfileBuilder, type PlaceInCode } from '../profile-builder.js';
+import { ProfileTables } from '../profile-tables.js';
+import type { Profile, ProfileHeader, ValueType } from '../profile.js';
 
 const count = (type: string): ValueType => ({ type, unit: 'count' });
 const bytes = (type: string): ValueType => ({ type, unit: 'bytes' });

@@ -1,10 +1,10 @@
-import { buildWithPlaces } from './legacy-java.js';
-import { Lines, malformed } from './legacy-lines.js';
-import { buildWithMemoryMap } from './legacy-memory-map.js';
-import { Pace } from './legacy-pace.js';
-import { countOf, LegacySamples, type LegacyHeader } from './legacy-samples.js';
-import { type CollectedSample, dropDoubledLeaf, dropHandlerFrames } from './legacy-stack-repair.js';
-import type { Profile } from './profile.js';
+import { buildWithPlaces } from './java.js';
+import { Lines, malformed } from './lines.js';
+import { buildWithMemoryMap } from './memory-map.js';
+import { Pace } from './pace.js';
+import { countOf, LegacySamples, type LegacyHeader } from './samples.js';
+import { type CollectedSample, dropDoubledLeaf, dropHandlerFrames } from './stack-repair.js';
+import type { Profile } from '../profile.js';
 
 /** Words between two yields. */
 const SLICE = 10_000;

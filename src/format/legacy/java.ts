@@ -1,8 +1,8 @@
-import { addressOf } from './address.js';
-import { scaledUp } from './legacy-heap.js';
-import { addressesIn, addressOfHex, int64, Lines, malformed } from './legacy-lines.js';
-import { countOf, LegacySamples, type LegacyHeader } from './legacy-samples.js';
-import type { Profile, ValueType } from './profile.js';
+import { addressOf } from '../address.js';
+import { scaledUp } from './heap.js';
+import { addressesIn, addressOfHex, int64, Lines, malformed } from './lines.js';
+import { countOf, LegacySamples, type LegacyHeader } from './samples.js';
+import type { Profile, ValueType } from '../profile.js';
 
 /**
  * Java's heapz and contentionz, and the part of its legacy CPU profiles that is text. Their addresses are numbers of

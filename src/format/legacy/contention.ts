@@ -1,7 +1,7 @@
-import { addressesIn, int64, isSpaceOrComment, Lines, malformed } from './legacy-lines.js';
-import { buildWithSections, isMemoryMapSentinel } from './legacy-memory-map.js';
-import { countOf, LegacySamples } from './legacy-samples.js';
-import type { Profile } from './profile.js';
+import { addressesIn, int64, isSpaceOrComment, Lines, malformed } from './lines.js';
+import { buildWithSections, isMemoryMapSentinel } from './memory-map.js';
+import { countOf, LegacySamples } from './samples.js';
+import type { Profile } from '../profile.js';
 
 const HEADERS = ['--- contentionz ', '--- mutex:', '--- contention:'];
 /**

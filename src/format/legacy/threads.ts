@@ -1,8 +1,8 @@
-import { addressesIn, Lines, malformed } from './legacy-lines.js';
-import { buildWithSections, isMemoryMapSentinel } from './legacy-memory-map.js';
-import { countOf, LegacySamples, type LegacyHeader } from './legacy-samples.js';
-import { type CollectedSample, dropDoubledLeaf } from './legacy-stack-repair.js';
-import type { Profile } from './profile.js';
+import { addressesIn, Lines, malformed } from './lines.js';
+import { buildWithSections, isMemoryMapSentinel } from './memory-map.js';
+import { countOf, LegacySamples, type LegacyHeader } from './samples.js';
+import { type CollectedSample, dropDoubledLeaf } from './stack-repair.js';
+import type { Profile } from '../profile.js';
 
 const START = /--- threadz \d+ ---/;
 const THREAD = /--- Thread [0-9a-fA-F]+ \(name: /;

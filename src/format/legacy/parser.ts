@@ -1,10 +1,10 @@
-import { parseContention } from './legacy-contention.js';
-import { parseCounts } from './legacy-counts.js';
-import { parseCpu } from './legacy-cpu.js';
-import { parseHeap } from './legacy-heap.js';
-import { parseJava } from './legacy-java.js';
-import { parseThreads } from './legacy-threads.js';
-import type { Profile } from './profile.js';
+import { parseContention } from './contention.js';
+import { parseCounts } from './counts.js';
+import { parseCpu } from './cpu.js';
+import { parseHeap } from './heap.js';
+import { parseJava } from './java.js';
+import { parseThreads } from './threads.js';
+import type { Profile } from '../profile.js';
 
 /** In google/pprof's order: what one does not take for its own the next one may. */
 const PARSERS = [parseCpu, parseHeap, parseCounts, parseThreads, parseContention, parseJava];

@@ -1,4 +1,4 @@
-import type { Profile } from './profile.js';
+import type { Profile } from '../profile.js';
 
 const TAB_WIDTH = 8;
 
