@@ -53,6 +53,10 @@ async function addressesIn(base: string): Promise<ReadonlyMap<string, number>> {
   return new Map(new DecodedProfile(body).places.map(({ name, address }) => [name, address]));
 }
 
+/** V8 has names that are all in `<>`. */
+const shown = (name: string): string =>
+  Object.hasOwn(NAMES, name) ? NAMES[name]! : name.replace(/^<(.*)>$/, '($1)');
+
 const hex = (address: number): string => `0x${address.toString(16)}`;
 
 const underscored = (address: number): string =>
@@ -334,7 +338,7 @@ describe.each(ADAPTERS)('symbol on %s', (adapter) => {
         const words = inCode.flatMap(({ address }) => [address, address + 1]).map(hex);
         const { text } = await request(`${base}/symbol`, { method: 'POST', body: words.join('+') });
         const expected = inCode.flatMap(({ name, address }) =>
-          [address, address + 1].map((at) => `${hex(at)} ${Object.hasOwn(NAMES, name) ? NAMES[name] : name}`),
+          [address, address + 1].map((at) => `${hex(at)} ${shown(name)}`),
         );
         expect(text.split('\n').slice(1, -1)).toEqual(expected);
       },
@@ -364,7 +368,7 @@ describe.each(ADAPTERS)('symbol on %s', (adapter) => {
         body: frames.map(([, address]) => address).join('+'),
       });
       expect(names.split('\n').slice(1, -1)).toEqual(
-        frames.map(([, address, name]) => `${address} ${name!.replace(/^<(.*)>$/, '($1)')}`),
+        frames.map(([, address, name]) => `${address} ${shown(name!)}`),
       );
     });
 
