@@ -197,6 +197,44 @@ describe.each(ADAPTERS)("profiles of the application's own on %s", (adapter) => 
       expect(profile.places.map(({ name }) => name)).not.toContain('add');
     });
 
+    it('has a text, as Go has it', async () => {
+      const { app, base } = await startApp(adapter, withPool);
+      const { connections } = app.get(Pool, { strict: false });
+      addTwice(connections, 1, 2);
+      addAtLine2(connections, 3);
+      const { status, headers, text } = await request(`${base}/db_connections?debug=1`);
+      expect({ status, type: headers['content-type'], disposition: headers['content-disposition'] }).toEqual({
+        status: 200,
+        type: 'text/plain; charset=utf-8',
+        disposition: undefined,
+      });
+      const [twice, once] = text.split(/\n(?=\d+ @)/).slice(1);
+      expect(text).toMatch(/^db_connections profile: total 3\n2 @ 0x/);
+      expect(twice).toMatch(
+        /^2 @( 0x[0-9a-f]+)+\n#\t0x[0-9a-f]+\t+addTwice\+0x\d+\t+\/app\/src\/pool\.js:4\n/,
+      );
+      expect(once).toMatch(
+        /^1 @( 0x[0-9a-f]+)+\n#\t0x[0-9a-f]+\t+addAtLine2\+0x\d+\t+\/app\/src\/pool\.js:2\n/,
+      );
+      for (const debug of ['2', '-1', '99999999999999999999']) {
+        expect((await request(`${base}/db_connections?debug=${debug}`)).text).toBe(text);
+      }
+      expect((await request(`${base}/db_connections?debug=x`)).headers['content-type']).toBe(
+        'application/octet-stream',
+      );
+      const chunks: Buffer[] = [];
+      const stream = new Writable({ write: (chunk: Buffer, _, done) => done(void chunks.push(chunk)) });
+      await app.get(ProfilerService).lookup('db_connections')!.writeTo(stream, 1);
+      expect(Buffer.concat(chunks).toString()).toBe(text);
+    });
+
+    it('without a value its text is one line', async () => {
+      const { base } = await startApp(adapter, withPool);
+      expect((await request(`${base}/db_connections?debug=1`)).text).toBe(
+        'db_connections profile: total 0\n',
+      );
+    });
+
     it('values that the same line added are one sample, as in Go', async () => {
       const app = await startApp(adapter, withPool);
       const { connections } = app.app.get(Pool, { strict: false });
@@ -545,6 +583,19 @@ describe.each(ADAPTERS)("profiles of the application's own on %s", (adapter) => 
         {},
         {},
       ]);
+    });
+
+    it('has a text, with its labels', async () => {
+      const { base } = await startApp(
+        adapter,
+        sourceSetup(options, () => samples),
+      );
+      const { headers, text } = await request(`${base}/queue?debug=1`);
+      expect(headers['content-type']).toBe('text/plain; charset=utf-8');
+      expect(text).toMatch(
+        /^queue profile: total 5\n3 @ 0x[0-9a-f]+ 0x[0-9a-f]+\n# labels: \{"kind":"mail"\}\n#\t0x[0-9a-f]+\t+send\+0x\d+\t+\/app\/src\/mail\.ts:12\n/,
+      );
+      expect(text).toMatch(/\n1 @ 0x[0-9a-f]+\n#\t0x[0-9a-f]+\t+print\b/);
     });
 
     it('is asked at each reading, and not by the index', async () => {

@@ -33,6 +33,7 @@ const NAMES: Readonly<Record<string, string>> = {
   '0x1 evil\n0x2 worse': '0x1 evil 0x2 worse',
   'größe → ☃': 'größe → ☃',
   'a+b': 'a+b',
+  '<anonymous>': '(anonymous)', // which clients would take for C++
 };
 
 @ProfileSource({ name: 'functions', description: 'One sample for each name.' })
@@ -51,6 +52,10 @@ async function addressesIn(base: string): Promise<ReadonlyMap<string, number>> {
   const { body } = await request(`${base}/functions`);
   return new Map(new DecodedProfile(body).places.map(({ name, address }) => [name, address]));
 }
+
+/** V8 has names that are all in `<>`. */
+const shown = (name: string): string =>
+  Object.hasOwn(NAMES, name) ? NAMES[name]! : name.replace(/^<(.*)>$/, '($1)');
 
 const hex = (address: number): string => `0x${address.toString(16)}`;
 
@@ -333,11 +338,39 @@ describe.each(ADAPTERS)('symbol on %s', (adapter) => {
         const words = inCode.flatMap(({ address }) => [address, address + 1]).map(hex);
         const { text } = await request(`${base}/symbol`, { method: 'POST', body: words.join('+') });
         const expected = inCode.flatMap(({ name, address }) =>
-          [address, address + 1].map((at) => `${hex(at)} ${Object.hasOwn(NAMES, name) ? NAMES[name] : name}`),
+          [address, address + 1].map((at) => `${hex(at)} ${shown(name)}`),
         );
         expect(text.split('\n').slice(1, -1)).toEqual(expected);
       },
     );
+
+    it.each(['heap', 'allocs', 'functions'])('all addresses in the text of %s', async (path) => {
+      const { base } = await startApp(adapter, {
+        providers: [Functions],
+        pprof: { memProfileRate: 1024 },
+      });
+      const { text } = await request(`${base}/${path}?debug=1`);
+      const asked = text.match(/(?<=^\d.*@.*) 0x[0-9a-f]+/gm)!.map((address) => address.trim());
+      expect(asked.length).toBeGreaterThan(5);
+      const answer = await request(`${base}/symbol`, { method: 'POST', body: asked.join('+') });
+      const answered = new Map(
+        answer.text
+          .split('\n')
+          .slice(1, -1)
+          .map((line) => [line.split(' ', 1)[0]!, line.slice(line.indexOf(' ') + 1)]),
+      );
+      expect(asked.filter((address) => !answered.has(address))).toEqual([]);
+      // As go tool pprof asks, which has taken one off each of them; the comments show these.
+      const frames = [...text.matchAll(/^#\t(0x[0-9a-f]+)\t+(.+?)\+0x[0-9a-f]+(\t|$)/gm)];
+      expect(frames.length).toBeGreaterThan(5);
+      const { text: names } = await request(`${base}/symbol`, {
+        method: 'POST',
+        body: frames.map(([, address]) => address).join('+'),
+      });
+      expect(names.split('\n').slice(1, -1)).toEqual(
+        frames.map(([, address, name]) => `${address} ${shown(name!)}`),
+      );
+    });
 
     it('those of a capture in code, and is asked in code', async () => {
       const { app } = await startApp(adapter, { providers: [Functions] });

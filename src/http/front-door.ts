@@ -4,7 +4,7 @@ import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
 import { type Exchange, exchangeOf, openExchange, type Target } from './exchange.js';
 import { percentDecoded } from './go-query.js';
 import { FALLBACK, PprofMount } from './mount.js';
-import { isFromPort } from './own-port.js';
+import { mountOfPort } from './own-port.js';
 
 /** Of a body. Without them the application's parsers leave it alone, and cannot refuse it before our guards are asked. */
 const BODY_HEADERS = ['content-type', 'content-length', 'transfer-encoding', 'content-encoding'];
@@ -58,7 +58,7 @@ export class FrontDoor implements OnModuleInit, OnModuleDestroy {
   }
 
   private readonly listener = (request: IncomingMessage, response: ServerResponse): void => {
-    const found = this.mount.listen ? this.findOnOwnPort(request) : this.findAmongAll(request);
+    const found = this.findAtOurs(request);
     if (!found || exchangeOf(request)) return;
     const { route, target } = found;
     const {
@@ -72,6 +72,13 @@ export class FrontDoor implements OnModuleInit, OnModuleDestroy {
     request.url = query ? `${path}?${query}` : path;
   };
 
+  /** On the port of a module there is that module alone. */
+  private findAtOurs(request: IncomingMessage): Found | undefined {
+    const owner = mountOfPort(request);
+    if (owner === this.mount) return this.findOnOwnPort(request);
+    return owner || this.mount.listen ? undefined : this.findAmongAll(request);
+  }
+
   /** Quick, since every request of the application passes here: an escape may stand for any letter of our path. */
   private findAmongAll(request: IncomingMessage): Found | undefined {
     const url = request.url ?? '/';
@@ -80,8 +87,7 @@ export class FrontDoor implements OnModuleInit, OnModuleDestroy {
   }
 
   /** There is nothing else: what is not at our path is unknown. */
-  private findOnOwnPort(request: IncomingMessage): Found | undefined {
-    if (!isFromPort(request, this.mount)) return undefined;
+  private findOnOwnPort(request: IncomingMessage): Found {
     const path = pathOf(request);
     return this.find(path) ?? { route: this.places[0]!.route, target: { kind: 'name', name: path } };
   }

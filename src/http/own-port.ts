@@ -7,9 +7,9 @@ import { PprofMount } from './mount.js';
 
 const mounts = new WeakMap<IncomingMessage, PprofMount>();
 
-/** Whether a request has come to a module's own port. */
-export function isFromPort(request: IncomingMessage, mount: PprofMount): boolean {
-  return mounts.get(request) === mount;
+/** The module whose own port a request has come to; undefined for those of the application's. */
+export function mountOfPort(request: IncomingMessage): PprofMount | undefined {
+  return mounts.get(request);
 }
 
 /**
@@ -19,6 +19,7 @@ export function isFromPort(request: IncomingMessage, mount: PprofMount): boolean
 @Injectable()
 export class OwnPort implements OnApplicationBootstrap, OnApplicationShutdown {
   private server: Server | undefined;
+  private readonly responses = new Set<ServerResponse>();
 
   constructor(
     private readonly mount: PprofMount,
@@ -32,6 +33,8 @@ export class OwnPort implements OnApplicationBootstrap, OnApplicationShutdown {
     if (!listen || !application) return;
     const server = createServer((request: IncomingMessage, response: ServerResponse) => {
       mounts.set(request, this.mount);
+      this.responses.add(response);
+      response.once('close', () => this.responses.delete(response));
       application.emit('request', request, response);
     });
     const { host, port } = listen;
@@ -48,14 +51,16 @@ export class OwnPort implements OnApplicationBootstrap, OnApplicationShutdown {
     new Logger('PprofModule').log(`pprof is at http://${shown}:${actual}/${path}/`);
   }
 
-  /** Answers that are under way are finished. */
+  /** Who has asked is answered first; who has not, or not yet in full, is not waited for. */
   async onApplicationShutdown(): Promise<void> {
     const { server } = this;
     if (!server) return;
     this.server = undefined;
     const closed = once(server, 'close');
     server.close();
-    server.closeIdleConnections();
+    const underWay = [...this.responses].filter(({ req }) => req.complete);
+    await Promise.all(underWay.map((response) => new Promise((resolve) => response.once('close', resolve))));
+    server.closeAllConnections();
     await closed;
   }
 }

@@ -136,7 +136,6 @@ export class InspectorHeapSampler implements HeapSampler {
 
   stop(): void {
     if (this.leaves) return;
-    this.keepers = 0; // a window that is still open has nothing to drop, and must not start V8's sampler anew
     this.session.close(); // which stops V8's sampler; the command for it fails where someone else has stopped it
     this.native?.stop();
   }

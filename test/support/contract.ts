@@ -59,6 +59,20 @@ const allocs = (query: string, about: string, details?: Details): ContractRow =>
 const deltaHead = (name: string, query: string, about: string): ContractRow =>
   file(`/${name}${query}`, `${name}-delta`, about, HEAD);
 
+/** Go's text of the heap, in parts: the totals, the records with their stacks, what else is known of memory. */
+const HEAP_TEXT = new RegExp(
+  [
+    /^heap profile: \d+: \d+ \[\d+: \d+\] @ heap\/\d+\n/,
+    /(\d+: \d+ \[\d+: \d+\] @( 0x[0-9a-f]+)+\n(#\t0x[0-9a-f]+(\t+[^\n]+)?\n)+\n)+/,
+    /\n# runtime\.MemStats\n# Alloc = \d+\n(# [^\n]+ = [^\n]+\n)+# MaxRSS = \d+\n$/,
+  ]
+    .map(({ source }) => source)
+    .join(''),
+);
+
+const heapText = (path: string, about: string, details: Details = {}): ContractRow =>
+  row(path, 200, about, { type: TEXT, disposition: null, text: HEAP_TEXT, ...details });
+
 const symbols = (path: string, about: string, details: Details = {}): ContractRow =>
   row(path, 200, about, { type: TEXT, disposition: null, text: NO_SYMBOLS, ...details });
 
@@ -222,6 +236,11 @@ export const CONTRACT: readonly ContractRow[] = [
   file('/%68%65%61%70?debug=0', 'heap', 'a name is decoded'),
   heap('', 'headers', HEAD),
   heap('?gc=1', 'headers', HEAD),
+  ...['1', '2', '-1', '%2B1', '99999999999999999999', '-99999999999999999999', '1&debug=0', '1&gc=1'].map(
+    (debug) => heapText(`/heap?debug=${debug}`, 'the text'),
+  ),
+  heapText('/heap?seconds=&debug=1', 'empty seconds are none'),
+  heapText('/heap?debug=1', 'headers', HEAD),
   ...[
     '0',
     '-1',
@@ -267,6 +286,8 @@ export const CONTRACT: readonly ContractRow[] = [
   allocs('?gc=1&hz=0', 'gc and hz are not for allocs'),
   allocs('?debug=x', 'debug that is no number is 0'),
   file('/%61llocs', 'allocs', 'a name is decoded'),
+  ...['1', '2', '-1'].map((debug) => heapText(`/allocs?debug=${debug}`, 'the same text as for heap')),
+  heapText('/allocs?debug=1', 'headers', HEAD),
   allocs('', 'headers', HEAD),
   refused('/allocs?seconds=0', 400, BAD_SECONDS),
   refused('/allocs?seconds=abc&debug=1', 400, BAD_SECONDS),
@@ -343,6 +364,16 @@ export const CONTRACT: readonly ContractRow[] = [
   heap('', 'no cache', { headers: { 'if-none-match': '*' } }),
 ];
 
+/** One row of each kind, and none that takes a second: enough to see that something bends answers. */
+export const SHORT: readonly ContractRow[] = [
+  ...new Map(
+    CONTRACT.filter(({ path, method }) => method === 'HEAD' || !path.endsWith('?seconds=1')).map((row) => [
+      [row.method, row.status, row.text, row.type, row.headers && 1, row.body && 1].join(),
+      row,
+    ]),
+  ).values(),
+];
+
 /** Long enough for a capture of a second, too short for one of thirty. */
 const PATIENCE_MS = 15_000;
 
@@ -378,6 +409,15 @@ export async function checkRow(base: string, row: ContractRow): Promise<void> {
       cause: error,
     });
   }
+}
+
+/** What each row says that does not hold. */
+export async function broken(base: string, rows: readonly ContractRow[]): Promise<string[]> {
+  const errors: string[] = [];
+  for (const row of rows) {
+    await checkRow(base, row).catch((error: unknown) => errors.push(String(error).split('\n')[0]!));
+  }
+  return errors;
 }
 
 function is(what: string, actual: unknown, expected: unknown): void {
