@@ -27,8 +27,17 @@ const project = {
 export default {
   projects: [
     { ...project, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.spec.ts'] },
-    { ...project, displayName: 'e2e', testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'] },
+    {
+      ...project,
+      displayName: 'e2e',
+      testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'],
+      setupFilesAfterEnv: ['<rootDir>/test/support/nothing-left.ts'],
+    },
   ],
+  // A process for each file: V8 walks the whole heap at each start of a capture, and Jest's grows with each file.
+  workerIdleMemoryLimit: 0,
+  // Tests that wait for seconds to pass leave a core to others; more would take it from those that measure CPU time.
+  maxWorkers: 2,
   // Not a promise of ours: V8 walks the whole heap at each start of a capture, and Jest's is large.
   testTimeout: 120_000,
   collectCoverageFrom: ['src/**/*.ts', '!src/**/*.spec.ts', '!src/**/*.interface.ts', '!src/index.ts'],

@@ -1,18 +1,12 @@
 // Building and encoding a profile: ours, the encoders of the peers, and Go's.
 import { ENCODERS } from './support/encoders.mjs';
-import { startGo } from './support/go.mjs';
-import { absentRows, spread } from './support/report.mjs';
-import { endAll, Series, startAll, takeTurns } from './support/rounds.mjs';
-import { ratios, summary } from './support/statistics.mjs';
+import { Race } from './support/race.mjs';
 
 const SIZES = [20_000, 100_000];
 const DEPTH = 30;
 const PLACES = 5000;
 const WAVES = 3;
 const ROUNDS = 4;
-const OURS = 'ours';
-const GO = 'Go';
-const STEPS = ['build', 'encode', 'both', 'gzip'];
 
 export const title = 'Encoding';
 
@@ -22,75 +16,28 @@ first round of each process is a column of its own, since a service seldom makes
 as Go's own tree has it. gzip is at the level that each uses: 1 for ours and Go, zlib's default for the others.`;
 
 export async function run(log) {
-  const later = new Series();
-  const first = new Series();
-  const failed = new Map();
+  const race = new Race('encode', Object.keys(ENCODERS));
   for (let wave = 0; wave < WAVES; wave++) {
     log(`encode: ${wave + 1} of ${WAVES}`);
     for (const samples of SIZES) {
-      const children = await startAll('encode.mjs', Object.keys(ENCODERS), (name) => ({ name }), failed);
-      const go = await goAsChild(failed);
-      if (go) children.set(GO, go);
-      await takeTurns(children, ROUNDS, failed, async (name, child, round) => {
+      await race.run(samples, ROUNDS, async (child) => {
         const measured = await child.ask('round', samples, DEPTH, PLACES);
-        measured.both = measured.build + measured.encode;
-        for (const what in measured) {
-          (round === 0 ? first : later).add(name, `${what} ${samples}`, measured[what]);
-        }
+        return { ...measured, both: measured.build + measured.encode };
       });
-      await endAll(children);
     }
   }
-  return report([...Object.keys(ENCODERS), GO], later, first, failed);
-}
-
-async function goAsChild(failed) {
-  try {
-    const go = await startGo();
-    return { ask: (_, ...args) => go.round(...args), end: go.end };
-  } catch (error) {
-    failed.set(GO, error.message);
-    return undefined;
-  }
-}
-
-function report(all, later, first, failed) {
-  const names = all.filter((name) => !failed.has(name));
-  const comparisons = [];
-  const tables = SIZES.map((samples) => {
-    const columns = [
-      '',
-      'build, ms',
-      'encode',
-      'both',
-      'ours ÷',
-      'first time: both',
-      'ours ÷',
-      'gzip',
-      'ours ÷',
-    ];
-    const ratio = (series, name, what, metric) => {
-      if (name === OURS) return '–';
-      const ratio = ratios(series.of(OURS, `${what} ${samples}`), series.of(name, `${what} ${samples}`));
-      const where = `${samples.toLocaleString('en')} samples`;
-      comparisons.push({ group: 'encode', metric, where, ours: OURS, peer: name, ratio });
-      return spread(ratio, 2);
-    };
-    const cell = (series, name, what) => spread(summary(series.of(name, `${what} ${samples}`)), 0);
-    const rows = names.map((name) => [
-      name,
-      ...STEPS.slice(0, 3).map((what) => cell(later, name, what)),
-      ratio(later, name, 'both', 'build and encode'),
-      cell(first, name, 'both'),
-      ratio(first, name, 'both', 'the first time'),
-      cell(later, name, 'gzip'),
-      ratio(later, name, 'gzip', 'gzip'),
-    ]);
-    return {
-      title: `Build and encode ${samples.toLocaleString('en')} samples of ${DEPTH} frames`,
-      columns,
-      rows: [...rows, ...absentRows(failed, columns.length)],
-    };
-  });
+  const { first, later, comparisons } = race;
+  const tables = SIZES.map((samples) =>
+    race.table(`Build and encode ${samples.toLocaleString('en')} samples of ${DEPTH} frames`, [
+      ['build, ms', later.cell('build', samples)],
+      ['encode', later.cell('encode', samples)],
+      ['both', later.cell('both', samples)],
+      ['ours ÷', later.ratio('both', samples, 'build and encode')],
+      ['first time: both', first.cell('both', samples)],
+      ['ours ÷', first.ratio('both', samples, 'the first time')],
+      ['gzip', later.cell('gzip', samples)],
+      ['ours ÷', later.ratio('gzip', samples)],
+    ]),
+  );
   return { tables, comparisons };
 }

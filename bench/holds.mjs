@@ -21,10 +21,12 @@ export const how = `Captures at ${HZ} Hz of ${WORKLOAD.ms} ms of work, some 200 
 with 200,000 functions that are compiled and alive besides its own (modules of 500 functions with source maps). A beat that
 the event loop makes at each turn measures how long it is held: by the call that starts; by the call that stops, up to the next
 turn of the loop; and at most at a stretch from then on until there are bytes ("after"). Time in which the machine's other
-processes kept the thread from running is taken off (Linux tells it). Every contestant is given a turn of the loop between its stop and its encoding, also where it does not give one itself. "Besides V8" is what is left of a hold
-without the inspector or the native addon, measured in the same capture; "besides garbage" what is left without V8's collections of
-it, which are as long as what lives is large, the application's own included. The first capture of a process is a table of its own:
-code that has not run yet is slow, and a service takes few captures.`;
+processes kept the thread from running is taken off (Linux tells it). Every contestant is given a turn of the loop between its stop and its encoding, also where it does not give one itself. "Besides garbage" is what is left of a hold
+without V8's collections of it, "besides V8" what is left of that without the inspector or the native addon, measured in the same
+capture. Collections are as long as what lives is large, the application's own included, and V8 does not tell of its marking between them. The first capture of a process is a table of its own:
+code that has not run yet is slow, and a service takes few captures. Ours means to add 2 ms at most to what V8 holds at start and
+stop, and to work in pieces of 2 ms, none longer than 10 ms: where a first capture exceeds that, one step of a piece was code that
+V8 interprets for the first time, and the inspector's or the addon's first call from JavaScript.`;
 
 export async function run(log) {
   const sink = await startSink();

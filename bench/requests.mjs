@@ -2,20 +2,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startLoad } from './support/load.mjs';
 import { absentRows, spread } from './support/report.mjs';
-import { endAll, Series, startAll, takeTurns } from './support/rounds.mjs';
+import { addCosts, CONNECTIONS, middle, overStarts, rowsOf } from './support/request-costs.mjs';
+import { Series } from './support/rounds.mjs';
 import { startSink } from './support/sink.mjs';
-import { quantile, summary } from './support/statistics.mjs';
+import { summary } from './support/statistics.mjs';
 
 const ADAPTERS = { express: 'Express', fastify: 'Fastify' };
 const HZ = 100;
-const CONNECTIONS = 10;
-const WARM_UP = 5000;
-const REQUESTS = 500; // in a round: some collections of garbage are in each
-const BLOCK = 4; // rounds idle, then as many capturing, in turns; the first one is warm-up too
-const BLOCKS = 7;
-const WAVES = 4;
+const PLAN = { warmUp: 20_000, blocks: 7, block: 4, requests: 500 };
+const WAVES = 3;
 
 const WITHOUT = 'without';
 const AGAIN = 'without, again';
@@ -36,6 +32,9 @@ const SERVERS = {
   '@pyroscope/nodejs': { always: 'always', idle: '@pyroscope/nodejs, heap and wall' },
   '@platformatic/flame': { always: 'always', idle: '@platformatic/flame, heap and CPU at 1000 Hz' },
 };
+const MODES = Object.fromEntries(
+  Object.entries(SERVERS).map(([name, { capture }]) => [name, capture ? ['idle', 'capture'] : ['idle']]),
+);
 /** Who is compared with whom: server and mode of ours, and of the peer. */
 const RIVALS = [
   [['ours (pprof)', 'idle'], ['@datadog/pprof', 'idle'], 'idle'],
@@ -47,9 +46,9 @@ const RIVALS = [
 export const title = 'CPU time per request';
 
 export const how = `A Nest application answers with 2 KB of JSON over ${CONNECTIONS} keep-alive connections; the load comes from another
-process. Measured is the CPU time of the server's whole process, all its threads, over ${REQUESTS} requests. All servers run side by
-side and take turns, in ${(BLOCKS - 1) * BLOCK} rounds that count in each of ${WAVES} starts of all processes; those that can, capture in every
-other block of ${BLOCK} rounds, at ${HZ} Hz. The heap is sampled in all but those without a profiler, at one sample in 512 KiB. A
+process. Measured is the CPU time of the server's whole process, all its threads, over ${PLAN.requests} requests. All servers run side by
+side and take turns, in ${(PLAN.blocks - 1) * PLAN.block} rounds that count in each of ${WAVES} starts of all processes; those that can, capture in every
+other block of ${PLAN.block} rounds, at ${HZ} Hz. The heap is sampled in all but those without a profiler, at one sample in 512 KiB. A
 process counts with the lower quartile of its rounds, since what else the machine does only ever adds. In parentheses: the
 least and the greatest of the ${WAVES} starts. Two processes have no profiler; what one of them differs by from both is the noise.
 Starting, stopping and sending captures is not in it, for nobody.`;
@@ -61,9 +60,17 @@ export async function run(log) {
   for (const adapter in ADAPTERS) {
     const costs = new Series(); // one for each start of the processes
     const failed = new Map();
+    const optionsOf = (name) => ({
+      name,
+      adapter,
+      hz: HZ,
+      sink: sink.url,
+      always: SERVERS[name].always,
+      run: { cwd: folder },
+    });
     for (let wave = 0; wave < WAVES; wave++) {
       log(`requests: ${adapter}, ${wave + 1} of ${WAVES}`);
-      await measure({ adapter, sink: sink.url }, folder, costs, failed);
+      await addCosts({ script: 'requests.mjs', modes: MODES, optionsOf, plan: PLAN, costs, failed });
     }
     results.push(report(adapter, costs, failed));
   }
@@ -72,49 +79,8 @@ export async function run(log) {
   return { tables: results.map(({ table }) => table), comparisons: results.flatMap((r) => r.comparisons) };
 }
 
-/** Starts all servers, and adds to the costs of each what a request takes. */
-async function measure(options, cwd, costs, failed) {
-  const optionsOf = (name) => ({ ...options, name, hz: HZ, always: SERVERS[name].always, run: { cwd } });
-  const children = await startAll('requests.mjs', Object.keys(SERVERS), optionsOf, failed);
-  const loads = new Map();
-  for (const [name, child] of children) {
-    const load = await startLoad(await child.ask('url'), CONNECTIONS);
-    await load.run(WARM_UP);
-    loads.set(name, load);
-  }
-  const rounds = new Series();
-  await takeTurns(children, BLOCKS * BLOCK, failed, async (name, child, round) => {
-    const block = Math.floor(round / BLOCK);
-    const load = loads.get(name);
-    if (SERVERS[name].capture && block > 0 && round % BLOCK === 0) await changeMode(child, load, block);
-    await child.ask('begin');
-    await load.run(REQUESTS);
-    const micros = await child.ask('end');
-    if (block > 0) rounds.add(name, modeOf(name, block), micros / REQUESTS);
-  });
-  for (const load of loads.values()) load.end();
-  await endAll(children);
-  for (const [name, mode] of lines(failed)) costs.add(name, mode, quantile(rounds.of(name, mode), 0.25));
-}
-
-function modeOf(name, block) {
-  return SERVERS[name].capture && block % 2 ? 'capture' : 'idle';
-}
-
-async function changeMode(child, load, block) {
-  await child.ask(block % 2 ? 'startCapture' : 'stopCapture');
-  await load.run(REQUESTS / 4); // past the change
-}
-
-/** Server and mode of each row. */
-function lines(failed) {
-  return Object.keys(SERVERS)
-    .filter((name) => !failed.has(name))
-    .flatMap((name) => ['idle', 'capture'].filter((mode) => SERVERS[name][mode]).map((mode) => [name, mode]));
-}
-
 function report(adapter, costs, failed) {
-  const nobody = costs.of(WITHOUT, 'idle').map((cost, wave) => (cost + costs.of(AGAIN, 'idle')[wave]) / 2);
+  const nobody = middle(costs.of(WITHOUT, 'idle'), costs.of(AGAIN, 'idle'));
   const columns = ['', 'µs per request', 'it ÷ without', 'it ÷ the same, idle', 'ours ÷'];
   const comparisons = RIVALS.filter(([, [peer]]) => !failed.has(peer)).map(([ours, peer, metric]) => ({
     group: 'requests',
@@ -122,16 +88,16 @@ function report(adapter, costs, failed) {
     where: ADAPTERS[adapter],
     ours: SERVERS[ours[0]][ours[1]],
     peer: SERVERS[peer[0]][peer[1]],
-    ratio: overWaves(costs.of(...ours), costs.of(...peer)),
+    ratio: overStarts(costs.of(...ours), costs.of(...peer)),
   }));
-  const rows = lines(failed).map(([name, mode]) => {
+  const rows = rowsOf(MODES, failed).map(([name, mode]) => {
     const values = costs.of(name, mode);
     const compared = comparisons.find(({ peer }) => peer === SERVERS[name][mode]);
     return [
       SERVERS[name][mode],
       summary(values).median.toFixed(1),
-      spread(overWaves(values, nobody), 3),
-      mode === 'capture' ? spread(overWaves(values, costs.of(name, 'idle')), 3) : '–',
+      spread(overStarts(values, nobody), 3),
+      mode === 'capture' ? spread(overStarts(values, costs.of(name, 'idle')), 3) : '–',
       compared ? spread(compared.ratio, 3) : '–',
     ];
   });
@@ -143,10 +109,4 @@ function report(adapter, costs, failed) {
       rows: [...rows, ...absentRows(failed, columns.length)],
     },
   };
-}
-
-/** Ratio in each start of the processes: its median, least and greatest. */
-function overWaves(values, base) {
-  const ratios = values.map((value, wave) => value / base[wave]);
-  return { ...summary(ratios), low: Math.min(...ratios), high: Math.max(...ratios) };
 }

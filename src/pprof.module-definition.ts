@@ -1,6 +1,6 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 import { CONTROLLERS } from './http/controllers.js';
-import { mounted } from './http/mount.js';
+import { mounted, routeOf } from './http/mount.js';
 import type { PprofModuleExtras, PprofRuntimeOptions } from './interfaces/pprof-options.interface.js';
 import { PPROF_EXTRAS, PPROF_MODULE_OPTIONS } from './pprof.constants.js';
 import { DEFAULT_EXTRAS, resolveExtras } from './pprof.options.js';
@@ -12,7 +12,8 @@ export const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
     .setFactoryMethodName('createPprofOptions')
     .setExtras<PprofModuleExtras>(DEFAULT_EXTRAS, (definition, given) => {
       const extras = resolveExtras(given);
-      const controllers = mounted(extras, CONTROLLERS);
+      const route = routeOf(extras);
+      const controllers = mounted(route, extras.decorators, CONTROLLERS);
       return {
         ...definition,
         global: extras.isGlobal,
@@ -20,7 +21,7 @@ export const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
         controllers,
         providers: [
           ...(definition.providers ?? []),
-          { provide: PPROF_EXTRAS, useValue: { ...extras, controllers } },
+          { provide: PPROF_EXTRAS, useValue: { ...extras, route, controllers } },
         ],
       };
     })

@@ -1,7 +1,9 @@
 import { inspect } from 'node:util';
 import type {
+  ListenOptions,
   PprofModuleExtras,
   PprofRuntimeOptions,
+  ResolvedPprofExtras,
   ResolvedPprofOptions,
 } from './interfaces/pprof-options.interface.js';
 import { CPU_RATE } from './profiling/cpu-profiler.js';
@@ -30,6 +32,8 @@ const isClassOrInstance = (method: string) => (value: unknown) =>
   isFunction(
     (Object(typeof value === 'function' ? value.prototype : value) as Record<string, unknown>)[method],
   );
+
+const LOOPBACK = '127.0.0.1';
 
 /** No segment of dots alone: clients resolve these before they send a path. */
 const PATH = /^\/?(?!\.{1,2}(\/|$))[\w.~-]+(\/(?!\.{1,2}(\/|$))[\w.~-]+)*\/?$/;
@@ -71,6 +75,18 @@ const RUNTIME_RULES: Readonly<Record<keyof PprofRuntimeOptions, OptionRule>> = {
     takes: 'a whole number of bytes from 1 to 2147483647, or 0 for no heap sampling',
     accepts: isInteger(0, 0x7fff_ffff),
   },
+  blockProfileRate: { fallback: 0, takes: 'a whole number, or 0 for off', accepts: isInteger(0) },
+  goroutineProfileRate: { fallback: 0, takes: 'a whole number, or 0 for off', accepts: isInteger(0) },
+  mutexProfileThreshold: {
+    fallback: 0,
+    takes: 'a number of milliseconds, or 0 for off',
+    accepts: isNumber(0),
+  },
+  allocs: {
+    fallback: 'window',
+    takes: '"window" or "off"',
+    accepts: (value) => value === 'window' || value === 'off',
+  },
   sourceMaps: { fallback: true, takes: 'true or false', accepts: isBoolean },
   profileComments: {
     fallback: [],
@@ -84,6 +100,15 @@ const EXTRAS_RULES: Readonly<Record<keyof PprofModuleExtras, OptionRule>> = {
     fallback: 'debug/pprof',
     takes: 'a path of letters, digits and -._~ between slashes, such as "debug/pprof"',
     accepts: (value) => typeof value === 'string' && PATH.test(value),
+  },
+  listen: {
+    fallback: undefined,
+    takes: '{ port, host }, with a port from 0 to 65535',
+    accepts: (value) =>
+      isRecord(value) &&
+      Object.keys(value).every((key) => key === 'port' || key === 'host') &&
+      isInteger(0, 65_535)(value.port) &&
+      (value.host === undefined || (typeof value.host === 'string' && value.host !== '')),
   },
   guards: {
     fallback: [],
@@ -101,19 +126,38 @@ const EXTRAS_RULES: Readonly<Record<keyof PprofModuleExtras, OptionRule>> = {
 };
 
 /** The defaults of what shapes the module. */
-export const DEFAULT_EXTRAS = defaultsOf(EXTRAS_RULES) as Readonly<Required<PprofModuleExtras>>;
+export const DEFAULT_EXTRAS = defaultsOf(EXTRAS_RULES) as ResolvedPprofExtras;
 
 /**
  * Checks what shapes the module and fills in defaults; other options that stand beside it are left alone.
  *
  * @throws Error that names the option, what it got, and what it takes
  */
-export function resolveExtras(options: PprofModuleExtras): Readonly<Required<PprofModuleExtras>> {
+export function resolveExtras(options: PprofModuleExtras): ResolvedPprofExtras {
   const given = Object.fromEntries(
     Object.entries(options).filter(([name]) => Object.hasOwn(EXTRAS_RULES, name)),
   );
-  const { path, ...rest } = resolve(EXTRAS_RULES, given) as Required<PprofModuleExtras>;
-  return { ...rest, path: path.replace(/^\/|\/$/g, '') };
+  const { path, listen, ...rest } = resolve(EXTRAS_RULES, given) as Required<PprofModuleExtras>;
+  const own = (listen as ListenOptions | undefined) && { host: LOOPBACK, ...withoutUndefined(listen) };
+  return { ...rest, path: path.replace(/^\/|\/$/g, ''), listen: checkedListen(own, rest.guards) };
+}
+
+/** Whoever reaches another address than this machine's own has to be stopped by somebody. */
+function checkedListen(
+  listen: Partial<ListenOptions> | undefined,
+  guards: readonly unknown[],
+): Required<ListenOptions> | undefined {
+  const own = listen as Required<ListenOptions> | undefined;
+  if (own && !isLoopback(own.host) && guards.length === 0) {
+    throw new Error(
+      `PprofModule: the option "listen" names the host ${own.host}, which takes the option "guards"`,
+    );
+  }
+  return own;
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host);
 }
 
 /**

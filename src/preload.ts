@@ -13,6 +13,7 @@ import { isMainThread } from 'node:worker_threads';
 import { beginCpuCapture } from './profiling/cpu-capture.js';
 import { chooseSampler } from './sampling/choose-sampler.js';
 import { processState } from './sampling/process-state.js';
+import { rememberWorkerBirths } from './sampling/worker-births.js';
 import { DEFAULT_HEAP_RATE, type Sampling } from './sampling/sampler.js';
 
 /** Samples of the CPU per second: a boot is short. */
@@ -23,6 +24,7 @@ const { NESTJS_PPROF_BOOT_PROFILE: bootProfile, NESTJS_PPROF_MEM_PROFILE_RATE: m
 
 // In a worker thread, which is started with the same arguments, there is no application to look at.
 if (isMainThread) {
+  rememberWorkerBirths();
   const { sampling } = await chooseSampler('auto');
   startHeap(
     sampling,

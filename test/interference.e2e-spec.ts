@@ -29,7 +29,7 @@ import compression from 'compression';
 import helmet from 'helmet';
 import { Profile } from 'pprof-format';
 import { map, timeout } from 'rxjs';
-import { PprofEndpoint, PprofModule, ProfilerService } from '../src/index.js';
+import { PprofEndpoint, PprofModule, type PprofModuleOptions, ProfilerService } from '../src/index.js';
 import {
   adapterNamed,
   ADAPTERS,
@@ -39,8 +39,9 @@ import {
   INSPECTOR,
   startApp,
 } from './support/app.js';
-import { checkRow, CONTRACT, type ContractRow } from './support/contract.js';
+import { broken, type ContractRow, SHORT } from './support/contract.js';
 import { type Answer, request } from './support/http.js';
+import { KeptLog } from './support/log.js';
 
 @Controller('cats')
 class CatsController {
@@ -184,29 +185,9 @@ const MACHINERY: readonly Machinery[] = [
   },
 ];
 
-/** One row of each kind: enough to see that something bends answers. */
-const KINDS = [
-  ...new Map(
-    CONTRACT.map((row) => [
-      [row.method, row.status, row.text, row.type, row.headers && 1, row.body && 1].join(),
-      row,
-    ]),
-  ).values(),
-];
-const SHORT = KINDS.filter(({ path, method }) => method === 'HEAD' || !path.endsWith('profile?seconds=1'));
-
 async function helmets(app: INestApplication, adapter: AdapterName): Promise<void> {
   if (adapter === 'express') app.use(helmet());
   else await (app as NestFastifyApplication).register(fastifyHelmet, { global: true });
-}
-
-/** What each row says that does not hold. */
-async function broken(base: string, rows: readonly ContractRow[]): Promise<string[]> {
-  const errors: string[] = [];
-  for (const row of rows) {
-    await checkRow(base, row).catch((error: unknown) => errors.push(String(error).split('\n')[0]!));
-  }
-  return errors;
 }
 
 const decode = ({ body }: Answer): Profile => Profile.decode(gunzipSync(body));
@@ -229,33 +210,47 @@ describe.each(ADAPTERS)("the application's own machinery on %s", (adapter) => {
     });
   });
 
-  it('all of it together changes no answer either, and ends no capture', async () => {
+  describe('all of it together', () => {
     const together = MACHINERY.filter(({ name }) => !/left|leaves|prefix|versions|raw|no body/.test(name));
-    const { url } = await startApp(adapter, {
-      configure: async (app) => {
-        for (const { configure } of together) await configure(app, adapter);
-        app.setGlobalPrefix('api');
-        app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
-      },
+    const start = async (pprof: PprofModuleOptions): Promise<{ url: string; log: KeptLog }> => {
+      const log = new KeptLog();
+      const { url } = await startApp(adapter, {
+        pprof,
+        options: { logger: log },
+        configure: async (app) => {
+          for (const { configure } of together) await configure(app, adapter);
+          app.setGlobalPrefix('api');
+          app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
+        },
+      });
+      return { url, log };
+    };
+
+    it.each<[string, PprofModuleOptions]>([
+      ["the application's port", {}],
+      ['a port of their own', { listen: { port: 0 } }],
+    ])('changes no answer either, and ends no capture: on %s', async (_, options) => {
+      const { url, log } = await start(options);
+      const own = log.lines.flatMap((line) => /^pprof is at (http:\S+)\/$/.exec(line)?.[1] ?? []);
+      const base = own[0] ?? `${url}/api/debug/pprof`;
+      const rows = SHORT.filter(({ method }) => method !== 'OPTIONS');
+      expect(await broken(base, rows)).toEqual([]);
+      const captures = ['profile', 'heap', 'allocs'].map((name) =>
+        request(`${base}/${name}?seconds=1`, GZIP),
+      );
+      for (const answer of await Promise.all(captures)) {
+        expect(answer.status).toBe(200);
+        expect(Number(decode(answer).durationNanos)).toBeGreaterThan(0.95e9);
+      }
     });
-    const base = `${url}/api/debug/pprof`;
-    expect(
-      await broken(
-        base,
-        SHORT.filter(({ method }) => method !== 'OPTIONS'),
-      ),
-    ).toEqual([]);
-    const answer = await request(`${base}/profile?seconds=1`, GZIP);
-    expect(answer.status).toBe(200);
-    expect(Number(decode(answer).durationNanos)).toBeGreaterThan(0.95e9);
   });
 
-  it('a capture outlasts an interceptor with a timeout', async () => {
+  it.each(['profile', 'heap', 'allocs'])('%s outlasts an interceptor with a timeout', async (name) => {
     const { base } = await startApp(adapter, {
       configure: (app) =>
         app.useGlobalInterceptors({ intercept: (_, next) => next.handle().pipe(timeout(20)) }),
     });
-    const answer = await request(`${base}/profile?seconds=1`);
+    const answer = await request(`${base}/${name}?seconds=1`);
     expect(answer.status).toBe(200);
     expect(Number(decode(answer).durationNanos)).toBeGreaterThan(0.95e9);
   });
@@ -342,7 +337,10 @@ describe.each(ADAPTERS)("the application's own machinery on %s", (adapter) => {
     @Module({ providers: [Feature] })
     class FeatureModule {}
     const start = (isGlobal: boolean): Promise<{ app: INestApplication }> =>
-      startApp(adapter, { imports: [FeatureModule], pprof: { isGlobal } });
+      startApp(adapter, {
+        imports: [FeatureModule],
+        pprof: { isGlobal, memProfileRate: 0 }, // Nest destroys nothing of what it cannot make
+      });
     const { app } = await start(true);
     expect(app.get(Feature, { strict: false }).profiler.lookup('heap')?.name).toBe('heap');
     await expect(start(false)).rejects.toThrow(/resolve dependencies of the Feature/);

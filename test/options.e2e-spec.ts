@@ -42,6 +42,16 @@ const RUNTIME: Row[] = [
   ['memProfileRate', -1, '-1', 'a whole number of bytes from 1'],
   ['memProfileRate', 0.5, '0.5', 'a whole number of bytes from 1'],
   ['memProfileRate', 2 ** 31, '2147483648', 'a whole number of bytes from 1'],
+  ...['blockProfileRate', 'goroutineProfileRate'].flatMap((name): Row[] => [
+    [name, -1, '-1', 'a whole number, or 0 for off'],
+    [name, 0.5, '0.5', 'a whole number, or 0 for off'],
+    [name, NaN, 'NaN', 'a whole number, or 0 for off'],
+    [name, 2 ** 53, '9007199254740992', 'a whole number, or 0 for off'],
+    [name, '16', "'16'", 'a whole number, or 0 for off'],
+    [name, true, 'true', 'a whole number, or 0 for off'],
+  ]),
+  ['allocs', 'on', "'on'", '"window" or "off"'],
+  ['allocs', false, 'false', '"window" or "off"'],
 ];
 
 const EXTRAS: Row[] = [
@@ -55,6 +65,20 @@ const EXTRAS: Row[] = [
   ['path', '../pprof', "'../pprof'", 'a path of letters, digits'],
   ['path', 'debug/./pprof', "'debug/./pprof'", 'a path of letters, digits'],
   ['path', 7, '7', 'a path of letters, digits'],
+  ['listen', 6060, '6060', '{ port, host }, with a port from 0 to 65535'],
+  ['listen', '127.0.0.1:6060', "'127.0.0.1:6060'", '{ port, host }'],
+  ['listen', true, 'true', '{ port, host }'],
+  ['listen', null, 'null', '{ port, host }'],
+  ['listen', [6060], '[ 6060 ]', '{ port, host }'],
+  ['listen', {}, '{}', '{ port, host }'],
+  ['listen', { host: 'localhost' }, "{ host: 'localhost' }", '{ port, host }'],
+  ['listen', { port: '6060' }, "{ port: '6060' }", '{ port, host }'],
+  ['listen', { port: -1 }, '{ port: -1 }', '{ port, host }'],
+  ['listen', { port: 65_536 }, '{ port: 65536 }', '{ port, host }'],
+  ['listen', { port: 1.5 }, '{ port: 1.5 }', '{ port, host }'],
+  ['listen', { port: 0, host: '' }, "{ port: 0, host: '' }", '{ port, host }'],
+  ['listen', { port: 0, host: 7 }, '{ port: 0, host: 7 }', '{ port, host }'],
+  ['listen', { port: 0, hots: 'x' }, "{ port: 0, hots: 'x' }", '{ port, host }'],
   ['guards', 'AdminGuard', "'AdminGuard'", 'a list of guard classes or instances'],
   ['guards', [{}], '[ {} ]', 'a list of guard classes or instances'],
   ['guards', [undefined], '[ undefined ]', 'a list of guard classes or instances'],
@@ -97,7 +121,7 @@ describe('options', () => {
   describe('that nobody knows', () => {
     it('fail forRoot, which names all there are', async () => {
       await expect(boot(bad('writeTimout', 1))).rejects.toThrow(
-        /unknown option "writeTimout"; there are path, guards, .*writeTimeout, maxSeconds/,
+        /unknown option "writeTimout"; there are path, listen, guards, .*writeTimeout, maxSeconds/,
       );
     });
 
@@ -117,7 +141,7 @@ describe('options', () => {
 
     it('as endpoints: the error names those there are', async () => {
       await expect(boot({ endpoints: { heep: false } })).rejects.toThrow(
-        'PprofModule: the option "endpoints" names "heep"; there are cmdline, heap, profile',
+        'PprofModule: the option "endpoints" names "heep"; there are allocs, block, cmdline, goroutine, goroutineleak, heap, mutex, profile, symbol, symbolz, threadcreate, trace',
       );
     });
   });
@@ -168,11 +192,26 @@ describe('options', () => {
       ['the most', { maxSeconds: 2_147_483, cpuProfileRate: 1000, memProfileRate: 2 ** 31 - 1 }],
       ['parts of a millisecond', { writeTimeout: 0.5 }],
       ['all endpoints named', { endpoints: { cmdline: true, heap: true, profile: true } }],
+      ['the trace', { endpoints: { trace: false } }],
+      ['symbols', { endpoints: { symbol: false, symbolz: true, allocs: false } }],
+      ['allocs', { allocs: 'off' }],
+      ['rates', { blockProfileRate: 1, goroutineProfileRate: 1000, mutexProfileThreshold: 0.5 }],
+      ['allocs by its default', { allocs: 'window' }],
+      ['no port of their own', { listen: undefined }],
     ])('%s', async (_, options) => {
       const { base } = await startApp('express', { pprof: options });
       expect((await request(`${base.replaceAll(/(?<!:)\/+/g, '/').replace(/\/$/, '')}/heap`)).status).toBe(
         200,
       );
+    });
+
+    it.each<[string, PprofModuleOptions]>([
+      ['any port', { listen: { port: 0 } }],
+      ['the host left out', { listen: { port: 0, host: undefined } }],
+      ['a host of this machine', { listen: { port: 0, host: '127.0.0.1' } }],
+    ])('listen: %s', async (_, options) => {
+      const { base } = await startApp('express', { pprof: options });
+      expect((await request(`${base}/heap`)).status).toBe(404); // listen.e2e-spec.ts has the rest
     });
 
     it('work from an asynchronous factory', async () => {
@@ -214,17 +253,21 @@ describe('options', () => {
       );
     });
 
-    it.each(['heap', '_'])('a name that is taken fails the boot: %s', async (name) => {
-      @PprofEndpoint({ name, description: 'taken' })
-      class TakenController {
-        @Get()
-        read(): string {
-          return '';
+    it.each(['heap', 'allocs', 'symbol', 'symbolz', '_'])(
+      'a name that is taken fails the boot: %s',
+      async (name) => {
+        @PprofEndpoint({ name, description: 'taken' })
+        class TakenController {
+          @Get()
+          read(): string {
+            return '';
+          }
         }
-      }
-      await expect(startApp('express', { controllers: [TakenController] })).rejects.toThrow(
-        `PprofModule: the endpoint name "${name}" of TakenController is taken`,
-      );
-    });
+        const pprof = { memProfileRate: 0 }; // of a boot that fails nobody can end the sampling
+        await expect(startApp('express', { controllers: [TakenController], pprof })).rejects.toThrow(
+          `PprofModule: the endpoint name "${name}" of TakenController is taken`,
+        );
+      },
+    );
   });
 });

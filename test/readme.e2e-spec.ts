@@ -80,14 +80,22 @@ describe("the README's application", () => {
     expect((await captured.encode()).subarray(0, 2)).toEqual(Buffer.from([0x1f, 0x8b]));
     const heap = await profiler.heapProfile();
     expect([...samplesOf(heap.profile)].some(({ stack }) => stack[0]?.name === '(ArrayBuffers)')).toBe(true);
-    expect(profiler.profiles().map(({ name }) => name)).toEqual(['heap']);
+    expect(profiler.profiles().map(({ name }) => name)).toEqual([
+      'allocs',
+      'block',
+      'goroutine',
+      'goroutineleak',
+      'heap',
+      'mutex',
+      'threadcreate',
+    ]);
   });
 
   it('has each endpoint as a value', async () => {
     const { status, headers, body } = await app.get(PprofHandler).serve('heap', { query: 'gc=1' });
     expect(status).toBe(200);
     expect(headers['content-type']).toBe('application/octet-stream');
-    expect(body.length).toBeGreaterThan(100);
+    expect((body as Uint8Array).length).toBeGreaterThan(100);
     expect((await app.get(PprofHandler).serve('nope')).status).toBe(404);
   });
 
@@ -112,7 +120,7 @@ describe("the README's application", () => {
   it('describes each of its endpoints', async () => {
     const { text } = await get('');
     const descriptions = [...text.matchAll(/<td><p>([^<]*) </g)].map(([, description]) => description!);
-    expect(descriptions).toHaveLength(4);
+    expect(descriptions).toHaveLength(12);
     expect(descriptions.every((description) => description.length > 20)).toBe(true);
   });
 });

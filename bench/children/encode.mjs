@@ -1,6 +1,7 @@
 import { constants, gzipSync } from 'node:zlib';
 import { serveCommands } from '../support/child.mjs';
 import { ENCODERS } from '../support/encoders.mjs';
+import { stacksOf } from '../support/stacks.mjs';
 
 await serveCommands(async ({ name }) => {
   const { build, encode, gzipLevel = constants.Z_DEFAULT_COMPRESSION } = await ENCODERS[name]();
@@ -23,9 +24,3 @@ await serveCommands(async ({ name }) => {
     },
   };
 });
-
-function stacksOf(samples, depth, places) {
-  return Array.from({ length: samples }, (_, i) =>
-    Array.from({ length: depth }, (_, level) => (i * 31 + level * 977) % places),
-  );
-}

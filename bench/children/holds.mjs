@@ -3,7 +3,7 @@ import { serveCommands } from '../support/child.mjs';
 import { ALL } from '../support/contestants.mjs';
 import { loadFunctions, work } from '../support/functions.mjs';
 import { turn, watch } from '../support/heartbeat.mjs';
-import { probe } from '../support/probes.mjs';
+import { nativeMs, probe } from '../support/probes.mjs';
 
 await serveCommands(async ({ name, hz, sink, functions, workload }) => {
   const { load, probes, from = import.meta.url } = ALL[name];
@@ -20,8 +20,8 @@ await serveCommands(async ({ name, hz, sink, functions, workload }) => {
       globalThis.gc();
       await turn();
       inNative();
-      const { gaps } = await watch(() => contestant.start({ hz }));
-      started = { start: gaps[0], startNative: inNative() };
+      const { gaps, besidesGarbage, collections } = await watch(() => contestant.start({ hz }));
+      started = { start: gaps[0], startOwn: besidesGarbage[0] - nativeMs(inNative(), collections) };
       work(all, workload.ms, workload);
     },
     /** Ends it, and makes bytes of it. Everything in ms, from the start on. */
@@ -30,9 +30,11 @@ await serveCommands(async ({ name, hz, sink, functions, workload }) => {
       inNative();
       const {
         gaps: [stop, ...after],
-        besidesGarbage: [, ...afterOwn],
+        besidesGarbage: [stopBesidesGarbage, ...afterOwn],
+        collections,
       } = await watch(() => stopAndEncode(contestant));
-      return { ...started, stop, stopNative: inNative(), after: longest(after), afterOwn: longest(afterOwn) };
+      const stopOwn = stopBesidesGarbage - nativeMs(inNative(), collections);
+      return { ...started, stop, stopOwn, after: longest(after), afterOwn: longest(afterOwn) };
     },
   };
 });

@@ -1,6 +1,7 @@
 import { createServer, PATH } from '../support/application.mjs';
 import { serveCommands } from '../support/child.mjs';
 import { CONTESTANTS } from '../support/contestants.mjs';
+import { cpuTimeCommands } from '../support/cpu-time.mjs';
 
 const NOBODY = { load: () => ({}) };
 /** What is on from the beginning. */
@@ -11,20 +12,10 @@ await serveCommands(async ({ name, adapter, hz, sink, always }) => {
   if (always) START[always](contestant);
   const app = await createServer(adapter, contestant.imports);
   contestant.ready?.(app);
-  const url = (await app.getUrl()) + PATH;
-  let before;
+  const modes = { idle: () => contestant.stop(), capture: () => contestant.start({ hz }) };
 
   return {
-    url: () => url,
-    begin() {
-      before = process.cpuUsage();
-    },
-    /** CPU time of the whole process since `begin`, in microseconds. */
-    end() {
-      const { user, system } = process.cpuUsage(before);
-      return user + system;
-    },
-    startCapture: async () => void (await contestant.start({ hz })),
-    stopCapture: async () => void (await contestant.stop()),
+    ...(await cpuTimeCommands(app, PATH)),
+    change: async (mode) => void (await modes[mode]()),
   };
 });

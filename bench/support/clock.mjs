@@ -11,7 +11,8 @@ export function now() {
 const buffer = Buffer.alloc(64);
 const file = openStatistics();
 
-function waitedMs() {
+/** How long this thread could run and other processes had the processors, in ms. */
+export function waitedMs() {
   if (file === undefined) return 0;
   const length = readSync(file, buffer, 0, buffer.length, 0);
   return Number(buffer.toString('latin1', 0, length).split(' ')[1]) / 1e6;

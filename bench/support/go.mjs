@@ -1,4 +1,4 @@
-// Go's side of encode.mjs. google/pprof is taken from Go's own source tree, which has it for `go tool pprof`.
+// Go's side of encode.mjs and algebra.mjs. google/pprof is taken from Go's own source tree, which has it for `go tool pprof`.
 import { execFile, spawn } from 'node:child_process';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,11 +8,11 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const SOURCE = fileURLToPath(new URL('../go/main.go', import.meta.url));
+const SOURCES = fileURLToPath(new URL('../go', import.meta.url));
 const PPROF = 'github.com/google/pprof';
 const MODULE = `module bench\n\ngo 1.19\n\nrequire ${PPROF} v0.0.0\n\nreplace ${PPROF} => ./pprof\n`;
 
-/** Builds the program; the answer takes a number of samples and gives its times. */
+/** Builds the program and starts it; the answer takes commands as a child does, with words as arguments. */
 export async function startGo() {
   const folder = await mkdtemp(join(tmpdir(), 'nestjs-pprof-bench-go-'));
   const program = await build(folder).catch((error) => {
@@ -21,10 +21,12 @@ export async function startGo() {
   const go = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface(go.stdout)[Symbol.asyncIterator]();
   return {
-    version: (await run('go', ['env', 'GOVERSION'])).stdout.trim(),
-    async round(samples) {
-      go.stdin.write(`${samples}\n`);
-      return JSON.parse((await lines.next()).value);
+    pid: go.pid,
+    async ask(command, ...args) {
+      go.stdin.write(`${[command, ...args].join(' ')}\n`);
+      const { value, done } = await lines.next();
+      if (done) throw new Error('the process has ended');
+      return JSON.parse(value);
     },
     async end() {
       go.stdin.end();
@@ -39,10 +41,10 @@ async function build(folder) {
   await cp(vendored, join(folder, 'pprof/profile'), { recursive: true });
   await writeFile(join(folder, 'pprof/go.mod'), `module ${PPROF}\n\ngo 1.19\n`);
   await writeFile(join(folder, 'go.mod'), MODULE);
-  await cp(SOURCE, join(folder, 'main.go'));
-  await run('go', ['build', '-o', 'encode', '.'], {
+  await cp(SOURCES, folder, { recursive: true });
+  await run('go', ['build', '-o', 'bench', '.'], {
     cwd: folder,
     env: { ...process.env, GOFLAGS: '-mod=mod' },
   });
-  return join(folder, 'encode');
+  return join(folder, 'bench');
 }

@@ -7,7 +7,7 @@ import { now } from './clock.mjs';
  * Each turn of the loop is a beat. The first gap begins with the call of `work`, so what that does before it gives the
  * loop a turn is the first gap.
  *
- * @returns what `work` gave, the gaps in ms, and what of each is no collection of garbage
+ * @returns what `work` gave, the gaps in ms, what of each is no collection of garbage, and the collections
  */
 export async function watch(work) {
   const gaps = [];
@@ -28,11 +28,12 @@ export async function watch(work) {
   const value = await work();
   over = true;
   await turn(); // the last beat is before it
-  return { value, gaps, besidesGarbage: besidesGarbage(gaps, [begin, ...ends], await collections()) };
+  const found = await collections();
+  return { value, gaps, besidesGarbage: besidesGarbage(gaps, [begin, ...ends], found), collections: found };
 }
 
 /** @returns ends it, and gives when each collection began and how long it held the thread, in ms */
-function watchGarbage() {
+export function watchGarbage() {
   const collections = [];
   const observer = new PerformanceObserver((list) => collections.push(...list.getEntries()));
   observer.observe({ entryTypes: ['gc'] });

@@ -47,7 +47,7 @@ export function holdsTable({ group, title, where, names, metrics, series, failed
       lacks(name, metric) ?? spread(summary(of(name, metric))),
       ratioCell(name, metric),
     ]),
-    ...besides.map((metric) => (isProbed(name) ? spread(besidesV8(of, name, metric)) : '–')),
+    ...besides.map((metric) => (isProbed(name) ? spread(summary(of(name, `${metric}Own`))) : '–')),
     lacks(name, 'after') ? '–' : spread(summary(of(name, 'afterOwn'))),
   ]);
   return { comparisons, table: { title, columns, rows: [...rows, ...absentRows(failed, columns.length)] } };
@@ -60,9 +60,4 @@ function lacks(name, metric) {
 
 function isProbed(name) {
   return CONTESTANTS[name]?.probes.length > 0;
-}
-
-function besidesV8(of, name, metric) {
-  const native = of(name, `${metric}Native`);
-  return summary(of(name, metric).map((value, i) => value - native[i]));
 }

@@ -10,7 +10,6 @@ const CHUNK = 16_384;
  * It grows in chunks, and is copied in pieces: to copy megabytes at once holds the event loop for several milliseconds.
  */
 export class GrowingArray<T extends NumberArray> {
-  length = 0;
   private readonly full: T[] = [];
   private last: T;
   private used = 0;
@@ -27,10 +26,24 @@ export class GrowingArray<T extends NumberArray> {
     return new GrowingArray((length) => new Float64Array(length));
   }
 
+  get length(): number {
+    return this.full.length * CHUNK + this.used;
+  }
+
   push(value: number): void {
     if (this.used === this.last.length) this.grow();
     this.last[this.used++] = value;
-    this.length++;
+  }
+
+  /** Pushes the first `count` values: for many, in less time than one by one. */
+  append(values: NumberArray, count: number): void {
+    const { last, used } = this;
+    if (used + count <= last.length) {
+      for (let i = 0; i < count; i++) last[used + i] = values[i]!;
+      this.used += count;
+    } else {
+      for (let i = 0; i < count; i++) this.push(values[i]!);
+    }
   }
 
   /** What was pushed, in one piece. Yields now and then. */

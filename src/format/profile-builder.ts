@@ -1,5 +1,9 @@
-import { GrowingArray } from './growing-array.js';
+import { Interner } from './interner.js';
 import type { Mapping, Profile, ProfileHeader } from './profile.js';
+import { ProfileTables } from './profile-tables.js';
+
+/** The number of the one mapping. */
+const MAPPING = 1;
 
 /** A place in the code, as a profile shows it. */
 export interface PlaceInCode {
@@ -16,27 +20,10 @@ export interface PlaceInCode {
 
 /** Gathers a profile: places and samples in, a {@link Profile} out. Same strings, functions, locations are kept once. */
 export class ProfileBuilder {
-  private readonly strings = new Interner<string>();
-  private readonly functionIds = new Map<string, number>();
-  private readonly locationIds = new Map<number, number>();
-
-  private readonly functionName = GrowingArray.uint32();
-  private readonly functionFilename = GrowingArray.uint32();
-  private readonly functionStartLine = GrowingArray.uint32();
-
-  private readonly address = GrowingArray.float64();
-  private readonly lineFunction = GrowingArray.uint32();
-  private readonly lineNumber = GrowingArray.uint32();
-  private readonly lineColumn = GrowingArray.uint32();
-
-  private readonly stackStart = GrowingArray.uint32();
-  private readonly stack = GrowingArray.uint32();
-  private readonly values = GrowingArray.float64();
-  private readonly labelStart = GrowingArray.uint32();
-  private readonly labelKey = GrowingArray.uint32();
-  private readonly labelText = GrowingArray.uint32();
-  private readonly labelNumber = GrowingArray.float64();
-  private readonly labelUnit = GrowingArray.uint32();
+  private readonly strings = new Interner();
+  private readonly tables = new ProfileTables();
+  private readonly functionIndexes = new Map<string, number>();
+  private readonly locationIndexes = new Map<number, number>();
 
   constructor() {
     this.strings.idOf('');
@@ -44,15 +31,13 @@ export class ProfileBuilder {
 
   /** The index of a place; one that has the address of an earlier place is that place. */
   location(place: PlaceInCode): number {
-    const known = this.locationIds.get(place.address);
-    if (known !== undefined) return known;
-    const id = this.address.length;
-    this.locationIds.set(place.address, id);
-    this.address.push(place.address);
-    this.lineFunction.push(this.functionOf(place));
-    this.lineNumber.push(place.line);
-    this.lineColumn.push(place.column);
-    return id;
+    let index = this.locationIndexes.get(place.address);
+    if (index === undefined) {
+      index = this.tables.addLocation(place.address, MAPPING);
+      this.locationIndexes.set(place.address, index);
+      this.tables.addLine(this.functionOf(place), place.line, place.column);
+    }
+    return index;
   }
 
   /**
@@ -66,90 +51,37 @@ export class ProfileBuilder {
     values: readonly number[],
     labels?: Readonly<Record<string, string | number>>,
   ): void {
-    this.stackStart.push(this.stack.length);
-    this.labelStart.push(this.labelKey.length);
-    for (const location of stack) this.stack.push(location);
-    for (const value of values) this.values.push(Math.round(value));
+    const { samples } = this.tables;
+    this.tables.addSample();
+    for (const location of stack) samples.stack.push(location);
+    for (const value of values) samples.values.push(Math.round(value));
     for (const key in labels) this.label(key, labels[key]!);
   }
 
   /** Yields now and then. */
-  *build(header: ProfileHeader, program: string): Generator<void, Profile> {
-    const samples = this.stackStart.length;
-    const locations = this.address.length;
-    const functions = this.functionName.length;
-    this.stackStart.push(this.stack.length);
-    this.labelStart.push(this.labelKey.length);
-    return {
-      ...header,
-      strings: this.strings.all,
-      mappings: [mappingOf(program)],
-      functions: {
-        length: functions,
-        name: yield* this.functionName.toArray(),
-        systemName: new Uint32Array(functions),
-        filename: yield* this.functionFilename.toArray(),
-        startLine: yield* this.functionStartLine.toArray(),
-      },
-      locations: {
-        length: locations,
-        address: yield* this.address.toArray(),
-        mapping: new Uint32Array(locations).fill(1),
-        lineStart: Uint32Array.from({ length: locations + 1 }, (_, i) => i),
-        lineFunction: yield* this.lineFunction.toArray(),
-        lineNumber: yield* this.lineNumber.toArray(),
-        lineColumn: yield* this.lineColumn.toArray(),
-      },
-      samples: {
-        length: samples,
-        stackStart: yield* this.stackStart.toArray(),
-        stack: yield* this.stack.toArray(),
-        values: yield* this.values.toArray(),
-        labelStart: yield* this.labelStart.toArray(),
-        labelKey: yield* this.labelKey.toArray(),
-        labelText: yield* this.labelText.toArray(),
-        labelNumber: yield* this.labelNumber.toArray(),
-        labelUnit: yield* this.labelUnit.toArray(),
-      },
-    };
+  build(header: ProfileHeader, program: string): Generator<void, Profile> {
+    return this.tables.build(header, this.strings.all, [mappingOf(program)]);
   }
 
-  private functionOf(place: PlaceInCode): number {
-    const key = `${place.functionName}\0${place.filename}\0${place.startLine}`;
-    let id = this.functionIds.get(key);
-    if (id === undefined) {
-      id = this.functionName.length;
-      this.functionIds.set(key, id);
-      this.functionName.push(this.strings.idOf(place.functionName));
-      this.functionFilename.push(this.strings.idOf(place.filename));
-      this.functionStartLine.push(place.startLine);
+  private functionOf({ functionName, filename, startLine }: PlaceInCode): number {
+    const key = `${functionName}\0${filename}\0${startLine}`;
+    let index = this.functionIndexes.get(key);
+    if (index === undefined) {
+      const { strings } = this;
+      index = this.tables.addFunction(strings.idOf(functionName), 0, strings.idOf(filename), startLine);
+      this.functionIndexes.set(key, index);
     }
-    return id;
+    return index;
   }
 
   private label(key: string, value: string | number): void {
-    this.labelKey.push(this.strings.idOf(key));
-    this.labelText.push(typeof value === 'string' ? this.strings.idOf(value) : 0);
-    this.labelNumber.push(typeof value === 'number' ? value : 0);
-    this.labelUnit.push(0);
+    const { strings } = this;
+    if (typeof value === 'string') this.tables.addLabel(strings.idOf(key), strings.idOf(value), 0, 0);
+    else this.tables.addLabel(strings.idOf(key), 0, Math.round(value), 0);
   }
 }
 
 /** One mapping for all, with `hasFunctions`: otherwise `go tool pprof` looks for the binary and warns. */
 function mappingOf(program: string): Mapping {
   return { start: 0, limit: 0, offset: 0, filename: program, buildId: '', hasFunctions: true };
-}
-
-class Interner<T> {
-  readonly all: T[] = [];
-  private readonly ids = new Map<T, number>();
-
-  idOf(value: T): number {
-    let id = this.ids.get(value);
-    if (id === undefined) {
-      id = this.all.push(value) - 1;
-      this.ids.set(value, id);
-    }
-    return id;
-  }
 }

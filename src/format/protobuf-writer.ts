@@ -1,5 +1,5 @@
-const TWO_POW_7 = 128;
-const TWO_POW_31 = 0x8000_0000;
+import { putVarint, VARINT_BYTES } from './varint.js';
+
 const encoder = new TextEncoder();
 
 /** Wire types of protocol buffers. */
@@ -23,7 +23,8 @@ export class ProtobufWriter {
   number(field: number, value: number): void {
     if (value === 0) return;
     this.tag(field, VARINT);
-    this.varint(value);
+    if (value > 0 && value < 128) this.bytes[this.position++] = value;
+    else this.varint(value);
   }
 
   /** A field of a 64-bit number, for what does not fit a double. */
@@ -38,9 +39,24 @@ export class ProtobufWriter {
   /** A repeated field of whole numbers, packed. */
   packed(field: number, values: ArrayLike<number>, start: number, end: number, add = 0): void {
     if (start === end) return;
-    this.message(field, () => {
-      for (let i = start; i < end; i++) this.varint(values[i]! + add);
-    });
+    this.tag(field, DELIMITED);
+    this.reserve((end - start + 1) * 10);
+    const { bytes, position: lengthAt } = this;
+    let at = lengthAt + 1;
+    for (let i = start; i < end; i++) {
+      const value = values[i]! + add;
+      if (value >= 0 && value < 128) {
+        bytes[at++] = value;
+      } else if (value >= 0 && value < 16_384) {
+        bytes[at++] = (value & 127) | 128;
+        bytes[at++] = value >>> 7;
+      } else {
+        this.position = at;
+        this.varint(value);
+        at = this.position;
+      }
+    }
+    this.closeLength(lengthAt, lengthAt + 1, at - lengthAt - 1);
   }
 
   text(field: number, value: string): void {
@@ -54,8 +70,7 @@ export class ProtobufWriter {
   /** A field that is a message, of what `write` writes. */
   message(field: number, write: () => void): void {
     this.tag(field, DELIMITED);
-    const lengthAt = this.position;
-    this.byte(0);
+    const lengthAt = this.position++;
     write();
     this.closeLength(lengthAt, lengthAt + 1, this.position - lengthAt - 1);
   }
@@ -86,30 +101,29 @@ export class ProtobufWriter {
 
   /** Puts the length before what was written from `start` on, and moves that where the length needs more room. */
   private closeLength(lengthAt: number, start: number, length: number): void {
+    if (length < 128 && start === lengthAt + 1) {
+      this.bytes[lengthAt] = length;
+      this.position = start + length;
+      return;
+    }
     const end = lengthAt + lengthOfVarint(length);
-    this.reserve(10);
+    this.reserve(VARINT_BYTES);
     if (end !== start) this.bytes.copyWithin(end, start, start + length);
     this.position = lengthAt;
     this.varint(length);
     this.position += length;
   }
 
+  /** Below 16 it takes a byte. What follows may take one more without asking for room. */
   private tag(field: number, wireType: number): void {
-    this.byte((field << 3) | wireType);
+    this.reserve(2);
+    this.bytes[this.position++] = (field << 3) | wireType;
   }
 
   private varint(value: number): void {
     if (value < 0) return this.negative(value);
-    this.reserve(10);
-    while (value >= TWO_POW_31) {
-      this.bytes[this.position++] = (value % TWO_POW_7) | 128;
-      value = Math.floor(value / TWO_POW_7);
-    }
-    while (value > 127) {
-      this.bytes[this.position++] = (value & 127) | 128;
-      value >>>= 7;
-    }
-    this.bytes[this.position++] = value;
+    this.reserve(VARINT_BYTES);
+    this.position = putVarint(this.bytes, this.position, value);
   }
 
   /** Two's complement in 64 bits: always ten bytes. */

@@ -1,9 +1,12 @@
+import { Readable } from 'node:stream';
+
 /** What an endpoint answers. */
 export interface PprofAnswer {
   readonly status: number;
   /** Beside those of {@link COMMON_HEADERS}. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Uint8Array;
+  /** A stream is what comes while it is captured, as a trace does. */
+  readonly body: string | Uint8Array | Readable;
 }
 
 const TEXT = { 'content-type': 'text/plain; charset=utf-8' };
@@ -18,7 +21,7 @@ export const COMMON_HEADERS: Readonly<Record<string, string>> = {
 };
 
 /** A text, with status 200. */
-export function text(body: string): PprofAnswer {
+export function text(body: string | Uint8Array): PprofAnswer {
   return { status: 200, headers: TEXT, body };
 }
 
@@ -31,8 +34,9 @@ export function html(body: string, contentSecurityPolicy: string): PprofAnswer {
   };
 }
 
-/** A binary profile that a browser saves under its name. */
-export function attachment(filename: string, body: Uint8Array): PprofAnswer {
+/** A binary profile that a browser saves under its name, as far as a header can hold that. */
+export function attachment(name: string, body: Uint8Array | Readable): PprofAnswer {
+  const filename = name.replace(/[^\x20-\x7e]|["\\]/gu, '_');
   return {
     status: 200,
     headers: {
@@ -66,7 +70,7 @@ export function toAnswer(result: unknown, endpoint: string): PprofAnswer {
   return typeof result === 'object' ? json(result) : text(String(result ?? ''));
 }
 
-function headersOf(body: string | Uint8Array): Readonly<Record<string, string>> {
+function headersOf(body: PprofAnswer['body']): Readonly<Record<string, string>> {
   return typeof body === 'string' ? TEXT : { 'content-type': 'application/octet-stream' };
 }
 

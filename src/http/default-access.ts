@@ -5,7 +5,7 @@ const PROXY_HEADER = /^(forwarded|x-forwarded-.*|x-real-ip|via)$/;
 const SAME_SITE = new Set(['none', 'same-origin']);
 
 const IN_PRODUCTION =
-  'pprof is closed: NODE_ENV is production and PprofModule has no guards. Set the option "guards".';
+  'pprof is closed: NODE_ENV is production and PprofModule has no guards. Set the option "guards" or "listen".';
 const NOT_LOCAL = 'pprof is closed to all but programs on this machine. To open it, set the option "guards".';
 
 /**

@@ -1,7 +1,14 @@
 import { applyDecorators, Res, SetMetadata, UseFilters, UseGuards, UseInterceptors } from '@nestjs/common';
 import { MetadataScanner } from '@nestjs/core';
 import { AnswerInterceptor } from './answer.interceptor.js';
-import { checkedEndpoint, checkHandlers, markedAs, placedAt, type PprofEndpointOptions } from './endpoint.js';
+import {
+  checkedEndpoint,
+  checkHandlers,
+  endpointOf,
+  markedAs,
+  placedAt,
+  type PprofEndpointOptions,
+} from './endpoint.js';
 import { GoErrorFilter } from './go-error.filter.js';
 import { PprofGuard } from './pprof.guard.js';
 
@@ -45,12 +52,23 @@ export function PprofEndpoint(options: PprofEndpointOptions): ClassDecorator {
 export function AnsweredByPprof(path: string): ClassDecorator {
   return applyDecorators(
     placedAt([path]),
-    SetMetadata(SWAGGER_EXCLUDE, [true]),
-    UseGuards(PprofGuard),
-    UseInterceptors(AnswerInterceptor),
-    UseFilters(GoErrorFilter),
+    unlessInherited(
+      applyDecorators(
+        SetMetadata(SWAGGER_EXCLUDE, [true]),
+        UseGuards(PprofGuard),
+        UseInterceptors(AnswerInterceptor),
+        UseFilters(GoErrorFilter),
+      ) as ClassDecorator,
+    ),
     leftToUs,
   ) as ClassDecorator;
+}
+
+/** Nest adds a class's guards to those of the class that it extends: an endpoint of an endpoint would be asked twice. */
+function unlessInherited(decorate: ClassDecorator): ClassDecorator {
+  return (controller) => {
+    if (!endpointOf(controller)) decorate(controller);
+  };
 }
 
 /** Injects the response into each handler: Nest then leaves the answer to us, the AnswerInterceptor that is. */

@@ -12,6 +12,11 @@ export interface PprofEndpointOptions {
    * @default ['GET']
    */
   readonly methods?: readonly ('GET' | 'POST')[];
+  /**
+   * The application's parsers leave the body of a POST alone: the handler reads the request itself.
+   * @default false
+   */
+  readonly rawBody?: boolean;
 }
 
 /** An endpoint with its defaults. */
@@ -30,6 +35,7 @@ export function checkedEndpoint({
   name,
   description,
   methods = ['GET'],
+  rawBody = false,
   ...rest
 }: PprofEndpointOptions): Endpoint {
   if (typeof name !== 'string' || !/^[\w.-]*$/.test(name))
@@ -41,7 +47,7 @@ export function checkedEndpoint({
   }
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) throw new Error(`PprofEndpoint: unknown option "${unknown}"`);
-  return { name, description, methods };
+  return { name, description, methods, rawBody };
 }
 
 function refusal(what: string, value: unknown, takes: string): Error {

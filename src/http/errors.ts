@@ -6,7 +6,9 @@ const GO_ERRORS = {
   badEscape: [400, 'invalid URL escape'],
   writeTimeout: [400, "profile duration exceeds server's WriteTimeout"],
   deltaSeconds: [400, 'invalid value for "seconds" - must be a positive integer'],
+  deltaUnsupported: [400, '"seconds" parameter is not supported for this profile type'],
   deltaAndDebug: [400, 'seconds and debug params are incompatible'],
+  bodyTooLarge: [413, 'Request Entity Too Large'],
 } as const satisfies Record<string, readonly [status: number, message: string]>;
 
 /** An exception with one of Go's texts. */
@@ -23,9 +25,4 @@ export function tooLong(maxSeconds: number): HttpException {
 /** For parameters that are ours and not Go's. */
 export function badValue(parameter: string, takes: string): HttpException {
   return new HttpException(`invalid value for "${parameter}" - must be ${takes}`, 400);
-}
-
-/** What is planned and not there yet. */
-export function notImplemented(what: string): HttpException {
-  return new HttpException(`${what} is not implemented yet`, 501);
 }

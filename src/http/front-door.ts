@@ -4,12 +4,19 @@ import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
 import { type Exchange, exchangeOf, openExchange, type Target } from './exchange.js';
 import { percentDecoded } from './go-query.js';
 import { FALLBACK, PprofMount } from './mount.js';
+import { mountOfPort } from './own-port.js';
 
 /** Of a body. Without them the application's parsers leave it alone, and cannot refuse it before our guards are asked. */
 const BODY_HEADERS = ['content-type', 'content-length', 'transfer-encoding', 'content-encoding'];
 
 /** What every adapter routes; Nest 11's Fastify one has no route for the likes of PROPFIND. */
 const ROUTED = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+/**
+ * Where clients before Go 1.24 POST the addresses of a text, unless its own path has `/debug/pprof/` in it: at the root of
+ * the server, wherever the text was.
+ */
+const SYMBOLS_AT_ROOT = '/symbolz';
 
 /** Their bodies mean nothing. */
 const BODILESS = new Set(['GET', 'HEAD']);
@@ -25,7 +32,9 @@ const BODILESS = new Set(['GET', 'HEAD']);
 @Injectable()
 export class FrontDoor implements OnModuleInit, OnModuleDestroy {
   private server: Server | undefined;
-  private bases: string[] = [];
+  private places: Place[] = [];
+  /** What is asked at {@link SYMBOLS_AT_ROOT}; none where clients find `symbol` beside the profile. */
+  private symbols: Found | undefined;
 
   constructor(
     private readonly mount: PprofMount,
@@ -36,7 +45,8 @@ export class FrontDoor implements OnModuleInit, OnModuleDestroy {
   onModuleInit(): void {
     const server = this.host.httpAdapter?.getHttpServer?.() as Server | undefined;
     if (typeof server?.prependListener !== 'function') return; // no HTTP in this application
-    this.bases = this.basesIn(this.config);
+    this.places = this.placesIn(this.config);
+    this.symbols = this.symbolsAtRoot();
     this.server = server;
     server.prependListener('request', this.listener);
   }
@@ -51,49 +61,93 @@ export class FrontDoor implements OnModuleInit, OnModuleDestroy {
    * (Fastify's `inject`, serverless adapters).
    */
   open(request: IncomingMessage, response: ServerResponse): Exchange | undefined {
+    if (this.mount.listen) return undefined;
     const found = this.find(pathOf(request));
     return found && openExchange(request, response, this.mount, found.target);
   }
 
   private readonly listener = (request: IncomingMessage, response: ServerResponse): void => {
-    if (!this.mayBeOurs(request.url ?? '/') || exchangeOf(request)) return;
-    const found = this.find(pathOf(request));
-    if (!found) return;
-    const { base, target } = found;
+    const found = this.findAtOurs(request);
+    if (!found || exchangeOf(request)) return;
+    const { route, target } = found;
     const {
       request: { method, query },
     } = openExchange(request, response, this.mount, target);
     const endpoint = target.kind === 'name' ? this.mount.endpointFor(target.name, method) : undefined;
-    if (!endpoint || BODILESS.has(method)) for (const header of BODY_HEADERS) delete request.headers[header];
+    if (!endpoint || endpoint.rawBody || BODILESS.has(method))
+      for (const header of BODY_HEADERS) delete request.headers[header];
     if (!endpoint && !ROUTED.has(method)) request.method = 'GET'; // the exchange has the real one
-    const path = endpoint ? [base, endpoint.name].filter(Boolean).join('/') : `${base}/${FALLBACK}`;
+    const path = endpoint ? [route, endpoint.name].filter(Boolean).join('/') : `${route}/${FALLBACK}`;
     request.url = query ? `${path}?${query}` : path;
   };
 
-  /** Quick, since every request of the application passes here: an escape may stand for any letter of our path. */
-  private mayBeOurs(url: string): boolean {
-    return url.includes('%') || this.bases.some((base) => url.startsWith(base));
+  /** On the port of a module there is that module alone. */
+  private findAtOurs(request: IncomingMessage): Found | undefined {
+    const owner = mountOfPort(request);
+    if (owner !== this.mount && (owner || this.mount.listen)) return undefined;
+    if (request.url === SYMBOLS_AT_ROOT && request.method === 'POST' && this.symbols) return this.symbols;
+    return owner ? this.findOnOwnPort(request) : this.findAmongAll(request);
   }
 
-  private find(rawPath: string): { base: string; target: Target } | undefined {
+  /** Quick, since every request of the application passes here: an escape may stand for any letter of our path. */
+  private findAmongAll(request: IncomingMessage): Found | undefined {
+    const url = request.url ?? '/';
+    return url.includes('%') || this.isAtPlace(url) ? this.find(pathOf(request)) : undefined;
+  }
+
+  private isAtPlace(url: string): boolean {
+    for (const { base } of this.places) if (url.startsWith(base)) return true;
+    return false;
+  }
+
+  /** There is nothing else: what is not at our path is unknown. */
+  private findOnOwnPort(request: IncomingMessage): Found {
+    const path = pathOf(request);
+    return this.find(path) ?? { route: this.places[0]!.route, target: { kind: 'name', name: path } };
+  }
+
+  private find(rawPath: string): Found | undefined {
     const brokenEscape = /%(?![0-9a-fA-F]{2})/.test(rawPath);
     const path = brokenEscape ? rawPath : percentDecoded(rawPath);
-    const base = this.bases.find((base) => path === base || path.startsWith(`${base}/`));
-    if (base === undefined) return undefined;
-    if (brokenEscape) return { base, target: { kind: 'bad escape' } };
-    if (path === base) return { base, target: { kind: 'missing slash' } };
-    return { base, target: { kind: 'name', name: path.slice(base.length + 1) } };
+    const place = this.places.find(({ base }) => path === base || path.startsWith(`${base}/`));
+    if (!place) return undefined;
+    const { base, route } = place;
+    if (brokenEscape) return { route, target: { kind: 'bad escape' } };
+    if (path === base) return { route, target: { kind: 'missing slash' } };
+    return { route, target: { kind: 'name', name: path.slice(base.length + 1) } };
   }
 
-  /** With a global prefix, and without where the application excludes our path from it. */
-  private basesIn(config: ApplicationConfig): string[] {
-    const own = `/${this.mount.path}`;
-    const prefix = config.getGlobalPrefix().replace(/^\/|\/$/g, '');
-    if (!prefix) return [own];
-    const { exclude = [] } = config.getGlobalPrefixOptions();
-    const excluded = exclude.some(({ pathRegex }) => pathRegex.test(own) || pathRegex.test(`${own}/heap`));
-    return excluded ? [own, `/${prefix}${own}`] : [`/${prefix}${own}`];
+  private symbolsAtRoot(): Found | undefined {
+    const place = this.places.find(({ base }) => !`${base}/`.includes('/debug/pprof/'));
+    if (!place || !this.mount.isOn('symbolz')) return undefined;
+    return { route: place.route, target: { kind: 'name', name: 'symbolz' } };
   }
+
+  private placesIn(config: ApplicationConfig): Place[] {
+    const { path, route, listen } = this.mount;
+    const routes = routesOf(`/${route}`, config);
+    return routes.map((at) => ({ base: listen ? `/${path}` : at, route: at }));
+  }
+}
+
+/** Where clients have the endpoints, and where the application's router has them. */
+interface Place {
+  readonly base: string;
+  readonly route: string;
+}
+
+interface Found {
+  readonly route: string;
+  readonly target: Target;
+}
+
+/** With a global prefix, and without where the application excludes our path from it. */
+function routesOf(own: string, config: ApplicationConfig): string[] {
+  const prefix = config.getGlobalPrefix().replace(/^\/|\/$/g, '');
+  if (!prefix) return [own];
+  const { exclude = [] } = config.getGlobalPrefixOptions();
+  const excluded = exclude.some(({ pathRegex }) => pathRegex.test(own) || pathRegex.test(`${own}/heap`));
+  return excluded ? [own, `/${prefix}${own}`] : [`/${prefix}${own}`];
 }
 
 function pathOf(request: IncomingMessage): string {

@@ -1,5 +1,10 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
-import { ProfilerArgumentError, ProfilerBusyError } from '../profiling/errors.js';
+import {
+  ProfilerArgumentError,
+  ProfilerBusyError,
+  ProfilerCanceledError,
+  TracerBusyError,
+} from '../profiling/errors.js';
 import { goError, type PprofAnswer } from './answer.js';
 import { takeOver, writeAnswer } from './response.js';
 
@@ -22,6 +27,8 @@ export function answerOf(error: unknown): PprofAnswer {
     if (carriesStatus(error)) return goError(statusOf(error), messageOf(error));
     if (error instanceof ProfilerBusyError)
       return goError(500, `Could not enable CPU profiling: ${error.message}`);
+    if (error instanceof TracerBusyError) return goError(500, `Could not enable tracing: ${error.message}`);
+    if (error instanceof ProfilerCanceledError) return goError(error.isDeadline ? 408 : 500, error.message);
     if (error instanceof ProfilerArgumentError) return goError(400, error.message);
     logger.error(error instanceof Error ? (error.stack ?? error.message) : error);
   } catch (failure) {

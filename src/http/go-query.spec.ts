@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { atoi, formValue, parseInt64, percentDecoded } from './go-query.js';
+import { atoi, formValue, parseFloat64, parseInt64, percentDecoded } from './go-query.js';
 
 describe('formValue', () => {
   it.each([
@@ -70,5 +70,59 @@ describe('percentDecoded', () => {
     ['plain', 'plain'],
   ])('decodes %j once, to %j', (text, decoded) => {
     expect(percentDecoded(text)).toBe(decoded);
+  });
+});
+
+describe('parseFloat64', () => {
+  it.each([
+    ['1', 1],
+    ['1.5', 1.5],
+    ['.5', 0.5],
+    ['5.', 5],
+    ['+2', 2],
+    ['-2.5e-1', -0.25],
+    ['1e3', 1000],
+    ['1E+2', 100],
+    ['1_0', 10],
+    ['1_0.2_5e0_1', 102.5],
+    ['007', 7],
+    ['0x1p-2', 0.25],
+    ['0X1P3', 8],
+    ['0x1.8p1', 3],
+    ['0x.8p0', 0.5],
+    ['-0x_1p0', -1],
+    ['1e-999', 0],
+  ])('reads %j as Go does', (text, value) => {
+    expect(parseFloat64(text)).toBe(value);
+  });
+
+  it.each([
+    '',
+    ' 5',
+    '5 ',
+    'x',
+    '1x',
+    '.',
+    'e1',
+    '1e',
+    '1e+',
+    '0x10',
+    '0x1',
+    '0xp1',
+    '0x.p1',
+    '1__0',
+    '_1',
+    '1_',
+    '1_.5',
+    '1._5',
+    '1e999',
+    '-1e999',
+    '0x1p9999',
+    'inf',
+    '-Inf',
+    'NaN',
+    '٣',
+  ])('takes %j for no number', (text) => {
+    expect(parseFloat64(text)).toBeUndefined();
   });
 });

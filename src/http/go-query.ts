@@ -51,6 +51,26 @@ export function parseInt64(text: string): number | undefined {
   return value > MAX_INT64 || value < -MAX_INT64 - 1n ? undefined : Number(value);
 }
 
+const DIGITS = '[0-9](?:_?[0-9])*';
+const HEX_DIGITS = '[0-9a-fA-F](?:_?[0-9a-fA-F])*';
+const DECIMAL_FLOAT = new RegExp(
+  `^[+-]?(?:${DIGITS}\\.?(?:${DIGITS})?|\\.${DIGITS})(?:[eE][+-]?${DIGITS})?$`,
+);
+const HEX_FLOAT = new RegExp(`^([+-]?)0[xX]_?(${HEX_DIGITS})?(?:\\.(${HEX_DIGITS})?)?[pP]([+-]?${DIGITS})$`);
+
+/** Go's `ParseFloat(text, 64)`: undefined for what is no number, or is none that a time can have. */
+export function parseFloat64(text: string): number | undefined {
+  const value = DECIMAL_FLOAT.test(text) ? Number(text.replaceAll('_', '')) : hexFloat(text);
+  return value !== undefined && Number.isFinite(value) ? value : undefined;
+}
+
+function hexFloat(text: string): number | undefined {
+  const [, sign, whole = '', fraction = '', exponent] = HEX_FLOAT.exec(text.replaceAll('_', '')) ?? [];
+  if (exponent === undefined || whole + fraction === '' || !HEX_FLOAT.test(text)) return undefined;
+  const value = Number.parseInt(whole + fraction, 16) * 2 ** (Number(exponent) - 4 * fraction.length);
+  return sign === '-' ? -value : value;
+}
+
 /** Go's `QueryUnescape`; undefined for a broken escape. */
 function unescaped(text: string): string | undefined {
   if (/%(?![0-9a-fA-F]{2})/.test(text)) return undefined;

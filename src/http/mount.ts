@@ -1,24 +1,32 @@
+import { randomUUID } from 'node:crypto';
 import {
   type CanActivate,
   Inject,
   Injectable,
   type NestInterceptor,
+  type OnApplicationBootstrap,
   type OnModuleDestroy,
   type OnModuleInit,
   type Type,
 } from '@nestjs/common';
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
-import type { PprofModuleExtras, ResolvedPprofOptions } from '../interfaces/pprof-options.interface.js';
+import type {
+  ListenOptions,
+  ResolvedPprofExtras,
+  ResolvedPprofOptions,
+} from '../interfaces/pprof-options.interface.js';
 import { PPROF_EXTRAS, PPROF_OPTIONS } from '../pprof.constants.js';
+import { ProfileRegistry } from '../profiling/profile-registry.js';
 import { type Delegate, delegatesOf } from './delegates.js';
-import { PLANNED } from './descriptions.js';
 import { type Endpoint, endpointOf, placedAt } from './endpoint.js';
 
 /** Where requests go that are at our path and at none of its endpoints. */
 export const FALLBACK = '_';
 
 /** What shapes a module, with the controllers that were made for it. */
-export interface MountExtras extends Required<PprofModuleExtras> {
+export interface MountExtras extends ResolvedPprofExtras {
+  /** Where the application's router has the endpoints. */
+  readonly route: string;
   readonly controllers: readonly Type[];
 }
 
@@ -39,23 +47,32 @@ const applications = new WeakMap<ModulesContainer, Application>();
  * two applications in one process, have two paths.
  */
 export function mounted(
-  { path, decorators }: Pick<Required<PprofModuleExtras>, 'path' | 'decorators'>,
+  route: string,
+  decorators: readonly ClassDecorator[],
   controllers: readonly Type[],
 ): Type[] {
   return controllers.map((controller) => {
     const Mounted = class extends controller {};
     Object.defineProperty(Mounted, 'name', { value: controller.name }); // for logs
-    placedAt([joined(path, endpointOf(controller)?.name ?? FALLBACK)])(Mounted);
+    placedAt([joined(route, endpointOf(controller)?.name ?? FALLBACK)])(Mounted);
     for (const decorate of decorators) decorate(Mounted);
     mountedClasses.add(Mounted);
     return Mounted;
   });
 }
 
+/** With a port of their own the endpoints are where nobody on the application's port finds them. */
+export function routeOf({ path, listen }: ResolvedPprofExtras): string {
+  return listen ? joined(randomUUID(), path) : path;
+}
+
 /** One module at its path in one application: its endpoints, and who guards them. */
 @Injectable()
-export class PprofMount implements OnModuleInit, OnModuleDestroy {
+export class PprofMount implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
   readonly path: string;
+  readonly route: string;
+  /** The port of their own, if they have one. */
+  readonly listen: Required<ListenOptions> | undefined;
   /** As it was at boot. */
   readonly production = process.env.NODE_ENV === 'production';
   guards: readonly Delegate<CanActivate>[] = [];
@@ -63,38 +80,52 @@ export class PprofMount implements OnModuleInit, OnModuleDestroy {
   /** The application shuts down: connections are not kept. */
   closing = false;
   private readonly byName: ReadonlyMap<string, Endpoint>;
+  private readonly users: readonly Type[];
 
-  /** @throws Error if another module has the path, two endpoints one name, or `endpoints` names one that is not there */
+  /** @throws Error if another module has the path, or two endpoints one name */
   constructor(
     @Inject(PPROF_EXTRAS) private readonly extras: MountExtras,
     @Inject(PPROF_OPTIONS) readonly options: ResolvedPprofOptions,
     private readonly moduleRef: ModuleRef,
+    private readonly registry: ProfileRegistry,
     modules: ModulesContainer,
   ) {
     this.path = extras.path;
+    this.route = extras.route;
+    this.listen = extras.listen;
     const application = applications.get(modules) ?? { mountPaths: new Set(), placed: new Map() };
     applications.set(modules, application);
-    if (application.mountPaths.has(this.path)) {
+    if (application.mountPaths.has(this.route)) {
       throw new Error(`PprofModule: two modules have the path "${this.path}"; give each its own`);
     }
-    application.mountPaths.add(this.path);
+    application.mountPaths.add(this.route);
     // Here and not in a hook: Nest reads the controllers' paths before it calls any.
-    const users = usersEndpoints(modules);
-    for (const controller of users) this.place(controller, application.placed);
-    this.byName = byName([...extras.controllers, ...users]);
-    const unknown = Object.keys(options.endpoints).find(
-      (name) => !this.byName.has(name) && !PLANNED.has(name),
-    );
-    if (unknown !== undefined) {
-      throw new Error(
-        `PprofModule: the option "endpoints" names "${unknown}"; there are ${[...this.byName.keys()].filter(Boolean).join(', ')}`,
-      );
-    }
+    this.users = usersEndpoints(modules);
+    for (const controller of this.users) this.place(controller, application.placed);
+    this.byName = byName([...extras.controllers, ...this.users]);
   }
 
   async onModuleInit(): Promise<void> {
     this.guards = await delegatesOf<CanActivate>(this.moduleRef, this.extras.guards);
     this.interceptors = await delegatesOf<NestInterceptor>(this.moduleRef, this.extras.interceptors);
+  }
+
+  /**
+   * Only now all profiles are known.
+   *
+   * @throws Error if an endpoint has the name of a profile, or `endpoints` names what is not there
+   */
+  onApplicationBootstrap(): void {
+    const taken = this.users.find((controller) => this.registry.lookup(endpointOf(controller)!.name));
+    if (taken) throw nameTaken(taken);
+    const profiles = this.registry.profiles().map(({ name }) => name);
+    const known = new Set([...this.byName.keys(), ...profiles]);
+    const unknown = Object.keys(this.options.endpoints).find((name) => !known.has(name));
+    if (unknown !== undefined) {
+      throw new Error(
+        `PprofModule: the option "endpoints" names "${unknown}"; there are ${[...known].filter(Boolean).join(', ')}`,
+      );
+    }
   }
 
   onModuleDestroy(): void {
@@ -119,19 +150,15 @@ export class PprofMount implements OnModuleInit, OnModuleDestroy {
       : undefined;
   }
 
-  /** It is Go's and still to come. */
-  isPlanned(name: string): boolean {
-    return PLANNED.has(name) && this.isOn(name);
-  }
-
-  private isOn(name: string): boolean {
+  /** Whether the options leave it on; there may be no endpoint of that name. */
+  isOn(name: string): boolean {
     const { enabled, endpoints, cmdline } = this.options;
     return enabled && endpoints[name] !== false && !(name === 'cmdline' && cmdline === false);
   }
 
   /** An endpoint of the user's is at the paths of all modules of its application. */
   private place(controller: Type, placed: Application['placed']): void {
-    const paths = [...(placed.get(controller) ?? []), joined(this.path, endpointOf(controller)!.name)];
+    const paths = [...(placed.get(controller) ?? []), joined(this.route, endpointOf(controller)!.name)];
     placed.set(controller, paths);
     placedAt(paths)(controller);
     for (const decorate of this.extras.decorators) decorate(controller);
@@ -153,12 +180,16 @@ function byName(controllers: readonly Type[]): Map<string, Endpoint> {
   for (const controller of controllers) {
     const endpoint = endpointOf(controller);
     if (!endpoint) continue;
-    if (endpoints.has(endpoint.name) || endpoint.name === FALLBACK) {
-      throw new Error(`PprofModule: the endpoint name "${endpoint.name}" of ${controller.name} is taken`);
-    }
+    if (endpoints.has(endpoint.name) || endpoint.name === FALLBACK) throw nameTaken(controller);
     endpoints.set(endpoint.name, endpoint);
   }
   return endpoints;
+}
+
+function nameTaken(controller: Type): Error {
+  return new Error(
+    `PprofModule: the endpoint name "${endpointOf(controller)!.name}" of ${controller.name} is taken`,
+  );
 }
 
 function joined(...parts: string[]): string {

@@ -15,7 +15,8 @@ export class PprofGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const { mount } = this.exchange(context);
     if (mount.guards.length === 0) {
-      const refusal = refusalByDefault(rawRequest(context.switchToHttp().getRequest()), mount.production);
+      const closed = mount.production && !mount.listen; // an address of this machine guards
+      const refusal = refusalByDefault(rawRequest(context.switchToHttp().getRequest()), closed);
       if (refusal) throw new ForbiddenException(refusal);
     }
     for (const guard of mount.guards) {

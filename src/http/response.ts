@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { finished, Readable } from 'node:stream';
 import { COMMON_HEADERS, type PprofAnswer } from './answer.js';
 
 /** What is used of Fastify's request and reply; Express's are Node's own. */
@@ -41,13 +42,30 @@ export function takeOver(response: object): ServerResponse {
 
 /** Writes an answer and ends the response; nothing happens if the client is gone. */
 export function writeAnswer(response: ServerResponse, { status, headers, body }: PprofAnswer): void {
-  if (response.headersSent || response.destroyed) return;
+  if (response.headersSent || response.destroyed) {
+    if (body instanceof Readable) body.destroy();
+    return;
+  }
   response.removeHeader('content-disposition'); // of an answer that could not be written
   response.statusCode = status;
   setHeaders(response, headers);
+  if (body instanceof Readable) {
+    response.flushHeaders();
+    send(body, response);
+    return;
+  }
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   if (response.req.method !== 'HEAD') response.setHeader('content-length', bytes.length);
   response.end(bytes);
+}
+
+/** Not `pipeline`: it listens for `close` seven times, and Node warns of eleven, to which middleware adds its own. */
+function send(body: Readable, response: ServerResponse): void {
+  finished(body, (error) => {
+    if (error) response.destroy();
+  });
+  response.once('close', () => body.destroy()); // by which who captures it is told that the client is gone
+  body.pipe(response);
 }
 
 function setHeaders(response: ServerResponse, headers: Readonly<Record<string, string>>): void {

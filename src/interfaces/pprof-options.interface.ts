@@ -48,6 +48,29 @@ export interface PprofRuntimeOptions {
    */
   memProfileRate?: number;
   /**
+   * `block` tells one wait in so many, at random: 1 for all; 0: none, but for as long as a request with `seconds=N` asks.
+   * @default 0
+   */
+  blockProfileRate?: number;
+  /**
+   * `goroutine` and `goroutineleak` track one `await` in so many, at random: 1 for all; 0: none, but for as long as a request
+   * with `seconds=N` asks.
+   * @default 0
+   */
+  goroutineProfileRate?: number;
+  /**
+   * Milliseconds. `mutex` tells what holds the event loop for longer; 0: nothing, but for as long as a request with
+   * `seconds=N` asks, what holds it for more than 50 ms.
+   * @default 0
+   */
+  mutexProfileThreshold?: number;
+  /**
+   * Whether `allocs?seconds=N` may be asked: V8's one heap sampler then forgets what was alive before the window, which
+   * `heap` shows as one frame afterwards. `off`: such a request is refused.
+   * @default 'window'
+   */
+  allocs?: 'window' | 'off';
+  /**
    * Frames show the source that a person wrote, where a source map says which.
    * @default true
    */
@@ -60,6 +83,13 @@ export interface PprofRuntimeOptions {
   profileComments?: readonly string[];
 }
 
+/** Where the endpoints are on a port of their own. */
+export interface ListenOptions {
+  readonly port: number;
+  /** @default '127.0.0.1' */
+  readonly host?: string;
+}
+
 /** What shapes the module, and so has to be known before it exists, in `forRootAsync` too. */
 export interface PprofModuleExtras {
   /**
@@ -68,6 +98,13 @@ export interface PprofModuleExtras {
    */
   path?: string;
   /**
+   * A port of their own for the endpoints, as Go advises: then they are not on the application's. The host is this
+   * machine alone unless it is named, and another one takes `guards`. Port 0: a free one, which the log tells.
+   * @default on the application's port
+   * @example { port: 6060 }
+   */
+  listen?: ListenOptions;
+  /**
    * Guards for every endpoint, after the application's global ones: classes that the application provides anywhere,
    * or instances. With none, the endpoints answer only programs on the same machine, and nobody in production.
    * @default []
@@ -75,7 +112,8 @@ export interface PprofModuleExtras {
   guards?: readonly (Type<CanActivate> | CanActivate)[];
   /**
    * Interceptors for every endpoint, classes or instances. What they see is the capture itself, from its begin to its
-   * end. The application's global interceptors see only its begin.
+   * end; of `trace`, which is sent while it goes on, they see the begin. The application's global interceptors see only
+   * the begin of all.
    * @default []
    */
   interceptors?: readonly (Type<NestInterceptor> | NestInterceptor)[];
@@ -102,6 +140,11 @@ export interface PprofModuleOptions extends PprofRuntimeOptions, PprofModuleExtr
 /** For `forRootAsync({ useClass })` and `{ useExisting }`. */
 export interface PprofOptionsFactory {
   createPprofOptions(): PprofRuntimeOptions | Promise<PprofRuntimeOptions>;
+}
+
+/** What shapes the module, with its defaults. */
+export interface ResolvedPprofExtras extends Readonly<Required<Omit<PprofModuleExtras, 'listen'>>> {
+  readonly listen: Required<ListenOptions> | undefined;
 }
 
 /** The run-time options with their defaults. */

@@ -5,6 +5,7 @@ import type { CpuCapture } from './cpu-capture.js';
 import { endCpuCapture } from './cpu-profile.js';
 import { PlaceResolver } from './place-resolver.js';
 import { SourceMapper } from './source-maps/source-mapper.js';
+import { SymbolTable } from './symbol-table.js';
 
 /** A boot that takes longer is not waited for, in ms. */
 const LONGEST_BOOT = 60_000;
@@ -29,7 +30,11 @@ export function writeBootProfileLater(capture: CpuCapture, file: string): void {
 async function write(capture: CpuCapture, file: string): Promise<void> {
   const logger = new Logger('PprofModule');
   try {
-    const places = new PlaceResolver(new SourceMapper({ sourceMaps: true }), new ClassNames());
+    const places = new PlaceResolver(
+      new SourceMapper({ sourceMaps: true }),
+      new ClassNames(),
+      new SymbolTable(),
+    );
     const captured = await endCpuCapture(capture, places, []);
     await captured.toFile(file);
     logger.log(`CPU profile of the boot: ${file}`);

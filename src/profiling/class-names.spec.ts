@@ -172,6 +172,22 @@ describe('ClassNames', () => {
     expect(asked.slice(1)).toEqual([[Cats.create]]);
   });
 
+  it('measures each method once, however many lines of it and its neighbours are in a profile', async () => {
+    const measured: string[] = [];
+    const toString = jest.spyOn(Function.prototype, 'toString').mockImplementation(function (this: unknown) {
+      measured.push((this as () => void).name);
+      return '{\n\n}';
+    });
+    const names = new ClassNames(container(Cats, Dogs));
+    const frames = [5, 6, 7, 14, 15, 16].map((line) => executing('findOne', line));
+    for (let captures = 0; captures < 2; captures++) {
+      const classNameOf = await names.load(frames, new HoldMeter());
+      expect(frames.map(classNameOf)).toEqual(['Cats', 'Cats', 'Cats', 'Dogs', 'Dogs', 'Dogs']);
+    }
+    toString.mockRestore();
+    expect(measured).toEqual(['findOne', 'findOne']);
+  });
+
   it('knows no class where there is no container', async () => {
     expect(await classesOf(undefined, beginning('findOne', at(5)))).toEqual([undefined]);
     expect(asked).toEqual([]);

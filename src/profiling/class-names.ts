@@ -19,8 +19,13 @@ interface Candidate {
   readonly method: AnyFunction;
 }
 
+/** Where a function is in its script. */
+interface Extent extends FunctionLocation {
+  readonly lastLine: number;
+}
+
 interface Method extends Candidate {
-  readonly location: FunctionLocation;
+  readonly extent: Extent;
 }
 
 /**
@@ -31,7 +36,7 @@ interface Method extends Candidate {
 export class ClassNames {
   private readonly methods = new WeakMap<AnyClass, readonly Candidate[]>();
   /** Functions do not move; null for one that V8 has no place for. */
-  private readonly locations = new WeakMap<AnyFunction, FunctionLocation | null>();
+  private readonly extents = new WeakMap<AnyFunction, Extent | null>();
 
   constructor(@Optional() private readonly modules?: ModulesContainer) {}
 
@@ -42,12 +47,11 @@ export class ClassNames {
       candidates.map(({ method }) => method),
       holds,
     );
-    return finder(
-      candidates.flatMap((candidate) => {
-        const location = this.locations.get(candidate.method);
-        return location ? [{ ...candidate, location }] : [];
-      }),
-    );
+    const methods = candidates.flatMap((candidate) => {
+      const extent = this.extents.get(candidate.method);
+      return extent ? [{ ...candidate, extent }] : [];
+    });
+    return runSliced(finder(methods), holds);
   }
 
   /** The methods of all classes that Nest makes instances of, and of those they extend, as far as their names occur. */
@@ -91,11 +95,26 @@ export class ClassNames {
   }
 
   private async locate(functions: readonly AnyFunction[], holds: HoldMeter): Promise<void> {
-    const unknown = functions.filter((fn) => !this.locations.has(fn));
+    const unknown = functions.filter((fn) => !this.extents.has(fn));
     if (unknown.length === 0) return;
     const locations = await runSliced(locateFunctions(unknown), holds);
-    unknown.forEach((fn, i) => this.locations.set(fn, locations[i] ?? null));
+    await runSliced(this.remember(unknown, locations), holds);
   }
+
+  private *remember(
+    functions: readonly AnyFunction[],
+    locations: readonly (FunctionLocation | undefined)[],
+  ): Generator<void> {
+    for (const [i, fn] of functions.entries()) {
+      if (i % SLICE === SLICE - 1) yield;
+      const location = locations[i];
+      this.extents.set(fn, location ? { ...location, lastLine: location.line + linesOf(fn) - 1 } : null);
+    }
+  }
+}
+
+function linesOf(fn: AnyFunction): number {
+  return fn.toString().split('\n').length;
 }
 
 function isClass(type: unknown): type is AnyClass {
@@ -120,28 +139,37 @@ function methodsOf(type: AnyClass): Candidate[] {
  * script, name, and the lines from the method's first to its last, or those of another method: V8 gives a method the lines
  * of what it has inlined.
  */
-function finder(methods: readonly Method[]): ClassNameOf {
-  const byPlace = groupedBy(methods, ({ location }) => placeKey(location));
-  const byScript = groupedBy(methods, ({ location }) => String(location.scriptId));
-  const byName = groupedBy(methods, ({ location, method }) => `${location.scriptId}:${method.name}`);
+function* finder(methods: readonly Method[]): Generator<void, ClassNameOf> {
+  const byPlace = new Map<string, Method[]>();
+  const byName = new Map<string, Method[]>();
+  const byLine = new Map<string, Method[]>();
+  const lines = new Set<string>();
+  for (const [i, found] of methods.entries()) {
+    if (i % SLICE === SLICE - 1) yield;
+    const { method, extent } = found;
+    const script = extent.scriptId;
+    grouped(byPlace, placeKey(extent)).push(found);
+    grouped(byName, `${script}:${method.name}`).push(found);
+    for (let line = extent.line; line <= extent.lastLine; line++) {
+      grouped(byLine, `${script}:${line}:${method.name}`).push(found);
+      lines.add(`${script}:${line}`);
+    }
+  }
   return ({ functionName, scriptId, functionLine: line, functionColumn: column, line: executing }) => {
     if (line > 0) return theClass(byPlace.get(placeKey({ scriptId, line, column })));
-    const namesakes = byName.get(`${scriptId}:${functionName}`);
-    const own = theClass(namesakes?.filter((method) => covers(method, executing)));
-    const isInlined = byScript.get(String(scriptId))?.some((method) => covers(method, executing));
-    return own ?? (isInlined ? theClass(namesakes) : undefined);
+    const own = theClass(byLine.get(`${scriptId}:${executing}:${functionName}`));
+    const isInlined = lines.has(`${scriptId}:${executing}`);
+    return own ?? (isInlined ? theClass(byName.get(`${scriptId}:${functionName}`)) : undefined);
   };
 }
 
-function groupedBy(methods: readonly Method[], keyOf: (method: Method) => string): Map<string, Method[]> {
-  const groups = new Map<string, Method[]>();
-  for (const method of methods) {
-    const key = keyOf(method);
-    const group = groups.get(key);
-    if (group) group.push(method);
-    else groups.set(key, [method]);
+function grouped(groups: Map<string, Method[]>, key: string): Method[] {
+  let group = groups.get(key);
+  if (!group) {
+    group = [];
+    groups.set(key, group);
   }
-  return groups;
+  return group;
 }
 
 function placeKey({ scriptId, line, column }: FunctionLocation): string {
@@ -152,8 +180,4 @@ function placeKey({ scriptId, line, column }: FunctionLocation): string {
 function theClass(methods: readonly Method[] = []): string | undefined {
   const names = new Set(methods.map(({ className }) => className));
   return names.size === 1 ? [...names][0] : undefined;
-}
-
-function covers({ method, location }: Method, line: number): boolean {
-  return line >= location.line && line < location.line + method.toString().split('\n').length;
 }

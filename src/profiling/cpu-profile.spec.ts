@@ -1,5 +1,6 @@
 import type { Profiler } from 'node:inspector';
 import { describe, expect, it, jest } from '@jest/globals';
+import { SymbolTable } from './symbol-table.js';
 import { DecodedProfile } from '../../test/support/process.js';
 
 const MS = 1e6;
@@ -17,7 +18,10 @@ jest.unstable_mockModule('../sampling/thread-clock.js', () => ({
   openThreadClock: () => ({ read: () => cpuNanos, close() {} }),
   processCpuNanos: () => cpuNanos,
 }));
-jest.unstable_mockModule('../sampling/native-threads.js', () => ({ otherNativeThreads: () => [] }));
+jest.unstable_mockModule('../sampling/native-threads.js', () => ({
+  otherThreadNanos: () => new Map(),
+  threadName: () => undefined,
+}));
 jest.unstable_mockModule('../sampling/inspector-session.js', () => ({
   InspectorSession: class {
     post(method: string): unknown {
@@ -51,8 +55,8 @@ const node = (
   positionTicks: lines.map((line) => ({ line, ticks: hitCount / lines.length })),
 });
 
-/** What each function took, in ms, of a capture in which V8 took these samples while the code ran. */
-async function captured(nodes: Profiler.ProfileNode[], samples: number[]): Promise<Record<string, number>> {
+/** Of a capture in which V8 took these samples while the code ran. */
+async function captured(nodes: Profiler.ProfileNode[], samples: number[]): Promise<DecodedProfile> {
   const capture = beginCpuCapture(inspectorCpu, 100);
   cpuNanos += WORKS;
   const first = nowMicros();
@@ -65,8 +69,12 @@ async function captured(nodes: Profiler.ProfileNode[], samples: number[]): Promi
     timeDeltas: samples.map((_, i) => (i === 0 ? first - startTime : 1)),
   };
   const nothing = { load: async () => () => undefined } as never;
-  const ended = await endCpuCapture(capture, new PlaceResolver(nothing, nothing), []);
-  const profile = new DecodedProfile(await ended.encode());
+  const ended = await endCpuCapture(capture, new PlaceResolver(nothing, nothing, new SymbolTable()), []);
+  return new DecodedProfile(await ended.encode());
+}
+
+/** What each function took, in ms. */
+function tookOf(profile: DecodedProfile): Record<string, number> {
   const names = new Set(profile.samples.map(({ stack: [leaf] }) => leaf!));
   return Object.fromEntries([...names].map((name) => [name, profile.flat('cpu', name) / MS]));
 }
@@ -74,17 +82,25 @@ async function captured(nodes: Profiler.ProfileNode[], samples: number[]): Promi
 describe('a CPU profile by the inspector', () => {
   it('has what the clock of the thread went on, and apart from that what V8 itself took', async () => {
     const nodes = [node(2, 'work', 3, [10]), node(3, 'more', 1, [20])];
-    expect(await captured(nodes, [2, 3, 2, 2])).toEqual({ work: 15, more: 5, '(profiler)': 80 });
+    expect(tookOf(await captured(nodes, [2, 3, 2, 2]))).toEqual({ work: 15, more: 5, '(profiler)': 80 });
   });
 
   it('has all of it where V8 has added samples of its own, for which it counts no hit', async () => {
     const nodes = [node(2, 'work', 2, [10, 11]), node(3, 'deoptimized', 0)];
-    const { '(profiler)': profiler, ...took } = await captured(nodes, [3, 2, 3, 3, 2]);
+    const { '(profiler)': profiler, ...took } = tookOf(await captured(nodes, [3, 2, 3, 3, 2]));
     expect(profiler).toBe(80);
     expect(Object.values(took).reduce((sum, ms) => sum + ms, 0)).toBeCloseTo(20, 5);
   });
 
   it('has for (program) what V8 has seen nobody take', async () => {
-    expect(await captured([node(2, '(idle)', 3)], [2, 2, 2])).toEqual({ '(program)': 20, '(profiler)': 80 });
+    const profile = await captured([node(2, '(idle)', 3)], [2, 2, 2]);
+    expect(tookOf(profile)).toEqual({ '(program)': 20, '(profiler)': 80 });
+  });
+
+  it('has one sample for functions that V8 tells apart and that look the same', async () => {
+    const profile = await captured([node(2, 'work', 2, [10]), node(3, 'work', 1, [10])], [2, 3, 2]);
+    expect(profile.samples.filter(({ stack: [leaf] }) => leaf === 'work')).toHaveLength(1);
+    expect(profile.flat('samples', 'work')).toBe(3);
+    expect(tookOf(profile)).toEqual({ work: 20, '(profiler)': 80 });
   });
 });

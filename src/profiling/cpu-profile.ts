@@ -9,11 +9,9 @@ import type { PlaceResolver } from './place-resolver.js';
 import { runSliced } from './slices.js';
 import { buildStackProfile, type WeighedStack } from './stack-profile.js';
 
-/** From V8 12 on; see docs/profiles.md. */
+/** See docs/profiles.md. */
 const BLIND_SPOT =
-  Number.parseInt(process.versions.v8, 10) >= 12
-    ? ['code that V8 replaced on the stack before the capture may count for its caller: gc=1 avoids that']
-    : [];
+  'code that V8 replaced on the stack before the capture may count for its caller: gc=1 avoids that';
 
 const NOTHING = [0, 0];
 
@@ -29,8 +27,13 @@ export async function endCpuCapture(
   const samples = await runSliced(stopped, holds);
   const places = await placeResolver.resolve(samples.tree.frames, holds);
   const header = headerOf(capture, samples, profileComments);
-  const profile = await runSliced(buildStackProfile(header, samples.tree, places, stacksOf(samples)), holds);
-  return new CapturedProfile(profile, holds, () => cpuProfileText(samples, places));
+  const profile = await runSliced(
+    buildStackProfile(header, samples.tree, places, stacksOf(samples, placeResolver)),
+    holds,
+  );
+  return new CapturedProfile('profile', profile, holds, {
+    devToolsText: () => cpuProfileText(samples, places),
+  });
 }
 
 function headerOf(
@@ -52,16 +55,21 @@ function headerOf(
       profileComments,
       `CPU samples of the main thread by ${sampler} at ${hz} Hz`,
       weighed,
-      ...(afterGc ? [] : BLIND_SPOT),
+      ...(afterGc ? [] : [BLIND_SPOT]),
     ),
   };
 }
 
 /** One for each node. Time that V8 calls idle is no CPU time. */
-function* stacksOf({ tree, hits, nanos, apart }: CpuSamples): Generator<WeighedStack> {
+function* stacksOf(
+  { tree, hits, nanos, apart }: CpuSamples,
+  placeResolver: PlaceResolver,
+): Generator<WeighedStack> {
   for (let node = 0; node < nanos.length; node++) {
     const isIdle = tree.frames[tree.frameOf[node]!]!.functionName === '(idle)';
     yield { at: node, values: isIdle ? NOTHING : [hits[node] ?? 0, nanos[node]!] };
   }
-  for (const { names, nanos } of apart) yield { at: names, values: [0, Math.max(nanos, 0)] };
+  for (const { names, nanos } of apart) {
+    yield { at: names.map((name) => placeResolver.named(name)), values: [0, Math.max(nanos, 0)] };
+  }
 }

@@ -31,7 +31,7 @@ export interface CpuProfileOptions {
    */
   readonly sampler?: SamplerName;
   /**
-   * Collect the garbage first, which stops the process for as long as that takes. From Node 22 on V8's profiler does not
+   * Collect the garbage first, which stops the process for as long as that takes. V8's profiler does not
    * know code that was compiled by on-stack replacement before the capture, and counts its time for the caller; after
    * a collection it knows all.
    * @default false
@@ -56,13 +56,34 @@ const MAX_SECONDS = 2_147_483;
 export class CpuProfiler implements OnModuleDestroy {
   private readonly closing = new AbortController();
   private started: CpuCapture | undefined;
+  private rate: number;
 
   constructor(
     @Inject(PPROF_SAMPLING) private readonly sampling: Sampling,
     @Inject(PPROF_OPTIONS)
     private readonly options: Pick<ResolvedPprofOptions, 'cpuProfileRate' | 'profileComments'>,
     private readonly places: PlaceResolver,
-  ) {}
+  ) {
+    this.rate = options.cpuProfileRate;
+  }
+
+  /** Samples per second where nobody names them. */
+  get defaultRate(): number {
+    return this.rate;
+  }
+
+  /**
+   * Sets {@link defaultRate}.
+   *
+   * @returns the old one
+   * @throws ProfilerArgumentError if it is out of bounds
+   */
+  setRate(hz: number): number {
+    checkRate(hz);
+    const old = this.rate;
+    this.rate = hz;
+    return old;
+  }
 
   /**
    * Samples for a time. Shutting down ends it early too.
@@ -72,7 +93,7 @@ export class CpuProfiler implements OnModuleDestroy {
    */
   async profile({
     seconds = 30,
-    hz = this.options.cpuProfileRate,
+    hz = this.rate,
     sampler,
     gc,
     signal,
@@ -101,7 +122,7 @@ export class CpuProfiler implements OnModuleDestroy {
    * @throws ProfilerBusyError while another CPU capture runs
    * @throws ProfilerArgumentError if `hz` is out of bounds
    */
-  start(hz = this.options.cpuProfileRate): void {
+  start(hz = this.rate): void {
     checkRate(hz);
     this.started = beginCpuCapture(this.sampling.cpu, hz);
   }

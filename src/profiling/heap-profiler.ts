@@ -1,18 +1,16 @@
-import { setImmediate } from 'node:timers/promises';
 import { Inject, Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import type { ResolvedPprofOptions } from '../interfaces/pprof-options.interface.js';
 import { PPROF_OPTIONS, PPROF_SAMPLING } from '../pprof.constants.js';
 import { collectGarbage } from '../sampling/garbage.js';
 import { processState } from '../sampling/process-state.js';
-import { DEFAULT_HEAP_RATE, type HeapSampler, type HeapSamples, type Sampling } from '../sampling/sampler.js';
-import { heapProfileText } from '../format/devtools.js';
-import type { ProfileHeader } from '../format/profile.js';
-import { CapturedProfile } from './captured-profile.js';
-import { comments, nowNanos } from './comments.js';
+import { DEFAULT_HEAP_RATE, type HeapSampler, type Sampling } from '../sampling/sampler.js';
+import { AllocationTotals } from './allocation-totals.js';
+import { AllocationWindow } from './allocation-window.js';
+import type { CapturedProfile } from './captured-profile.js';
+import { captureHeap, heapGain, heapProfile, type HeapTools } from './heap-capture.js';
 import { HoldMeter } from './hold-meter.js';
 import { PlaceResolver } from './place-resolver.js';
-import { runSliced } from './slices.js';
-import { buildStackProfile, type WeighedStack } from './stack-profile.js';
+import type { ProfileWindow } from './profiles/named-profile.js';
 
 /** How to take a heap profile. */
 export interface HeapProfileOptions {
@@ -24,12 +22,6 @@ export interface HeapProfileOptions {
   readonly gc?: boolean;
 }
 
-const NOTHING: HeapSamples = {
-  tree: { frames: [], frameOf: [], parentOf: [] },
-  objects: [],
-  rate: 0,
-};
-
 /**
  * Takes heap profiles: what is alive, by the stack that allocated it. V8 samples from the creation of the module to
  * its destruction, at a mean of one sample every `memProfileRate` bytes.
@@ -39,6 +31,7 @@ const NOTHING: HeapSamples = {
 @Injectable()
 export class HeapProfiler implements OnModuleDestroy {
   private sampler: HeapSampler | undefined;
+  private readonly totals = new AllocationTotals();
 
   constructor(
     @Inject(PPROF_SAMPLING) private readonly sampling: Sampling,
@@ -50,19 +43,38 @@ export class HeapProfiler implements OnModuleDestroy {
   }
 
   /** What is alive now. With `memProfileRate` 0 that is external memory only. */
-  async profile({ gc = false }: HeapProfileOptions = {}): Promise<CapturedProfile> {
-    const holds = new HoldMeter();
-    if (gc) holds.note(await collectGarbage());
-    const timeNanos = nowNanos();
-    const { sampler } = this;
-    const samples = sampler ? await read(sampler, holds) : NOTHING;
-    const outside = outsideOfHeap();
-    const places = await this.places.resolve(samples.tree.frames, holds);
-    const profile = await runSliced(
-      buildStackProfile(this.header(timeNanos, samples), samples.tree, places, stacksOf(samples, outside)),
-      holds,
-    );
-    return new CapturedProfile(profile, holds, () => heapProfileText(samples, places));
+  profile({ gc = false }: HeapProfileOptions = {}): Promise<CapturedProfile> {
+    return this.read('heap', '', gc);
+  }
+
+  /** The same with what was allocated first: a lower bound that never falls, since V8 forgets what dies between two readings. */
+  allocations(): Promise<CapturedProfile> {
+    return this.read('allocs', 'alloc_space', false);
+  }
+
+  /** Begins a window of what is alive: at its end, what there is more of. */
+  async openWindow(): Promise<ProfileWindow> {
+    const { tools } = this;
+    const before = await captureHeap(tools, new HoldMeter());
+    return {
+      end: async () => heapGain('heap', tools.places, before, await captureHeap(tools, new HoldMeter())),
+      close() {},
+    };
+  }
+
+  /** The option `allocs` is on, and the heap is sampled, by a sampler that nobody else has started. */
+  get hasAllocationWindows(): boolean {
+    return this.sampler?.canKeepDead === true && this.options.allocs !== 'off';
+  }
+
+  /**
+   * Begins a window of all that is allocated, dead or alive at its end. V8's one heap sampler forgets what was alive before
+   * it.
+   *
+   * @returns undefined where there is none: {@link hasAllocationWindows}
+   */
+  openAllocationWindow(): ProfileWindow | undefined {
+    return this.hasAllocationWindows ? new AllocationWindow(this.sampler!, this.tools) : undefined;
   }
 
   /** The module that leaves last stops V8's sampler. */
@@ -89,58 +101,14 @@ export class HeapProfiler implements OnModuleDestroy {
     return sampler;
   }
 
-  private header(timeNanos: bigint, { rate, caveat }: HeapSamples): ProfileHeader {
-    return {
-      sampleTypes: [
-        { type: 'alloc_objects', unit: 'count' },
-        { type: 'alloc_space', unit: 'bytes' },
-        { type: 'inuse_objects', unit: 'count' },
-        { type: 'inuse_space', unit: 'bytes' },
-      ],
-      defaultSampleType: '',
-      periodType: { type: 'space', unit: 'bytes' },
-      period: rate,
-      timeNanos,
-      durationNanos: 0,
-      comments: comments(this.options.profileComments, ...this.about(rate), ...(caveat ? [caveat] : [])),
-    };
+  private get tools(): HeapTools {
+    const { sampler, places, totals } = this;
+    return { sampler, places, totals, profileComments: this.options.profileComments };
   }
 
-  private about(rate: number): string[] {
-    const { sampler } = this;
-    if (!sampler) return ['heap sampling is off: memProfileRate is 0, or the module is not enabled'];
-    return [
-      `heap sampled by ${sampler.name}, every ${rate} bytes; alloc_* counts only what is still alive`,
-      ...(rate === sampler.rate
-        ? []
-        : [
-            `someone else started V8's one heap sampler, at another rate than the ${sampler.rate} of this module`,
-          ]),
-    ];
+  private async read(name: string, defaultSampleType: string, gc: boolean): Promise<CapturedProfile> {
+    const holds = new HoldMeter();
+    if (gc) holds.note(await collectGarbage());
+    return heapProfile(name, await captureHeap(this.tools, holds), defaultSampleType);
   }
-}
-
-async function read(sampler: HeapSampler, holds: HoldMeter): Promise<HeapSamples> {
-  const samples = holds.time(() => sampler.read());
-  await setImmediate(); // V8 has held the loop for long enough
-  return runSliced(samples, holds);
-}
-
-function* stacksOf(
-  { objects }: HeapSamples,
-  outside: readonly WeighedStack[],
-): Generator<WeighedStack, void> {
-  yield* outside;
-  for (const { node, count, bytes } of objects) {
-    yield { at: node, values: [count, bytes, count, bytes], labels: { bytes: Math.round(bytes / count) } };
-  }
-}
-
-/** Memory that objects hold outside of V8's heap: its sampler sees none of it, so it stands by itself. */
-function outsideOfHeap(): WeighedStack[] {
-  const { external, arrayBuffers } = process.memoryUsage();
-  const outside = { '(external)': external - arrayBuffers, '(ArrayBuffers)': arrayBuffers };
-  return Object.entries(outside)
-    .filter(([, bytes]) => bytes > 0)
-    .map(([name, bytes]) => ({ at: [name], values: [1, bytes, 1, bytes] }));
 }

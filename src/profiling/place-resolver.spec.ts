@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { PlaceInCode } from '../format/profile-builder.js';
 import type { RawFrame } from '../sampling/sampler.js';
 import type { ClassNames } from './class-names.js';
+import { SymbolTable } from './symbol-table.js';
 import { HoldMeter } from './hold-meter.js';
 import { PlaceResolver } from './place-resolver.js';
 import type { OriginalPlace, SourceMapper } from './source-maps/source-mapper.js';
@@ -22,7 +23,7 @@ async function resolved(
 ): Promise<PlaceInCode> {
   const sourceMapper = { load: async () => () => original } as unknown as SourceMapper;
   const classNames = { load: async () => () => className } as unknown as ClassNames;
-  const resolver = new PlaceResolver(sourceMapper, classNames);
+  const resolver = new PlaceResolver(sourceMapper, classNames, new SymbolTable());
   const [place, ...others] = await resolver.resolve([{ ...FRAME, ...frame }], new HoldMeter());
   expect(others).toEqual([]);
   return place!;

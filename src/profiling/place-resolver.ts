@@ -7,6 +7,7 @@ import type { RawFrame } from '../sampling/sampler.js';
 import { ClassNames } from './class-names.js';
 import type { HoldMeter } from './hold-meter.js';
 import { runSliced } from './slices.js';
+import { SymbolTable } from './symbol-table.js';
 import { type OriginalPlace, SourceMapper } from './source-maps/source-mapper.js';
 
 /** Frames between two yields. */
@@ -18,16 +19,30 @@ export class PlaceResolver {
   constructor(
     private readonly sourceMapper: SourceMapper,
     private readonly classNames: ClassNames,
+    private readonly symbols: SymbolTable,
   ) {}
+
+  /** The place of a frame that stands for no code, such as `(external)`. */
+  named(name: string): PlaceInCode {
+    const frame = { functionName: name, url: '', scriptId: 0, functionLine: 0, functionColumn: 0, line: 0 };
+    return this.remembered(placeOf(frame));
+  }
 
   /** The place of each frame. */
   async resolve(frames: readonly RawFrame[], holds: HoldMeter): Promise<PlaceInCode[]> {
     const originalOf = await this.sourceMapper.load(frames, holds);
     const classNameOf = await this.classNames.load(frames, holds);
     return runSliced(
-      places(frames, (frame) => placeOf(frame, originalOf(frame), classNameOf(frame))),
+      places(frames, (frame) =>
+        this.remembered(placeOf(frame, originalOf(frame), classNameOf(frame) ?? frame.className)),
+      ),
       holds,
     );
+  }
+
+  private remembered(place: PlaceInCode): PlaceInCode {
+    this.symbols.remember(place);
+    return place;
   }
 }
 
@@ -41,11 +56,6 @@ function* places(
     found.push(placeOf(frames[i]!));
   }
   return found;
-}
-
-/** A frame that stands for no code, such as `(external)`. */
-export function placeNamed(name: string): PlaceInCode {
-  return placeOf({ functionName: name, url: '', scriptId: 0, functionLine: 0, functionColumn: 0, line: 0 });
 }
 
 /** The address is that of V8's frame: neither a better name nor a map that cannot be read moves it. */

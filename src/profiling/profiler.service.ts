@@ -1,10 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
+import { AsyncTracker } from './async-tracker.js';
 import { type CaptureEvent, CaptureLog } from './capture-log.js';
 import type { CapturedProfile } from './captured-profile.js';
 import { type CpuProfileOptions, CpuProfiler } from './cpu-profiler.js';
 import { type HeapProfileOptions, HeapProfiler } from './heap-profiler.js';
+import { ProfilerArgumentError } from './errors.js';
 import { ProfileRegistry } from './profile-registry.js';
+import { BlockProfile } from './profiles/block.profile.js';
+import type { CustomProfile } from './profiles/custom.profile.js';
+import { MutexProfile } from './profiles/mutex.profile.js';
 import type { NamedProfile } from './profiles/named-profile.js';
 
 /**
@@ -25,6 +30,9 @@ export class ProfilerService {
     private readonly heap: HeapProfiler,
     private readonly registry: ProfileRegistry,
     private readonly log: CaptureLog,
+    private readonly tracker: AsyncTracker,
+    private readonly block: BlockProfile,
+    private readonly mutex: MutexProfile,
   ) {}
 
   /**
@@ -78,6 +86,60 @@ export class ProfilerService {
     return this.registry.profiles();
   }
 
+  /**
+   * A new profile of the application's own, as Go's `pprof.NewProfile`; `PprofModule.forFeature` makes one that is injected.
+   *
+   * @throws ProfilerArgumentError if the name is taken, or none
+   */
+  newProfile(name: string, description = `Values that the application has added to ${name}.`): CustomProfile {
+    return this.registry.create(name, description);
+  }
+
+  /**
+   * Samples per second of CPU profiles that name none, as Go's `runtime.SetCPUProfileRate`.
+   *
+   * @returns the old rate
+   * @throws ProfilerArgumentError if it is no whole number from 1 to 1000
+   */
+  setCpuProfileRate(hz: number): number {
+    return this.cpu.setRate(hz);
+  }
+
+  /**
+   * `block` tells one wait in so many from now on: 1 for all, 0 for none. Go's `runtime.SetBlockProfileRate`.
+   *
+   * @returns the old rate
+   * @throws ProfilerArgumentError if it is no whole number
+   */
+  setBlockProfileRate(every: number): number {
+    return this.block.rate.set(checkedRate(every));
+  }
+
+  /**
+   * `goroutine` and `goroutineleak` track one `await` in so many from now on: 1 for all, 0 for none.
+   *
+   * @returns the old rate
+   * @throws ProfilerArgumentError if it is no whole number
+   */
+  setGoroutineProfileRate(every: number): number {
+    return this.tracker.awaitRate.set(checkedRate(every));
+  }
+
+  /**
+   * `mutex` tells what holds the event loop for longer than this from now on; 0: nothing. In the place of Go's
+   * `runtime.SetMutexProfileFraction`.
+   *
+   * @param ms milliseconds
+   * @returns the old threshold
+   * @throws ProfilerArgumentError if it is no number from 0 on
+   */
+  setMutexProfileThreshold(ms: number): number {
+    if (!(Number.isFinite(ms) && ms >= 0)) {
+      throw new ProfilerArgumentError(`the threshold is ${ms}: it takes milliseconds, or 0 for off`);
+    }
+    return this.mutex.threshold.set(ms);
+  }
+
   /** The named profile `name`, if there is one. */
   lookup(name: string): NamedProfile | undefined {
     return this.registry.lookup(name);
@@ -95,4 +157,11 @@ export class ProfilerService {
     );
     return captured;
   }
+}
+
+function checkedRate(every: number): number {
+  if (!(Number.isSafeInteger(every) && every >= 0)) {
+    throw new ProfilerArgumentError(`the rate is ${every}: it takes a whole number, or 0 for off`);
+  }
+  return every;
 }

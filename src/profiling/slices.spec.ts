@@ -24,6 +24,14 @@ describe('runSliced', () => {
     expect(turns).toBeGreaterThan(2);
   });
 
+  it('lets it turn between works that follow one another, too', async () => {
+    let turns = 0;
+    const turn = setInterval(() => turns++, 0);
+    for (let i = 0; i < 40; i++) await runSliced(work(1, 1), new HoldMeter());
+    clearInterval(turn);
+    expect(turns).toBeGreaterThan(2);
+  });
+
   it('passes on what the work throws', async () => {
     // oxlint-disable-next-line require-yield
     const failing = (function* (): Generator<void, void> {

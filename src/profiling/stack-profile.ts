@@ -1,14 +1,14 @@
+import { compact } from '../format/merge.js';
 import type { Profile, ProfileHeader } from '../format/profile.js';
 import { type PlaceInCode, ProfileBuilder } from '../format/profile-builder.js';
 import type { CallTree } from '../sampling/sampler.js';
-import { placeNamed } from './place-resolver.js';
 
-/** A sample: a node of a call tree, or frames that stand for no code, outermost first. */
+/** A sample: a node of a call tree, or places that stand for no code, outermost first. */
 export interface WeighedStack {
-  readonly at: number | readonly string[];
+  readonly at: number | readonly PlaceInCode[];
   /** In the order of the profile's sample types; with nothing but zeros it is no sample. */
   readonly values: readonly number[];
-  readonly labels?: Readonly<Record<string, number>>;
+  readonly labels?: Readonly<Record<string, string | number>> | undefined;
 }
 
 /** Stacks between two yields. */
@@ -16,6 +16,9 @@ const SLICE = 10;
 
 /**
  * Joins what was sampled and the format: raw stacks and their values become a profile.
+ *
+ * Stacks that look the same become one sample: V8 may tell functions apart that have the same name and place, such as its
+ * own, and source maps may lead to the same one.
  *
  * @param places for each frame of the tree what is shown of it
  */
@@ -36,8 +39,8 @@ export function* buildStackProfile(
     const stack: number[] = [];
     if (typeof at === 'number')
       for (let node = at; node >= 0; node = parentOf[node]!) stack.push(locationAt(frameOf[node]!));
-    else for (const name of at.toReversed()) stack.push(builder.location(placeNamed(name)));
+    else for (const place of at.toReversed()) stack.push(builder.location(place));
     builder.sample(stack, values, labels);
   }
-  return yield* builder.build(header, process.argv[1] ?? process.execPath);
+  return yield* compact(yield* builder.build(header, process.argv[1] ?? process.execPath));
 }

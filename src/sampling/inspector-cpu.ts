@@ -146,6 +146,7 @@ function* nodesOf({ nodes }: Profiler.Profile): Sliced<Nodes> {
   for (let i = 0; i < nodes.length; i++) {
     if (i % PIECE === 0) yield;
     const { id, callFrame, hitCount = 0, positionTicks = [], children = [] } = nodes[i]!;
+    const lines = byLine(positionTicks);
     for (const child of children) parentById[child] = id;
     const parentId = parentById[id];
     if (parentId === undefined) continue; // V8's (root)
@@ -153,11 +154,19 @@ function* nodesOf({ nodes }: Profiler.Profile): Sliced<Nodes> {
     const node = tree.node(parent, frameOf(callFrame));
     nodeById[id] = node;
     hits[node] = Math.max(hitCount - positionTicks.reduce((sum, { ticks }) => sum + ticks, 0), 0);
-    linesAfter[node] = positionTicks.length;
+    linesAfter[node] = lines.length;
     if (callFrame.functionName === '(idle)') idle.add(node);
-    for (const { line, ticks } of positionTicks) hits[tree.node(parent, frameOf(callFrame, line))] = ticks;
+    for (const { line, ticks } of lines) hits[tree.node(parent, frameOf(callFrame, line))] = ticks;
   }
   return { tree: tree.build(), hits, nodeById, linesAfter, idle };
+}
+
+/** From Node 26 on V8 names a line once for each of its columns, which it does not tell. */
+function byLine(ticks: readonly Profiler.PositionTickInfo[]): readonly Profiler.PositionTickInfo[] {
+  if (ticks.length < 2) return ticks;
+  const sums = new Map<number, number>();
+  for (const { line, ticks: count } of ticks) sums.set(line, (sums.get(line) ?? 0) + count);
+  return [...sums].map(([line, sum]) => ({ line, ticks: sum }));
 }
 
 /** A frame of V8's, which counts from 0. */

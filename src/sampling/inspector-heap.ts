@@ -3,8 +3,17 @@ import { CallTreeBuilder } from './call-tree-builder.js';
 import { rateOfProducts } from './heap-rate.js';
 import { frameOf } from './inspector-cpu.js';
 import { InspectorSession } from './inspector-session.js';
-import { likelyObjectSize } from './object-size.js';
-import type { HeapSampler, HeapSamples, LiveObjects, Sliced } from './sampler.js';
+import { exactWeightOf, likelyObjectSize, weightOf } from './object-size.js';
+import type {
+  CallTree,
+  HeapEpoch,
+  HeapMark,
+  HeapReading,
+  HeapSampler,
+  HeapSamples,
+  SampledObjects,
+  Sliced,
+} from './sampler.js';
 
 /**
  * V8's frame limit of a heap sample. Node 26 takes a deeper one and aborts the process when such a profile is
@@ -13,14 +22,23 @@ import type { HeapSampler, HeapSamples, LiveObjects, Sliced } from './sampler.js
 export const HEAP_STACK_DEPTH = 128;
 
 /** Nodes or samples between two yields. */
-const PIECE = 1000;
+const PIECE = 200;
 
 const CAVEAT =
   'object counts are estimates: this sampler knows bytes only; it collected garbage for this reading, as it always does';
 
+/** The same where a native package, which knows sizes, starts the sampler at other times. */
+const WINDOW_CAVEAT =
+  'object counts are estimates: where V8 keeps what is dead it tells bytes only; it collected garbage for this reading';
+
 interface SamplingHeapProfile {
   readonly head: SamplingHeapProfileNode;
-  readonly samples: readonly { readonly nodeId: number; readonly size: number }[];
+  readonly samples: readonly HeapSample[];
+}
+interface HeapSample {
+  readonly nodeId: number;
+  readonly size: number;
+  readonly ordinal: number;
 }
 interface SamplingHeapProfileNode {
   readonly id: number;
@@ -28,25 +46,65 @@ interface SamplingHeapProfileNode {
   readonly children: readonly SamplingHeapProfileNode[];
 }
 
+/** A native package that samples beside the inspector, by the same sampler of V8's. */
+export interface NativeSampling {
+  start(): void;
+  stop(): void;
+  read(): NativeReading;
+}
+
+/** What it knows beyond the inspector: sizes. It knows no ordinals. */
+export interface NativeReading {
+  readonly root: NativeNode;
+  samples(): Sliced<HeapSamples>;
+}
+
+/** A function under its caller, as {@link SamplingHeapProfileNode}. */
+export interface NativeNode {
+  readonly name: string;
+  readonly scriptId: number;
+  /** From 1. */
+  readonly lineNumber: number;
+  readonly columnNumber: number;
+  readonly children: readonly NativeNode[];
+  readonly allocations: readonly { readonly sizeBytes: number }[];
+}
+
 /** The heap sampled by the inspector, in a session that stays open as long. */
 export class InspectorHeapSampler implements HeapSampler {
   readonly name = 'inspector';
   private readonly session = new InspectorSession();
+  private epoch: HeapEpoch = { keepsDead: false, before: undefined };
+  private keepers = 0;
+  private isStopped = false;
 
-  /** @param leaves whether the sampler is someone else's, who wants it to run on when this one is stopped */
+  /**
+   * @param leaves whether the sampler is someone else's, who wants it to run on when this one is stopped
+   * @param native who starts the sampler; then nothing is collected for a reading, but where dead objects are kept
+   */
   constructor(
     readonly rate: number,
     private readonly leaves = isSampling(),
+    private readonly native?: NativeSampling,
   ) {
     this.ensureStarted();
   }
 
-  read(): Sliced<HeapSamples> {
-    this.ensureStarted();
-    const { profile } = this.session.post<{ profile: SamplingHeapProfile }>(
-      'HeapProfiler.getSamplingProfile',
-    );
-    return samplesOf(profile, this.rate);
+  get canKeepDead(): boolean {
+    return !this.leaves;
+  }
+
+  read(): HeapReading {
+    const profile = this.profile();
+    this.ensureStarted(); // the native package may have to be told that it runs
+    const { epoch } = this;
+    const native = epoch.keepsDead ? undefined : this.native?.read();
+    return {
+      epoch,
+      lastOrdinal: profile.samples.reduce((last, { ordinal }) => Math.max(last, ordinal), 0),
+      live: epoch.keepsDead ? undefined : () => native?.samples() ?? this.samplesOf(profile, 0),
+      allocatedAfter: (ordinal) => this.samplesOf(profile, ordinal, native?.root),
+    };
   }
 
   /**
@@ -54,16 +112,77 @@ export class InspectorHeapSampler implements HeapSampler {
    * crashes a native reader. A few microseconds, and nothing happens, where it runs.
    */
   ensureStarted(): void {
+    const { keepsDead } = this.epoch;
+    if (!keepsDead) this.native?.start();
     this.session.post('HeapProfiler.startSampling', {
       samplingInterval: this.rate,
       stackDepth: HEAP_STACK_DEPTH,
+      includeObjectsCollectedByMajorGC: keepsDead,
+      includeObjectsCollectedByMinorGC: keepsDead,
     });
   }
 
+  keepDead(): HeapMark {
+    if (this.keepers++ === 0) {
+      this.begin(true);
+      return { epoch: this.epoch, ordinal: 0 };
+    }
+    const { epoch, lastOrdinal } = this.read();
+    return { epoch, ordinal: lastOrdinal };
+  }
+
+  dropDead(): void {
+    if (--this.keepers === 0 && !this.isStopped) this.begin(false);
+  }
+
   stop(): void {
+    this.isStopped = true;
     if (this.leaves) return;
     this.session.close(); // which stops V8's sampler; the command for it fails where someone else has stopped it
+    this.native?.stop();
   }
+
+  /**
+   * @param after only samples with a greater ordinal
+   * @param native the same tree, as the native package has it
+   */
+  private *samplesOf(
+    { head, samples }: SamplingHeapProfile,
+    after: number,
+    native?: NativeNode,
+  ): Sliced<HeapSamples> {
+    const products = samples.map(({ size }) => size).filter((size) => size > 0);
+    const rate = rateOfProducts(products, this.rate);
+    const { tree, nodeById, twins } = yield* treeOf(head, native);
+    const wanted = samples.filter(({ ordinal }) => ordinal > after);
+    const objects = yield* objectsOf(wanted, nodeById, new ObjectSizes(rate, twins));
+    return { tree, objects, rate, caveat: this.native ? (native ? undefined : WINDOW_CAVEAT) : CAVEAT };
+  }
+
+  /** Where someone else has stopped the sampler, that of a new one. */
+  private profile(): SamplingHeapProfile {
+    const read = (): SamplingHeapProfile =>
+      this.session.post<{ profile: SamplingHeapProfile }>('HeapProfiler.getSamplingProfile').profile;
+    try {
+      return read();
+    } catch {
+      this.epoch = epochAfter('stop', this.epoch.keepsDead);
+      this.ensureStarted();
+      return read();
+    }
+  }
+
+  private begin(keepsDead: boolean): void {
+    this.ensureStarted(); // to stop it fails where someone else has
+    if (this.native && !this.epoch.keepsDead) this.native.stop();
+    else this.session.post('HeapProfiler.stopSampling');
+    this.epoch = epochAfter('window', keepsDead);
+    this.ensureStarted();
+  }
+}
+
+function epochAfter(cause: 'window' | 'stop', keepsDead: boolean): HeapEpoch {
+  return { keepsDead, before: { cause, time: new Date(), heapUsed: process.memoryUsage().heapUsed } };
 }
 
 /**
@@ -82,44 +201,101 @@ export function isSampling(): boolean {
   }
 }
 
-function* samplesOf({ head, samples }: SamplingHeapProfile, asked: number): Sliced<HeapSamples> {
+interface Nodes {
+  readonly tree: CallTree;
+  readonly nodeById: readonly number[];
+  /** By node of the tree. */
+  readonly twins: readonly (NativeNode | undefined)[];
+}
+
+function* treeOf(head: SamplingHeapProfileNode, native: NativeNode | undefined): Sliced<Nodes> {
   const tree = new CallTreeBuilder();
-  const nodeById = new Map<number, number>();
-  const pending = head.children.map((node) => ({ node, parent: -1 }));
-  for (let next = pending.pop(); next; next = pending.pop()) {
-    if (nodeById.size % PIECE === 0) yield;
+  const nodeById: number[] = [];
+  const twins: (NativeNode | undefined)[] = [];
+  const pending = [...pairs(head, native, -1)];
+  for (let next = pending.pop(), count = 0; next; next = pending.pop(), count++) {
+    if (count % PIECE === 0) yield;
     const node = tree.node(next.parent, frameOf(next.node.callFrame));
-    nodeById.set(next.node.id, node);
-    for (const child of next.node.children) pending.push({ node: child, parent: node });
+    nodeById[next.node.id] = node;
+    twins[node] = next.twin;
+    pending.push(...pairs(next.node, next.twin, node));
   }
-  const sizes = samples.map(({ size }) => size).filter((size) => size > 0);
-  const rate = rateOfProducts(sizes, asked);
-  const objects = yield* objectsOf(samples, nodeById, rate);
-  return { tree: tree.build(), objects, rate, caveat: CAVEAT };
+  return { tree: tree.build(), nodeById, twins };
+}
+
+interface Pair {
+  readonly node: SamplingHeapProfileNode;
+  /** There is none if it came, or has gone, between two readings. */
+  readonly twin: NativeNode | undefined;
+  /** Of the tree. */
+  readonly parent: number;
+}
+
+/** What a function has called, in both trees. */
+function* pairs(
+  { children }: SamplingHeapProfileNode,
+  native: NativeNode | undefined,
+  parent: number,
+): Iterable<Pair> {
+  const twins = new Map(
+    native?.children.map((twin) => [
+      `${twin.scriptId}/${twin.lineNumber}/${twin.columnNumber}/${twin.name}`,
+      twin,
+    ]),
+  );
+  for (const node of children) {
+    const { scriptId, lineNumber, columnNumber, functionName } = node.callFrame;
+    const twin = twins.get(`${scriptId}/${lineNumber + 1}/${columnNumber + 1}/${functionName}`);
+    yield { node, twin, parent };
+  }
+}
+
+/** What stands behind samples: the inspector tells only the product of two factors, each object's size and how many. */
+class ObjectSizes {
+  /** By the product: few sizes, many samples. */
+  private readonly guesses = new Map<number, number>();
+
+  constructor(
+    private readonly rate: number,
+    private readonly twins: readonly (NativeNode | undefined)[],
+  ) {}
+
+  of(node: number, product: number): { readonly size: number; readonly count: number } {
+    const size = this.known(node, product) ?? this.guess(product);
+    return { size, count: this.fits(size, product) ? exactWeightOf(size, this.rate) : product / size };
+  }
+
+  private known(node: number, product: number): number | undefined {
+    return this.twins[node]?.allocations.find(({ sizeBytes }) => this.fits(sizeBytes, product))?.sizeBytes;
+  }
+
+  private guess(product: number): number {
+    const guess = this.guesses.get(product) ?? likelyObjectSize(product, this.rate);
+    this.guesses.set(product, guess);
+    return guess;
+  }
+
+  private fits(size: number, product: number): boolean {
+    return size * weightOf(size, this.rate) === product;
+  }
 }
 
 /** Samples of the same size at the same node together. */
 function* objectsOf(
-  samples: SamplingHeapProfile['samples'],
-  nodeById: ReadonlyMap<number, number>,
-  rate: number,
-): Sliced<LiveObjects[]> {
-  const objects = new Map<string, LiveObjects>();
-  const sizes = new Map<number, number>(); // few sizes, many samples
+  samples: readonly HeapSample[],
+  nodeById: readonly number[],
+  sizes: ObjectSizes,
+): Sliced<SampledObjects[]> {
+  const objects = new Map<string, SampledObjects>();
   for (let i = 0; i < samples.length; i++) {
     if (i % PIECE === 0) yield;
-    const { nodeId, size: bytes } = samples[i]!;
-    const node = nodeById.get(nodeId);
-    if (node === undefined || bytes === 0) continue;
-    const objectSize = sizes.get(bytes) ?? likelyObjectSize(bytes, rate);
-    sizes.set(bytes, objectSize);
-    const key = `${node}/${objectSize}`;
-    const before = objects.get(key);
-    objects.set(key, {
-      node,
-      bytes: (before?.bytes ?? 0) + bytes,
-      count: (before?.count ?? 0) + bytes / objectSize,
-    });
+    const { nodeId, size: product } = samples[i]!;
+    const node = nodeById[nodeId];
+    if (node === undefined || product === 0) continue;
+    const { size, count } = sizes.of(node, product);
+    const key = `${node}/${size}`;
+    const sum = (objects.get(key)?.count ?? 0) + count;
+    objects.set(key, { node, count: sum, bytes: sum * size });
   }
   return [...objects.values()];
 }

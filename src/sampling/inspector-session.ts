@@ -30,6 +30,11 @@ export class InspectorSession {
     });
   }
 
+  /** Tells of what the inspector says unasked. */
+  on<T>(event: string, listener: (params: T) => void): void {
+    this.session.on(event, ({ params }: { params: T }) => listener(params));
+  }
+
   /** Ends what the session started. */
   close(): void {
     this.session.disconnect();

@@ -1,8 +1,13 @@
-import { type NativeThread, otherNativeThreads } from './native-threads.js';
+import { otherThreadNanos, threadName } from './native-threads.js';
 import type { TimeApart } from './sampler.js';
 import { processCpuNanos, type ThreadClock } from './thread-clock.js';
 
 const NAME = '(other threads)';
+
+interface Thread {
+  readonly name: string;
+  readonly cpuNanos: number;
+}
 
 /**
  * Measures what the threads of this process beside the calling one use from here on: libuv's pool, V8's helpers, worker
@@ -10,18 +15,21 @@ const NAME = '(other threads)';
  */
 export class OtherThreads {
   private readonly begin: number;
-  private readonly beginByThread: ReadonlyMap<number, number>;
-  private readonly seen = new Map<number, NativeThread>();
+  private readonly beginByThread: ReadonlyMap<string, number>;
+  private readonly seen = new Map<string, Thread>();
 
   /** @param own clock of the calling thread */
   constructor(private readonly own: ThreadClock) {
     this.begin = this.all();
-    this.beginByThread = new Map(otherNativeThreads().map(({ id, cpuNanos }) => [id, cpuNanos]));
+    this.beginByThread = otherThreadNanos();
   }
 
   /** Notes the threads that there are now: one that ends soon after is known by its name nevertheless. */
   look(): void {
-    for (const thread of otherNativeThreads()) this.seen.set(thread.id, thread);
+    for (const [id, cpuNanos] of otherThreadNanos()) {
+      const name = this.seen.get(id)?.name ?? threadName(id); // to read it takes as long as to read the time
+      if (name !== undefined) this.seen.set(id, { name, cpuNanos });
+    }
   }
 
   /** Their CPU time so far, by their names where the system tells these. What has no name stands last. */
@@ -39,7 +47,7 @@ export class OtherThreads {
 
   private usedByName(): Map<string, number> {
     const used = new Map<string, number>();
-    for (const { id, name, cpuNanos } of this.seen.values()) {
+    for (const [id, { name, cpuNanos }] of this.seen) {
       used.set(name, (used.get(name) ?? 0) + cpuNanos - (this.beginByThread.get(id) ?? 0));
     }
     return used;

@@ -1,14 +1,16 @@
 import { CallTreeBuilder } from './call-tree-builder.js';
 import { rateOfCounts } from './heap-rate.js';
-import { HEAP_STACK_DEPTH, InspectorHeapSampler, isSampling } from './inspector-heap.js';
+import { HEAP_STACK_DEPTH, InspectorHeapSampler, isSampling, type NativeReading } from './inspector-heap.js';
 import { OtherThreads } from './other-threads.js';
 import type {
   CpuRecording,
   CpuSamples,
+  HeapMark,
+  HeapReading,
   HeapSampler,
   HeapSamples,
-  LiveObjects,
   RawFrame,
+  SampledObjects,
   Sampling,
   Sliced,
   TimeApart,
@@ -167,34 +169,44 @@ function* scaled(numbers: readonly number[], factor: number): Sliced<Float64Arra
 
 /**
  * The heap sampled by V8 for `pprof`. A session of the inspector watches over it, since the package crashes the process
- * when it reads a sampler that someone else has stopped.
+ * when it reads a sampler that someone else has stopped. It also tells the order of the samples, and takes over where
+ * dead objects are kept, which the package does not know.
  *
  * The session is second: a sampler that the inspector starts collects all garbage at each reading.
  */
 class PprofHeapSampler implements HeapSampler {
   readonly name = 'pprof';
-  private readonly watch: InspectorHeapSampler;
-  /** The sampler is someone else's. */
-  private readonly leaves: boolean;
+  private readonly inspector: InspectorHeapSampler;
 
   constructor(
     private readonly pprof: PprofPackage,
     readonly rate: number,
   ) {
-    this.leaves = isSampling();
-    this.ensureStarted();
-    this.watch = new InspectorHeapSampler(rate, this.leaves);
+    this.inspector = new InspectorHeapSampler(rate, isSampling(), {
+      start: () => this.ensureStarted(),
+      stop: () => pprof.heap.stop(),
+      read: () => this.readNative(),
+    });
   }
 
-  read(): Sliced<HeapSamples> {
-    this.ensureStarted();
-    this.watch.ensureStarted();
-    return heapSamplesOf(this.pprof.heap.v8Profile(), this.rate);
+  get canKeepDead(): boolean {
+    return this.inspector.canKeepDead;
+  }
+
+  read(): HeapReading {
+    return this.inspector.read();
+  }
+
+  keepDead(): HeapMark {
+    return this.inspector.keepDead();
+  }
+
+  dropDead(): void {
+    this.inspector.dropDead();
   }
 
   stop(): void {
-    this.watch.stop();
-    if (!this.leaves) this.pprof.heap.stop();
+    this.inspector.stop();
   }
 
   /** The package throws where it runs, whoever started it, and refuses to read where someone has stopped it. */
@@ -205,11 +217,16 @@ class PprofHeapSampler implements HeapSampler {
       // it runs
     }
   }
+
+  private readNative(): NativeReading {
+    const root = this.pprof.heap.v8Profile();
+    return { root, samples: () => heapSamplesOf(root, this.rate) };
+  }
 }
 
 function* heapSamplesOf(root: PprofAllocationNode, asked: number): Sliced<HeapSamples> {
   const tree = new CallTreeBuilder();
-  const objects: LiveObjects[] = [];
+  const objects: SampledObjects[] = [];
   const allocations: PprofAllocationNode['allocations'][number][] = [];
   yield* walk(root, (raw, parent) => {
     const node = tree.node(parent, frameOf(raw));

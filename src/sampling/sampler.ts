@@ -7,6 +7,8 @@
 export interface RawFrame {
   /** V8's name: empty for an anonymous function, `(program)` and the like for what is none. */
   readonly functionName: string;
+  /** The class of what it was called on, where the sampler knows that. */
+  readonly className?: string;
   /** Path, `file:` URL or `node:` name of the script; empty for what is no function. */
   readonly url: string;
   /** V8's number of the script, good for this run of the process; 0 for what is in none. */
@@ -17,6 +19,19 @@ export interface RawFrame {
   readonly functionColumn: number;
   /** The line that was executing, or {@link functionLine} where the sampler knows no better; from 1, 0 for none. */
   readonly line: number;
+}
+
+/** A frame that stands for no code, such as `(program)`. */
+export function namedFrame(functionName: string, className?: string): RawFrame {
+  return {
+    functionName,
+    ...(className !== undefined && { className }),
+    url: '',
+    scriptId: 0,
+    functionLine: 0,
+    functionColumn: 0,
+    line: 0,
+  };
 }
 
 /** Stacks that share their callers. A node's parent comes before it; the parent of an outermost frame is -1. */
@@ -79,32 +94,77 @@ export interface CpuSampler {
   start(hz: number): CpuRecording;
 }
 
-/** Objects of one size, allocated at one node of a call tree and still alive. */
-export interface LiveObjects {
+/** Objects of one size, allocated at one node of a call tree. */
+export interface SampledObjects {
   readonly node: number;
   readonly count: number;
   readonly bytes: number;
 }
 
-/** What is alive on the heap, scaled to all objects from those that were sampled. */
+/** Objects on the heap, scaled to all from those that were sampled. */
 export interface HeapSamples {
   readonly tree: CallTree;
-  readonly objects: readonly LiveObjects[];
+  readonly objects: readonly SampledObjects[];
   /** Mean number of bytes between two samples, as the samples tell it; another than was asked for if someone else started V8's sampler. */
   readonly rate: number;
   /** What a reader of the profile has to know. */
-  readonly caveat?: string;
+  readonly caveat?: string | undefined;
 }
 
 /** Go's own rate, in bytes. */
 export const DEFAULT_HEAP_RATE = 524_288;
+
+/** What V8's heap sampler knew when it was read. */
+export interface HeapReading {
+  /** Readings of the same epoch have samples of the same run of V8's sampler. */
+  readonly epoch: HeapEpoch;
+  /** Of the newest sample: V8 numbers them in the order of the allocations. */
+  readonly lastOrdinal: number;
+  /** What is alive; undefined while the sampler keeps objects dead or alive. */
+  readonly live: (() => Sliced<HeapSamples>) | undefined;
+  /**
+   * What was sampled after an ordinal; of what has died since only what the epoch keeps. Objects are told by exact
+   * sizes only after {@link live}, where the sampler knows them.
+   */
+  allocatedAfter(ordinal: number): Sliced<HeapSamples>;
+}
+
+/** A run of V8's sampler. It forgets all when it is started anew. */
+export interface HeapEpoch {
+  /** Objects that have died are kept too. */
+  readonly keepsDead: boolean;
+  /** What was on the heap when it began, and is not tracked; undefined for the first one, which tracks all. */
+  readonly before: HeapBefore | undefined;
+}
+
+export interface HeapBefore {
+  /** A window of allocations began or ended, or someone else has stopped V8's sampler. */
+  readonly cause: 'window' | 'stop';
+  readonly time: Date;
+  readonly heapUsed: number;
+}
+
+/** A point in the order of the allocations. */
+export interface HeapMark {
+  readonly epoch: HeapEpoch;
+  readonly ordinal: number;
+}
 
 /** Samples the allocations of the calling thread's heap. V8 has one such sampler per isolate. */
 export interface HeapSampler {
   readonly name: SamplerName;
   /** Mean number of bytes between two samples that was asked for. */
   readonly rate: number;
-  read(): Sliced<HeapSamples>;
+  /** V8's sampler is not someone else's, who would lose its samples. */
+  readonly canKeepDead: boolean;
+  read(): HeapReading;
+  /**
+   * Begins to keep dead objects too, in an epoch of its own, until as many {@link dropDead} have come.
+   *
+   * @returns the newest sample
+   */
+  keepDead(): HeapMark;
+  dropDead(): void;
   stop(): void;
 }
 

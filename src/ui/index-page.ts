@@ -9,6 +9,12 @@ export interface IndexRow {
   readonly count: number | undefined;
   /** The format that Chrome's DevTools open it in. */
   readonly devToolsFormat?: string | undefined;
+  /** The format that Perfetto and Chrome open it in, where it is no profile but a trace. */
+  readonly viewerFormat?: string | undefined;
+  /** What to know of it now, such as that it is off. */
+  readonly hint?: string | undefined;
+  /** `debug=2` shows each execution. */
+  readonly hasDump?: boolean | undefined;
 }
 
 const STYLE_HASH = createHash('sha256').update(INDEX_STYLE).digest('base64');
@@ -49,19 +55,28 @@ ${sorted.map((row) => rowOf(row, base)).join('\n')}
 </html>`;
 }
 
-function rowOf({ name, description, count, devToolsFormat }: IndexRow, base: string): string {
+function rowOf(
+  { name, description, count, devToolsFormat, viewerFormat, hint, hasDump }: IndexRow,
+  base: string,
+): string {
   const profile = count !== undefined;
   const readByPprof = profile || name === 'profile';
+  const path = name.split('/').map(encodeURIComponent).join('/'); // it is no scheme and no query
+  const command = readByPprof
+    ? `go tool pprof ${base + path}`
+    : viewerFormat && `curl -o trace.out '${base + path}?seconds=5' && go tool trace trace.out`;
   const links = [
-    ...(profile ? [link(`${name}?debug=1`, 'text')] : []),
-    link(name, readByPprof ? 'download' : 'open'),
-    ...(devToolsFormat ? [link(`${name}?format=${devToolsFormat}`, 'for DevTools')] : []),
+    ...(profile ? [link(`${path}?debug=1`, 'text')] : []),
+    ...(hasDump ? [link(`${path}?debug=2`, 'full dump')] : []),
+    link(path, command === undefined ? 'open' : 'download'),
+    ...(devToolsFormat ? [link(`${path}?format=${devToolsFormat}`, 'for DevTools')] : []),
+    ...(viewerFormat ? [link(`${path}?format=${viewerFormat}`, 'for Perfetto')] : []),
   ];
   return `<tr>
 <td class="count">${count ?? 0}</td>
-<td class="name">${link(name, name)}</td>
-<td><p>${escaped(description)} <span class="links">${links.join(' ')}</span></p>${
-    readByPprof ? `<code>go tool pprof ${escaped(base + name)}</code>` : ''
+<td class="name">${link(path, name)}</td>
+<td><p>${escaped(description)} <span class="links">${links.join(' ')}</span></p>${hint === undefined ? '' : `<p class="hint">${escaped(hint)}</p>`}${
+    command === undefined ? '' : `<code>${escaped(command)}</code>`
   }</td>
 </tr>`;
 }

@@ -22,7 +22,8 @@ th:first-child, .count { text-align: right; width: 1%; font-variant-numeric: tab
 td p { margin: 0; }
 .links { white-space: nowrap; }
 .links a { margin-left: .5rem; font-size: .9rem; }
-code { display: block; margin-top: .5rem; padding: .4rem .6rem; overflow-x: auto; white-space: nowrap; user-select: all; cursor: text; background: var(--panel); border: 1px solid var(--line); border-radius: .35rem; font: .85rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
+code { display: block; margin-top: .5rem; padding: .4rem .6rem; white-space: pre-wrap; overflow-wrap: anywhere; user-select: all; cursor: text; background: var(--panel); border: 1px solid var(--line); border-radius: .35rem; font: .85rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
+.hint { font-size: .9rem; color: var(--soft); }
 .note { color: var(--soft); font-size: .9rem; }
 @media (max-width: 36rem) {
   main { padding: 1.25rem 1rem 3rem; }

@@ -30,10 +30,13 @@ const UNKNOWN = 'Unknown profile';
 const BAD_ESCAPE = 'invalid URL escape';
 const BAD_SECONDS = 'invalid value for "seconds" - must be a positive integer';
 const BAD_HZ = 'invalid value for "hz" - must be an integer from 1 to 1000';
+const BAD_TRACE_FORMAT = 'invalid value for "format" - must be go or json';
+/** Its header. */
+const GO_TRACE = /^go 1\.\d+ trace\0/;
 const INCOMPATIBLE = 'seconds and debug params are incompatible';
 const TOO_LONG = 'seconds exceeds the maximum of 300';
-const SECONDS_PLANNED = 'seconds on heap is not implemented yet';
-const DEBUG_PLANNED = 'debug on heap is not implemented yet';
+const NO_SYMBOLS = 'num_symbols: 1\n';
+const WORD_TOO_LONG = `${NO_SYMBOLS}reading request: bufio: buffer full\n`;
 
 /** A row's title is its request and what is to be said of it. */
 function row(path: string, status: number, about: string, details: Details): ContractRow {
@@ -51,6 +54,52 @@ const heap = (query: string, about: string, details?: Details): ContractRow =>
 /** A profile's checks, without the capture. */
 const profileHead = (query: string, about: string): ContractRow =>
   file(`/profile${query}`, 'profile', about, HEAD);
+
+const allocs = (query: string, about: string, details?: Details): ContractRow =>
+  file(`/allocs${query}`, 'allocs', about, details);
+
+/** A window's checks, without the window. */
+const deltaHead = (name: string, query: string, about: string): ContractRow =>
+  file(`/${name}${query}`, `${name}-delta`, about, HEAD);
+
+/** Go's text of the heap, in parts: the totals, the records with their stacks, what else is known of memory. */
+const HEAP_TEXT = new RegExp(
+  [
+    /^heap profile: \d+: \d+ \[\d+: \d+\] @ heap\/\d+\n/,
+    /(\d+: \d+ \[\d+: \d+\] @( 0x[0-9a-f]+)+\n(#\t0x[0-9a-f]+(\t+[^\n]+)?\n)+\n)+/,
+    /\n# runtime\.MemStats\n# Alloc = \d+\n(# [^\n]+ = [^\n]+\n)+# MaxRSS = \d+\n$/,
+  ]
+    .map(({ source }) => source)
+    .join(''),
+);
+
+const heapText = (path: string, about: string, details: Details = {}): ContractRow =>
+  row(path, 200, about, { type: TEXT, disposition: null, text: HEAP_TEXT, ...details });
+
+/** Comments of a stack, and the empty line after it. */
+const STACK = String.raw`(#\t0x[0-9a-f]+(\t+[^\n]+)?\n)*\n`;
+const COUNTS = (name: string): RegExp =>
+  new RegExp(
+    String.raw`^${name} profile: total \d+\n(\d+ @( 0x[0-9a-f]+)+\n(# labels: \{.+\}\n)?${STACK})*$`,
+  );
+const CONTENTION = String.raw`cycles/second=1000000000\n(sampling period=1\n)?(\d+ \d+ @( 0x[0-9a-f]+)*\n${STACK})*$`;
+/** Go's dump of goroutines: blocks with an empty line between them. */
+const DUMP =
+  /^(goroutine \d+ \[[^\]\n]+\]( \{[^\n]+\})?:\n([^\t\n][^\n]*\n\t[^\n]+:\d+\n)*(\n(?=goroutine)|$))+$/;
+
+/** The text of each profile that is not one of the heap, and what `debug=2` shows of it. */
+const TEXTS: Readonly<Record<string, { readonly text: RegExp; readonly dump?: RegExp }>> = {
+  block: { text: new RegExp(`^--- contention:\n${CONTENTION}`) },
+  goroutine: { text: COUNTS('goroutine'), dump: DUMP },
+  goroutineleak: { text: COUNTS('goroutineleak'), dump: DUMP },
+  mutex: { text: new RegExp(`^--- mutex:\n${CONTENTION}`) },
+  threadcreate: { text: COUNTS('threadcreate') },
+};
+
+const traceHead = (query: string, about: string): ContractRow => file(`/trace${query}`, 'trace', about, HEAD);
+
+const symbols = (path: string, about: string, details: Details = {}): ContractRow =>
+  row(path, 200, about, { type: TEXT, disposition: null, text: NO_SYMBOLS, ...details });
 
 const refused = (path: string, status: number, message: string, details: Details = {}): ContractRow =>
   row(path, status, message, { type: TEXT, disposition: null, text: `${message}\n`, ...details });
@@ -74,6 +123,10 @@ const NAMES_OF_NOTHING = [
   'heap/',
   'cmdline/',
   'profile/',
+  'allocs/',
+  'symbol/',
+  'SYMBOL',
+  'symbol;x',
   '/',
   '/heap',
   'heap//',
@@ -208,9 +261,11 @@ export const CONTRACT: readonly ContractRow[] = [
   file('/%68%65%61%70?debug=0', 'heap', 'a name is decoded'),
   heap('', 'headers', HEAD),
   heap('?gc=1', 'headers', HEAD),
-  ...['1', '2', '-1', '%2B1', '99999999999999999999', '-99999999999999999999', '1&debug=0'].map((debug) =>
-    refused(`/heap?debug=${debug}`, 501, DEBUG_PLANNED),
+  ...['1', '2', '-1', '%2B1', '99999999999999999999', '-99999999999999999999', '1&debug=0', '1&gc=1'].map(
+    (debug) => heapText(`/heap?debug=${debug}`, 'the text'),
   ),
+  heapText('/heap?seconds=&debug=1', 'empty seconds are none'),
+  heapText('/heap?debug=1', 'headers', HEAD),
   ...[
     '0',
     '-1',
@@ -240,25 +295,129 @@ export const CONTRACT: readonly ContractRow[] = [
   refused('/heap?seconds=1&debug=1', 400, INCOMPATIBLE),
   refused('/heap?debug=-1&seconds=%2B5', 400, INCOMPATIBLE),
   refused('/heap?seconds=1&debug=1', 400, INCOMPATIBLE, HEAD),
-  ...['1', '%2B5', '5&seconds=0', '1&debug=x', '1&gc=1', '00000000000000000000001'].map((seconds) =>
-    refused(`/heap?seconds=${seconds}`, 501, SECONDS_PLANNED),
-  ),
 
-  // What is still to come
+  // Windows
+  ...['heap', 'allocs'].flatMap((name) => [
+    file(`/${name}?seconds=1`, `${name}-delta`, 'a window'),
+    ...['1', '%2B5', '5&seconds=0', '1&debug=x', '1&gc=1', '00000000000000000000001', '300'].map((seconds) =>
+      deltaHead(name, `?seconds=${seconds}`, 'HEAD captures nothing'),
+    ),
+    deltaHead(name, '?seconds=5&debug=1;x', 'a semicolon drops the pair'),
+  ]),
+
+  // allocs
+  allocs('', 'a profile'),
+  allocs('?seconds=', 'empty seconds are none'),
+  allocs('?gc=1&hz=0', 'gc and hz are not for allocs'),
+  allocs('?debug=x', 'debug that is no number is 0'),
+  file('/%61llocs', 'allocs', 'a name is decoded'),
+  ...['1', '2', '-1'].map((debug) => heapText(`/allocs?debug=${debug}`, 'the same text as for heap')),
+  heapText('/allocs?debug=1', 'headers', HEAD),
+  allocs('', 'headers', HEAD),
+  refused('/allocs?seconds=0', 400, BAD_SECONDS),
+  refused('/allocs?seconds=abc&debug=1', 400, BAD_SECONDS),
+  refused('/allocs?seconds=301', 400, TOO_LONG),
+  refused('/allocs?seconds=9999&debug=1', 400, TOO_LONG),
+  refused('/allocs?seconds=1&debug=1', 400, INCOMPATIBLE),
+  refused('/allocs?seconds=0', 400, BAD_SECONDS, HEAD),
+
+  // symbol
+  ...['symbol', 'symbolz'].flatMap((name) => [
+    ...['', '?', '?debug=1', '?0x1', '?zzz', '?0', '?+', '?0x1%2B0x2', '?%zz', '?%00', '?0x1+0x2+'].map(
+      (query) => symbols(`/${name}${query}`, 'nothing is known of these'),
+    ),
+    symbols(`/${name}?${'1'.repeat(5000)}`, 'one word is too long', { text: WORD_TOO_LONG }),
+    symbols(`/${name}?0x1`, 'headers', HEAD),
+    symbols(`/${name}`, 'an empty body', { method: 'POST', body: '' }),
+    symbols(`/${name}`, 'no body', { method: 'POST' }),
+    symbols(`/${name}?0x1`, 'the query of a POST is nobody’s', { method: 'POST', body: '0x1+0x2' }),
+    ...Object.entries(BODIES).map(([what, details]) =>
+      symbols(`/${name}`, '', {
+        title: `POST /${name} with ${what} is 200: any body is read`,
+        method: 'POST',
+        text: what === 'more than a parser takes' ? WORD_TOO_LONG : NO_SYMBOLS,
+        ...details,
+      }),
+    ),
+    symbols(`/${name}`, '1 MiB', { method: 'POST', body: '0x0000000000001+'.repeat(2 ** 16) }),
+    refused(`/${name}`, 413, 'Request Entity Too Large', { method: 'POST', body: '+'.repeat(2 ** 20 + 1) }),
+    ...['PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND'].map((method) =>
+      notAllowed(`/${name}`, method, { header: { allow: 'GET, HEAD, POST' } }),
+    ),
+  ]),
+
+  // What waits, holds and runs
+  ...Object.entries(TEXTS).flatMap(([name, { text, dump = text }]) => [
+    file(`/${name}`, name, 'a profile'),
+    file(`/${name}?seconds=&gc=1`, name, 'empty seconds are none, gc is not for it'),
+    file(`/${name}?debug=x`, name, 'debug that is no number is 0'),
+    file(`/${name}`, name, 'headers', HEAD),
+    ...['1', '-1'].map((debug) =>
+      row(`/${name}?debug=${debug}`, 200, 'the text', { type: TEXT, disposition: null, text }),
+    ),
+    ...['2', '99999999999999999999'].map((debug) =>
+      row(`/${name}?debug=${debug}`, 200, 'the dump, where there is one', {
+        type: TEXT,
+        disposition: null,
+        text: dump,
+      }),
+    ),
+    file(`/${name}?seconds=1`, `${name}-delta`, 'a window'),
+    deltaHead(name, '?seconds=300', 'HEAD captures nothing'),
+    refused(`/${name}?seconds=0`, 400, BAD_SECONDS),
+    refused(`/${name}?seconds=301`, 400, TOO_LONG),
+    refused(`/${name}?seconds=1&debug=2`, 400, INCOMPATIBLE),
+    notAllowed(`/${name}`, 'POST'),
+  ]),
+
+  // trace
+  file('/trace?seconds=.05', 'trace', 'a capture', { text: GO_TRACE }),
+  file('/trace', 'trace', 'a second', { text: GO_TRACE }),
+  file('/trace?seconds=.05&format=go', 'trace', 'the same', { text: GO_TRACE }),
+  file('/trace?seconds=.05&format=json', 'trace.json', 'for viewers', { text: /^\[\n\{[^]*\}\n\]\n?$/ }),
+  ...['', '?', '?seconds=', '?seconds=%zz', '?seconds=9999;x=1', '?SECONDS=9999', '?debug=1&gc=1&hz=0'].map(
+    (query) => traceHead(query, 'seconds absent: 1'),
+  ),
   ...[
-    'allocs',
-    'block',
-    'goroutine',
-    'goroutineleak',
-    'mutex',
-    'symbol',
-    'symbolz',
-    'threadcreate',
-    'trace',
-  ].map((name) => refused(`/${name}`, 501, `${name} is not implemented yet`)),
-  refused('/trace?seconds=1', 501, 'trace is not implemented yet'),
-  refused('/allocs', 501, 'allocs is not implemented yet', HEAD),
-  refused('/symbol', 501, 'symbol is not implemented yet', { method: 'POST', body: '0x1' }),
+    'abc',
+    '0',
+    '-3',
+    '0x10',
+    '%205',
+    '+5',
+    '1e999',
+    '-inf',
+    'inf',
+    'NaN',
+    '1_',
+    '_1',
+    '1__0',
+    '.',
+    'e1',
+    '0x.p1',
+  ].map((seconds) => traceHead(`?seconds=${seconds}`, 'malformed seconds: 1')),
+  ...[
+    '1e-1',
+    '0x1p-2',
+    '.5',
+    '5.',
+    '%2B1.5',
+    '1_0',
+    '2e2',
+    '0X_1.8P1',
+    '0x1p8',
+    '00300',
+    '300',
+    '299.9999',
+  ].map((seconds) => traceHead(`?seconds=${seconds}`, 'a number')),
+  ...['301', '300.5', '1e3', '1_000', '0x1p9', '%399999', '1e308'].map((seconds) =>
+    refused(`/trace?seconds=${seconds}`, 400, TOO_LONG),
+  ),
+  refused('/trace?seconds=9999', 400, TOO_LONG, HEAD),
+  refused('/trace?format=xml', 400, BAD_TRACE_FORMAT),
+  refused('/trace?format=Go', 400, BAD_TRACE_FORMAT, HEAD),
+  refused('/trace?seconds=9999&format=xml', 400, TOO_LONG),
+  notAllowed('/trace', 'POST', { body: '0x1' }),
 
   // Names
   ...NAMES_OF_NOTHING.map((name) => refused(`/${name}`, 404, UNKNOWN, { header: { 'x-evil': '' } })),
@@ -267,7 +426,9 @@ export const CONTRACT: readonly ContractRow[] = [
 
   // Methods
   ...['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND'].flatMap((method) =>
-    ['/', '/heap', '/profile?seconds=abc', '/cmdline', '/h%65ap'].map((path) => notAllowed(path, method)),
+    ['/', '/heap', '/profile?seconds=abc', '/cmdline', '/h%65ap', '/allocs'].map((path) =>
+      notAllowed(path, method),
+    ),
   ),
   notAllowed('/nope', 'POST'),
   ...Object.entries(BODIES).flatMap(([what, details]) =>
@@ -290,6 +451,16 @@ export const CONTRACT: readonly ContractRow[] = [
   heap('', 'no negotiation', { headers: { accept: 'application/json' } }),
   heap('', 'no ranges', { headers: { range: 'bytes=0-1' } }),
   heap('', 'no cache', { headers: { 'if-none-match': '*' } }),
+];
+
+/** One row of each kind, and none that takes a second: enough to see that something bends answers. */
+export const SHORT: readonly ContractRow[] = [
+  ...new Map(
+    CONTRACT.filter(({ path, method }) => method === 'HEAD' || !path.endsWith('?seconds=1')).map((row) => [
+      [row.method, row.status, row.text, row.type, row.headers && 1, row.body && 1].join(),
+      row,
+    ]),
+  ).values(),
 ];
 
 /** Long enough for a capture of a second, too short for one of thirty. */
@@ -327,6 +498,15 @@ export async function checkRow(base: string, row: ContractRow): Promise<void> {
       cause: error,
     });
   }
+}
+
+/** What each row says that does not hold. */
+export async function broken(base: string, rows: readonly ContractRow[]): Promise<string[]> {
+  const errors: string[] = [];
+  for (const row of rows) {
+    await checkRow(base, row).catch((error: unknown) => errors.push(String(error).split('\n')[0]!));
+  }
+  return errors;
 }
 
 function is(what: string, actual: unknown, expected: unknown): void {

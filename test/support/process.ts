@@ -47,6 +47,10 @@ export class TestProcess {
     return this.chunks.join('');
   }
 
+  get pid(): number {
+    return this.child.pid!;
+  }
+
   get alive(): boolean {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
@@ -134,6 +138,22 @@ export async function startWorkload(
   return new Workload(app, urls!.split(' '));
 }
 
+/** A place in the code, as a profile tells it. */
+export interface DecodedFrame {
+  readonly name: string;
+  readonly file: string;
+  readonly line: number;
+}
+
+/** A sample with all that is told of it. */
+export interface DecodedStack {
+  /** Leaf first. */
+  readonly frames: readonly DecodedFrame[];
+  readonly values: Readonly<Record<string, number>>;
+  /** Of texts alone. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 /** A profile as `pprof-format` reads it, with names instead of indexes. */
 export class DecodedProfile {
   readonly raw: Profile;
@@ -156,7 +176,7 @@ export class DecodedProfile {
     this.comments = this.raw.comment.map(text);
     this.samples = this.raw.sample.map(({ locationId, value }) => ({
       stack: locationId.flatMap((id) => namesAt.get(id)!),
-      values: Object.fromEntries(this.sampleTypes.map((type, i) => [type, Number(value[i])])),
+      values: Object.fromEntries(this.sampleTypes.map((type, i) => [type, signed(value[i]!)])),
     }));
   }
 
@@ -173,6 +193,20 @@ export class DecodedProfile {
         address: Number(address),
       };
     });
+  }
+
+  /** Its samples with their places and labels. */
+  get stacks(): DecodedStack[] {
+    const { strings } = this.raw.stringTable;
+    const { places } = this;
+    const placeOf = new Map(this.raw.location.map(({ id }, i) => [id, places[i]!]));
+    return this.raw.sample.map(({ locationId, label }, i) => ({
+      frames: locationId.map((id) => placeOf.get(id)!),
+      values: this.samples[i]!.values,
+      labels: Object.fromEntries(
+        label.map(({ key, str }) => [strings[Number(key)]!, strings[Number(str)]!] as const),
+      ),
+    }));
   }
 
   get period(): number {
@@ -204,6 +238,11 @@ export class DecodedProfile {
   private sum(type: string, counts: (stack: readonly string[]) => boolean): number {
     return this.samples.reduce((sum, { stack, values }) => sum + (counts(stack) ? values[type]! : 0), 0);
   }
+}
+
+/** `pprof-format` reads values as if they had no sign. */
+function signed(value: number | bigint): number {
+  return Number(BigInt.asIntN(64, BigInt(value)));
 }
 
 /**

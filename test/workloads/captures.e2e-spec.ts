@@ -1,4 +1,5 @@
 import { EventEmitter, once } from 'node:events';
+import type { Server, ServerResponse } from 'node:http';
 import { hostname } from 'node:os';
 import { PerformanceObserver } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
@@ -39,7 +40,7 @@ describe.each(['pprof', 'inspector'])('the comments of profiles by %s', (sampler
 
   it.each([
     ['profile?seconds=1&hz=200', `CPU samples of the main thread by ${sampler} at 200 Hz`],
-    ['heap', `heap sampled by ${sampler}, every 65536 bytes; alloc_* counts only what is still alive`],
+    ['heap', `heap sampled by ${sampler}, every 65536 bytes`],
   ])('of /%s name the sampler, its rate, Node, V8, the host and the process', async (path, about) => {
     const { comments } = await app.profile(path);
     expect(comments).toEqual(
@@ -167,7 +168,9 @@ describe.each(ADAPTERS)('operators are told of captures, on %s', (adapter) => {
     ['GET /heap?format=nonsense', 400],
     ['GET /nope', 404],
     ['POST /heap', 405],
-    ['GET /heap?debug=1', 501],
+    ['GET /heap?seconds=1&debug=1', 400],
+    ['GET /trace?seconds=301', 400],
+    ['GET /trace?format=nonsense', 400],
   ])('not of %s, which captures nothing', async (what, status) => {
     const { base, events, lines } = await startTold(adapter);
     const [method, path] = what.split(' ') as [string, string];
@@ -231,7 +234,7 @@ describe('operators are told of captures in code', () => {
     await handler.serve('heap', { method: 'HEAD' });
     await handler.serve('nope');
     expect(events.map(({ peer }) => peer)).toEqual(['code', 'the night watch']);
-    expect(events[0]!.bytes).toBe(body.length);
+    expect(events[0]!.bytes).toBe((body as Uint8Array).length);
   });
 
   it('with the time that a collection of the garbage holds the event loop', async () => {
@@ -297,6 +300,31 @@ interface Told extends TestApp {
   /** Resolves at the next event. */
   told(): Promise<void>;
 }
+
+describe('Node has no reason to warn of too many listeners', () => {
+  afterAll(() => TestProcess.stopAll());
+
+  it('with a dozen windows at once', async () => {
+    const app = await startWorkload('heap.mjs', { env: { SAMPLER: 'inspector' } });
+    const paths = Array.from({ length: 12 }, (_, i) => `${i % 2 === 0 ? 'heap' : 'allocs'}?seconds=1`);
+    await Promise.all(paths.map((path) => app.download(path)));
+    await app.profile('profile?seconds=1'); // what a process warns of is printed by then
+    expect(app.process.output).not.toContain('Warning');
+  });
+
+  it.each(ADAPTERS)('of the end of a trace, with what middleware adds, on %s', async (adapter) => {
+    const responses: ServerResponse[] = [];
+    const app = await startApp(adapter, {
+      configure: (app) =>
+        (app.getHttpServer() as Server).prependListener('request', (_, response) => responses.push(response)),
+    });
+    const gone = new AbortController();
+    const answer = await fetch(`${app.base}/trace?seconds=5`, { signal: gone.signal });
+    await answer.body!.getReader().read();
+    expect(responses[0]!.listenerCount('close')).toBeLessThan(7);
+    gone.abort();
+  });
+});
 
 async function startTold(
   adapter: AdapterName,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { describeGo, goPprof, profileFile, topRows } from '../support/go.js';
 import { DecodedProfile, startWorkload, TestProcess, type Workload } from '../support/process.js';
+import { flawsOf } from '../support/scraper.js';
 
 /** Share of the time in percent that the workload spends in each function. */
 const SHARES = { hotA: 70, hotB: 30 };
@@ -51,6 +52,10 @@ describe.each([
     expect(profile.timeMs + profile.durationNanos / 1e6).toBeLessThanOrEqual(window.to + 1);
     expect(profile.durationNanos / 1e9).toBeGreaterThan(SECONDS * 0.98);
     expect(profile.durationNanos / 1e9).toBeLessThan(SECONDS * 1.1);
+  });
+
+  it('has each stack once, and nothing else that scrapers refuse', () => {
+    expect(flawsOf(profile)).toEqual([]);
   });
 
   it('has the period of its rate', () => {
@@ -118,6 +123,28 @@ describe.each(['pprof', 'inspector'])('A CPU profile by %s, fetched while the pr
     });
   });
 });
+
+describe.each(['pprof', 'inspector'])(
+  'code that V8 replaced on the stack before a capture by %s',
+  (sampler) => {
+    afterAll(() => TestProcess.stopAll());
+
+    it('is told with gc=1, and without a comment says that it may not be', async () => {
+      const app = await startWorkload('cpu.mjs', { env: { SAMPLER: sampler, OSR: '1' } });
+      const warning = expect.stringMatching(
+        /^code that V8 replaced on the stack .* may count for its caller: gc=1/,
+      );
+      const plain = await app.profile('profile?seconds=1');
+      expect(plain.comments).toContainEqual(warning);
+      const collected = await app.profile('profile?seconds=4&hz=1000&gc=1');
+      expect(collected.comments).not.toContainEqual(warning);
+      for (const [name, share] of Object.entries(SHARES)) {
+        const measured = (100 * collected.cumulative('cpu', name)) / workOf(collected);
+        expect(Math.abs(measured - share)).toBeLessThan(2 * TOLERANCE); // of fewer samples
+      }
+    });
+  },
+);
 
 /** What the workload shares out; the profile also has V8's own sampling thread, which at 1000 Hz is some 3 %. */
 function workOf(profile: DecodedProfile): number {

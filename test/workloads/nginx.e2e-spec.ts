@@ -1,14 +1,10 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { describeGo, goPprof, runGoPprof, topRows } from '../support/go.js';
-import { describeWith, startWorkload, TestProcess, type Workload } from '../support/process.js';
+import { describeNginx, startNginx } from '../support/nginx.js';
+import { startWorkload, TestProcess, type Workload } from '../support/process.js';
 
-const NGINX = '/usr/sbin/nginx';
 const PATH = '/debug/pprof/heap';
 const CREDENTIALS = 'scraper:s3cret';
 
@@ -21,7 +17,7 @@ const PROXIES = {
 };
 type Proxy = keyof typeof PROXIES;
 
-describeWith(NGINX, ['-v'])('behind nginx on the same machine', () => {
+describeNginx('behind nginx on the same machine', () => {
   describe.each(['express', 'fastify'])('%s', (adapter) => {
     let app: Workload;
     let proxies: Record<Proxy, string>;
@@ -30,7 +26,11 @@ describeWith(NGINX, ['-v'])('behind nginx on the same machine', () => {
     const startBehindNginx = async (env: Record<string, string>): Promise<void> => {
       app = await startWorkload('heap.mjs', { env: { ADAPTER: adapter, SAMPLER: 'inspector', ...env } });
       direct = app.url;
-      proxies = await startNginx(direct);
+      const servers = Object.entries(PROXIES).map(([proxy, line]) => [
+        proxy,
+        `location / { proxy_pass ${direct}; ${line} }`,
+      ]);
+      proxies = await startNginx(Object.fromEntries(servers) as Record<Proxy, string>);
     };
 
     describe('in production without guards', () => {
@@ -113,68 +113,10 @@ describeWith(NGINX, ['-v'])('behind nginx on the same machine', () => {
       });
     });
   });
-
-  let directory: string;
-  beforeAll(() => {
-    directory = mkdtempSync(join(tmpdir(), 'nestjs-pprof-nginx-'));
-  });
-  afterAll(() => rmSync(directory, { recursive: true, force: true }));
-
-  /** One server for each way to proxy. */
-  async function startNginx(upstream: string): Promise<Record<Proxy, string>> {
-    const ports = await freePorts(Object.keys(PROXIES).length);
-    const servers = Object.values(PROXIES).map(
-      (line, i) => `
-      server {
-        listen 127.0.0.1:${ports[i]};
-        location / {
-          proxy_pass ${upstream};
-          ${line}
-        }
-      }`,
-    );
-    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-      (kind) => `${kind}_temp_path ${directory}/${kind};`,
-    );
-    const config = join(directory, `${ports[0]}.conf`);
-    writeFileSync(
-      config,
-      `daemon off;
-      master_process off;
-      pid ${config}.pid;
-      error_log stderr notice;
-      events {}
-      http {
-        access_log off;
-        ${temporary.join('\n')}
-        ${servers.join('\n')}
-      }`,
-    );
-    // nginx does not end with its stdin, as a TestProcess should: a watcher sees to that.
-    const run = 'exec 3<&0; { cat <&3; kill $$; } >/dev/null 2>&1 & exec "$0" "$@" 3<&-';
-    const nginx = new TestProcess('sh', ['-c', run, NGINX, '-e', 'stderr', '-p', directory, '-c', config]);
-    await nginx.printed(/using the "\w+" event method/); // it listens by then
-    return Object.fromEntries(
-      Object.keys(PROXIES).map((proxy, i) => [proxy, `http://127.0.0.1:${ports[i]}`]),
-    ) as Record<Proxy, string>;
-  }
 });
 
 function withPassword(url: string): string {
   return url.replace('//', `//${CREDENTIALS}@`);
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
 }
 
 async function ask(

@@ -1,22 +1,27 @@
 import { All, Req } from '@nestjs/common';
 import { goError, type PprofAnswer } from '../answer.js';
 import { AnsweredByPprof } from '../endpoint.decorator.js';
-import { goException, notImplemented } from '../errors.js';
+import { goException } from '../errors.js';
 import { exchangeOf } from '../exchange.js';
 import { FALLBACK } from '../mount.js';
+import { PprofHandler } from '../pprof-handler.js';
 
-/** Every request at our path that no endpoint takes: the front door sends it here, and the guards come first. */
+/**
+ * Every request at our path that no endpoint takes: the front door sends it here, and the guards come first. It is for a
+ * profile of the application's own, whose name may be anything, or refused.
+ */
 @AnsweredByPprof(FALLBACK)
 export class FallbackController {
+  constructor(private readonly pprof: PprofHandler) {}
+
   @All()
-  refuse(@Req() incoming: object): PprofAnswer {
+  answer(@Req() incoming: object): PprofAnswer | Promise<PprofAnswer> {
     const { mount, target, request } = exchangeOf(incoming)!;
     if (target.kind === 'bad escape') throw goException('badEscape');
     const name = target.kind === 'name' ? target.name : undefined;
-    if (name !== undefined && mount.isPlanned(name)) throw notImplemented(name);
     const endpoint = name === undefined ? undefined : mount.endpoint(name);
     if (endpoint || !['GET', 'HEAD'].includes(request.method)) return methodNotAllowed(endpoint?.methods);
-    if (name !== undefined) throw goException('unknownProfile');
+    if (name !== undefined) return this.pprof.serve(name, request);
     // Relative, so that it holds under any prefix.
     const location = `${mount.path.split('/').pop()}/${request.query && `?${request.query}`}`;
     return goError(307, 'Temporary Redirect', { location });

@@ -1,6 +1,6 @@
 import { Get, Req } from '@nestjs/common';
+import { DESCRIPTIONS } from '../../profiling/descriptions.js';
 import type { PprofAnswer } from '../answer.js';
-import { DESCRIPTIONS } from '../descriptions.js';
 import { PprofEndpoint } from '../endpoint.decorator.js';
 import { pprofRequest } from '../exchange.js';
 import { PprofHandler } from '../pprof-handler.js';

@@ -1,24 +1,29 @@
 import { Injectable } from '@nestjs/common';
 import type { CapturedProfile } from '../captured-profile.js';
+import { DESCRIPTIONS } from '../descriptions.js';
 import { HeapProfiler } from '../heap-profiler.js';
-import type { CollectOptions, NamedProfile } from './named-profile.js';
+import { type CollectOptions, NamedProfile, type ProfileWindow } from './named-profile.js';
 
 /** `heap`: what is alive, by the stack that allocated it. */
 @Injectable()
-export class HeapProfile implements NamedProfile {
+export class HeapProfile extends NamedProfile {
   readonly name = 'heap';
-  readonly devToolsFormat = 'heapprofile';
-  private lastCount = 0;
+  readonly description = DESCRIPTIONS.heap;
+  override readonly devToolsFormat = 'heapprofile';
 
-  constructor(private readonly profiler: HeapProfiler) {}
-
-  count(): number {
-    return this.lastCount;
+  constructor(private readonly profiler: HeapProfiler) {
+    super();
   }
 
-  async collect({ gc }: CollectOptions = {}): Promise<CapturedProfile> {
-    const captured = await this.profiler.profile({ gc });
-    this.lastCount = captured.profile.samples.length;
-    return captured;
+  override get hasWindows(): boolean {
+    return true;
+  }
+
+  override openWindow(): Promise<ProfileWindow> {
+    return this.profiler.openWindow();
+  }
+
+  protected take({ gc }: CollectOptions): Promise<CapturedProfile> {
+    return this.profiler.profile({ gc });
   }
 }

@@ -4,7 +4,19 @@ const { isMainThread } = require('node:worker_threads');
 const { Controller, Post } = require('@nestjs/common');
 const { NestFactory } = require('@nestjs/core');
 
-const { ADAPTER = 'express', BASIC_AUTH, MEM_RATE, PROFILE_COMMENTS, SAMPLER, SOURCE_MAPS } = process.env;
+const {
+  ADAPTER = 'express',
+  BASIC_AUTH,
+  BLOCK_RATE,
+  GOROUTINE_RATE,
+  MEM_RATE,
+  MUTEX_THRESHOLD,
+  PPROF_PATH,
+  PREFIX,
+  PROFILE_COMMENTS,
+  SAMPLER,
+  SOURCE_MAPS,
+} = process.env;
 
 if (isMainThread) process.stdin.on('end', () => process.exit()).resume(); // whoever started this has gone
 
@@ -12,8 +24,12 @@ if (isMainThread) process.stdin.on('end', () => process.exit()).resume(); // who
 function pprofOptions() {
   return {
     ...(SAMPLER && { sampler: SAMPLER }),
+    ...(PPROF_PATH && { path: PPROF_PATH }),
     ...(SOURCE_MAPS && { sourceMaps: SOURCE_MAPS !== 'off' }),
     ...(MEM_RATE && { memProfileRate: Number(MEM_RATE) }),
+    ...(BLOCK_RATE && { blockProfileRate: Number(BLOCK_RATE) }),
+    ...(GOROUTINE_RATE && { goroutineProfileRate: Number(GOROUTINE_RATE) }),
+    ...(MUTEX_THRESHOLD && { mutexProfileThreshold: Number(MUTEX_THRESHOLD) }),
     ...(PROFILE_COMMENTS && { profileComments: JSON.parse(PROFILE_COMMENTS) }),
     ...(BASIC_AUTH && { guards: [basicGuard(BASIC_AUTH)] }),
   };
@@ -58,6 +74,7 @@ async function serve(
     providers,
   };
   const app = await NestFactory.create(module, await adapter());
+  if (PREFIX) app.setGlobalPrefix(PREFIX);
   await app.listen(0, '127.0.0.1');
   return app;
 }

@@ -1,4 +1,5 @@
 export interface WorkloadApplication {
+  get<T>(token: unknown): T;
   getUrl(): Promise<string>;
 }
 
@@ -6,6 +7,9 @@ export function serve(
   library: object,
   handlers: Readonly<Record<string, () => unknown>>,
   options?: object,
+  more?: { readonly imports?: readonly object[]; readonly providers?: readonly object[] },
 ): Promise<WorkloadApplication>;
 
 export function announce(...apps: readonly WorkloadApplication[]): Promise<void>;
+
+export function pprofOptions(): object;

@@ -1,0 +1,16 @@
+import { Get, Req } from '@nestjs/common';
+import { DESCRIPTIONS } from '../../profiling/descriptions.js';
+import type { PprofAnswer } from '../answer.js';
+import { PprofEndpoint } from '../endpoint.decorator.js';
+import { pprofRequest } from '../exchange.js';
+import { PprofHandler } from '../pprof-handler.js';
+
+@PprofEndpoint({ name: 'goroutine', description: DESCRIPTIONS.goroutine })
+export class GoroutineController {
+  constructor(private readonly pprof: PprofHandler) {}
+
+  @Get()
+  goroutine(@Req() request: object): Promise<PprofAnswer> {
+    return this.pprof.serve('goroutine', pprofRequest(request));
+  }
+}

@@ -1,0 +1,16 @@
+import { Get, Req } from '@nestjs/common';
+import { DESCRIPTIONS } from '../../profiling/descriptions.js';
+import type { PprofAnswer } from '../answer.js';
+import { PprofEndpoint } from '../endpoint.decorator.js';
+import { pprofRequest } from '../exchange.js';
+import { PprofHandler } from '../pprof-handler.js';
+
+@PprofEndpoint({ name: 'mutex', description: DESCRIPTIONS.mutex })
+export class MutexController {
+  constructor(private readonly pprof: PprofHandler) {}
+
+  @Get()
+  mutex(@Req() request: object): Promise<PprofAnswer> {
+    return this.pprof.serve('mutex', pprofRequest(request));
+  }
+}
