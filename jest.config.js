@@ -1,9 +1,9 @@
-// Nest 12 is ESM only, and Node 20 cannot require() it: tests run as ES modules
+// `npm test`: does it behave? Nest 12 is ESM only, and Node 20 cannot require() it: tests run as ES modules
 // (node --experimental-vm-modules), compiled by swc.
 
 /** @type {import('jest').Config} */
-const project = {
-  testEnvironment: 'node',
+export const project = {
+  testEnvironment: '<rootDir>/test/support/environment.js',
   moduleFileExtensions: ['js', 'ts', 'json'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
@@ -27,10 +27,16 @@ const project = {
 export default {
   projects: [
     { ...project, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.spec.ts'] },
-    { ...project, displayName: 'e2e', testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'] },
+    // V8's answers are recorded ones: raw results of four Node versions, weighed and encoded to the exact number.
+    { ...project, displayName: 'recorded', testMatch: ['<rootDir>/test/recorded/*.spec.ts'] },
+    // Whole applications in Jest's process, through real HTTP, with a recorded sampler.
+    { ...project, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/*.e2e-spec.ts'] },
+    // Applications in processes of their own, with V8's real samplers and real clients.
+    { ...project, displayName: 'process', testMatch: ['<rootDir>/test/process/*.e2e-spec.ts'] },
   ],
-  // Not a promise of ours: V8 walks the whole heap at each start of a capture, and Jest's is large.
-  testTimeout: 120_000,
+  maxWorkers: 2,
+  // How long a test waits for its condition on a slow machine; no test judges how long it took.
+  testTimeout: 60_000,
   collectCoverageFrom: ['src/**/*.ts', '!src/**/*.spec.ts', '!src/**/*.interface.ts', '!src/index.ts'],
   coverageProvider: 'v8',
 };

@@ -1,6 +1,6 @@
 import type { Profiler } from 'node:inspector';
 import { describe, expect, it, jest } from '@jest/globals';
-import { DecodedProfile } from '../../test/support/process.js';
+import { DecodedProfile } from '../../test/support/decoded-profile.js';
 
 const MS = 1e6;
 

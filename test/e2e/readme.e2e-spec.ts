@@ -17,7 +17,7 @@ import {
   ProfilerArgumentError,
   ProfilerService,
   samplesOf,
-} from '../src/index.js';
+} from '../../src/index.js';
 
 @Injectable()
 class AdminGuard implements CanActivate {

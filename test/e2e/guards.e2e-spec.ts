@@ -23,9 +23,9 @@ import {
   PprofModule,
   type PprofOptionsFactory,
   type PprofRuntimeOptions,
-} from '../src/index.js';
-import { ADAPTERS, type AppSetup, closeApps, INSPECTOR, startApp } from './support/app.js';
-import { type Answer, request, type RequestOptions } from './support/http.js';
+} from '../../src/index.js';
+import { ADAPTERS, type AppSetup, closeApps, INSPECTOR, startApp } from '../support/app.js';
+import { type Answer, request, type RequestOptions } from '../support/http.js';
 
 interface WithHeaders {
   readonly headers: Readonly<Record<string, string | undefined>>;

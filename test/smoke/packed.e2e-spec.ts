@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { checkRow, CONTRACT } from '../support/contract.js';
 import { describeGo, goPprof, runGoPprof } from '../support/go.js';
 import { request } from '../support/http.js';
-import { DecodedProfile, TestProcess } from '../support/process.js';
+import { DecodedProfile } from '../support/decoded-profile.js';
+import { TestProcess } from '../support/process.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const APP = fileURLToPath(new URL('app', import.meta.url));

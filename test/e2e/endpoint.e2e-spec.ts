@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Get, HttpException, Injectable, Module, Post, Req } from '@nestjs/common';
-import { type PprofAnswer, PprofEndpoint, type PprofEndpointOptions, pprofRequest } from '../src/index.js';
-import { ADAPTERS, closeApps, startApp } from './support/app.js';
-import { request } from './support/http.js';
+import { type PprofAnswer, PprofEndpoint, type PprofEndpointOptions, pprofRequest } from '../../src/index.js';
+import { ADAPTERS, closeApps, startApp } from '../support/app.js';
+import { request } from '../support/http.js';
 
 @Injectable()
 class Clock {

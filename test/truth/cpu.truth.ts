@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { describeGo, goPprof, profileFile, topRows } from '../support/go.js';
-import { DecodedProfile, startWorkload, TestProcess, type Workload } from '../support/process.js';
+import { DecodedProfile } from '../support/decoded-profile.js';
+import { startWorkload, TestProcess, type Workload } from '../support/process.js';
 
 /** Share of the time in percent that the workload spends in each function. */
 const SHARES = { hotA: 70, hotB: 30 };

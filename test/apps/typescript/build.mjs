@@ -1,5 +1,5 @@
 // Builds the application in src/ in all the ways that people do, one of which is named by the first argument, into a
-// directory beside src/, so that the paths to test/workloads/apps lead there from both.
+// directory beside src/, so that the paths to test/apps lead there from both.
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -12,7 +12,7 @@ const home = dirname(fileURLToPath(import.meta.url));
 const [, , name, directory] = process.argv;
 
 /** As in the apps of JavaScript: what is no file of src/ is loaded at run time. */
-const OUTSIDE = ['../../apps/*'];
+const OUTSIDE = ['../../*.cjs'];
 
 async function tsc(options) {
   const project = join(directory, 'tsconfig.json');

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { describeGo, goPprof, profileFile, runGoPprof, topRows } from '../support/go.js';
-import { appFile, DecodedProfile, startWorkload, TestProcess, type Workload } from '../support/process.js';
+import { DecodedProfile } from '../support/decoded-profile.js';
+import { appFile, startWorkload, TestProcess, type Workload } from '../support/process.js';
 
 /** Methods of classes that Nest makes instances of. */
 const METHODS = [

@@ -1,5 +1,5 @@
-import { announce, serve } from '../../apps/serve.cjs';
-import spend from '../../apps/spend.cjs';
+import { announce, serve } from '../../serve.cjs';
+import spend from '../../spend.cjs';
 import { hold, hotA, hotB } from './hot.js';
 import type { Job } from './jobs.js';
 

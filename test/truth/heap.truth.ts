@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { amount, describeGo, goPprof, profileFile, topRows } from '../support/go.js';
-import { DecodedProfile, startWorkload, TestProcess, type Workload } from '../support/process.js';
+import { DecodedProfile } from '../support/decoded-profile.js';
+import { startWorkload, TestProcess, type Workload } from '../support/process.js';
 
 const MB = 2 ** 20;
 

@@ -11,10 +11,10 @@ import {
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Profile } from 'pprof-format';
 import { finalize, type Observable } from 'rxjs';
-import { PprofHandler, type PprofModuleOptions, ProfilerBusyError, ProfilerService } from '../src/index.js';
-import { type AdapterName, ADAPTERS, closeApps, startApp, type TestApp } from './support/app.js';
-import { checkRow, CONTRACT } from './support/contract.js';
-import { type Answer, request } from './support/http.js';
+import { PprofHandler, type PprofModuleOptions, ProfilerBusyError, ProfilerService } from '../../src/index.js';
+import { type AdapterName, ADAPTERS, closeApps, startApp, type TestApp } from '../support/app.js';
+import { checkRow, CONTRACT } from '../support/contract.js';
+import { type Answer, request } from '../support/http.js';
 
 // From Node 22 on V8's profilers do not know code compiled by on-stack replacement before they start (docs/profiles.md).
 setFlagsFromString('--no-use-osr');

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { ADAPTERS, closeApps, startApp } from '../support/app.js';
 import { request } from '../support/http.js';
-import { appFile, DecodedProfile, startWorkload, TestProcess, type Workload } from '../support/process.js';
+import { DecodedProfile } from '../support/decoded-profile.js';
+import { appFile, startWorkload, TestProcess, type Workload } from '../support/process.js';
 
 const MB = 2 ** 20;
 

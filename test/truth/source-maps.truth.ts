@@ -4,13 +4,8 @@ import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { describeGo, goPprof, profileFile } from '../support/go.js';
-import {
-  appFile,
-  type DecodedProfile,
-  startWorkload,
-  TestProcess,
-  type Workload,
-} from '../support/process.js';
+import { type DecodedProfile } from '../support/decoded-profile.js';
+import { appFile, startWorkload, TestProcess, type Workload } from '../support/process.js';
 
 /** Share of the time in percent that the application spends in each function. */
 const SHARES = { hotA: 70, hotB: 30 };
@@ -22,7 +17,7 @@ const MIN_SAMPLES = 3000;
 
 const SAMPLERS = ['pprof', 'inspector'];
 
-/** As test/workloads/typescript/build.mjs has them. */
+/** As test/apps/typescript/build.mjs has them. */
 const ALL_BUILDS = [
   { build: 'tsc-esm', minified: false },
   { build: 'tsc-inline', minified: false },
@@ -42,11 +37,11 @@ const WITH_A_LARGE_MAP = ['large-map', 'large-map-esm'];
 const WITHOUT_A_MAP = ['no-map', 'broken-map'];
 const ALL = [...BUILDS.map(({ build }) => build), ...WITH_A_LARGE_MAP, ...WITHOUT_A_MAP];
 
-const home = appFile('../typescript/');
+const home = appFile('typescript/');
 const sources = join(home, 'src/');
 const hotFile = join(sources, 'hot.ts');
 const builtIn = (build: string): string => join(home, `built-${process.pid}-${build}/`);
-const mainOf = (build: string): string => `../typescript/${basename(builtIn(build))}/main.js`;
+const mainOf = (build: string): string => `typescript/${basename(builtIn(build))}/main.js`;
 
 /** The line of hot.ts that has a text. */
 function lineWith(text: string): number {

@@ -29,7 +29,7 @@ import compression from 'compression';
 import helmet from 'helmet';
 import { Profile } from 'pprof-format';
 import { map, timeout } from 'rxjs';
-import { PprofEndpoint, PprofModule, ProfilerService } from '../src/index.js';
+import { PprofEndpoint, PprofModule, ProfilerService } from '../../src/index.js';
 import {
   adapterNamed,
   ADAPTERS,
@@ -38,9 +38,9 @@ import {
   closeApps,
   INSPECTOR,
   startApp,
-} from './support/app.js';
-import { checkRow, CONTRACT, type ContractRow } from './support/contract.js';
-import { type Answer, request } from './support/http.js';
+} from '../support/app.js';
+import { checkRow, CONTRACT, type ContractRow } from '../support/contract.js';
+import { type Answer, request } from '../support/http.js';
 
 @Controller('cats')
 class CatsController {

@@ -7,9 +7,9 @@ import {
   type PprofModuleOptions,
   type PprofRuntimeOptions,
   ProfilerService,
-} from '../src/index.js';
-import { closeApps, INSPECTOR, startApp } from './support/app.js';
-import { request } from './support/http.js';
+} from '../../src/index.js';
+import { closeApps, INSPECTOR, startApp } from '../support/app.js';
+import { request } from '../support/http.js';
 
 /** Option, a value that it does not take, how the error shows it, and what it says that the option takes. */
 type Row = [name: string, value: unknown, shown: string, takes: string];

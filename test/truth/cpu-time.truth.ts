@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { ProfilerArgumentError, ProfilerService } from '../../src/index.js';
 import { ADAPTERS, closeApps, startApp } from '../support/app.js';
 import { request } from '../support/http.js';
-import { appFile, DecodedProfile, startWorkload, TestProcess, type Workload } from '../support/process.js';
+import { DecodedProfile } from '../support/decoded-profile.js';
+import { appFile, startWorkload, TestProcess, type Workload } from '../support/process.js';
 
 const TOLERANCE = 0.03;
 
