@@ -4,9 +4,11 @@ import type { IncomingMessage } from 'node:http';
 const PROXY_HEADER = /^(forwarded|x-forwarded-.*|x-real-ip|via)$/;
 const SAME_SITE = new Set(['none', 'same-origin']);
 
-const IN_PRODUCTION =
+/** Refusals where the module has no guards. */
+export const IN_PRODUCTION =
   'pprof is closed: NODE_ENV is production and PprofModule has no guards. Set the option "guards".';
-const NOT_LOCAL = 'pprof is closed to all but programs on this machine. To open it, set the option "guards".';
+export const NOT_LOCAL =
+  'pprof is closed to all but programs on this machine. To open it, set the option "guards".';
 
 /**
  * Who may use the endpoints of a module without guards: in production nobody, otherwise a program on this machine that

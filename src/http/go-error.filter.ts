@@ -1,6 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
 import { ProfilerArgumentError, ProfilerBusyError } from '../profiling/errors.js';
 import { goError, type PprofAnswer } from './answer.js';
+import { cannotStart } from './errors.js';
 import { takeOver, writeAnswer } from './response.js';
 
 const logger = new Logger('PprofModule');
@@ -20,8 +21,7 @@ export class GoErrorFilter implements ExceptionFilter {
 export function answerOf(error: unknown): PprofAnswer {
   try {
     if (carriesStatus(error)) return goError(statusOf(error), messageOf(error));
-    if (error instanceof ProfilerBusyError)
-      return goError(500, `Could not enable CPU profiling: ${error.message}`);
+    if (error instanceof ProfilerBusyError) return answerOf(cannotStart(error.message));
     if (error instanceof ProfilerArgumentError) return goError(400, error.message);
     logger.error(error instanceof Error ? (error.stack ?? error.message) : error);
   } catch (failure) {

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { Inject, Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type { ResolvedPprofOptions } from '../interfaces/pprof-options.interface.js';
 import { PPROF_OPTIONS, PPROF_SAMPLING } from '../pprof.constants.js';
 import { collectGarbage } from '../sampling/garbage.js';
@@ -31,21 +31,24 @@ const NOTHING: HeapSamples = {
 };
 
 /**
- * Takes heap profiles: what is alive, by the stack that allocated it. V8 samples from the creation of the module to
+ * Takes heap profiles: what is alive, by the stack that allocated it. V8 samples from the initialization of the module to
  * its destruction, at a mean of one sample every `memProfileRate` bytes.
  *
  * @publicApi
  */
 @Injectable()
-export class HeapProfiler implements OnModuleDestroy {
+export class HeapProfiler implements OnModuleInit, OnModuleDestroy {
   private sampler: HeapSampler | undefined;
 
   constructor(
     @Inject(PPROF_SAMPLING) private readonly sampling: Sampling,
     @Inject(PPROF_OPTIONS) private readonly options: ResolvedPprofOptions,
     private readonly places: PlaceResolver,
-  ) {
-    const { enabled, memProfileRate } = options;
+  ) {}
+
+  /** Not in the constructor: a boot that fails before would leave V8's sampler on. */
+  onModuleInit(): void {
+    const { enabled, memProfileRate } = this.options;
     if (enabled && memProfileRate > 0) this.sampler = this.join(memProfileRate);
   }
 
@@ -108,7 +111,8 @@ export class HeapProfiler implements OnModuleDestroy {
 
   private about(rate: number): string[] {
     const { sampler } = this;
-    if (!sampler) return ['heap sampling is off: memProfileRate is 0, or the module is not enabled'];
+    if (!sampler)
+      return ['heap sampling is off: memProfileRate is 0, or the module is not enabled or not initialized'];
     return [
       `heap sampled by ${sampler.name}, every ${rate} bytes; alloc_* counts only what is still alive`,
       ...(rate === sampler.rate

@@ -4,6 +4,8 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { PprofModule, type PprofModuleOptions } from '../../src/index.js';
+import { PPROF_SAMPLING } from '../../src/pprof.constants.js';
+import { MadeUpSampling } from './made-up-sampling.js';
 
 export const ADAPTERS = ['express', 'fastify'] as const;
 export type AdapterName = (typeof ADAPTERS)[number];
@@ -18,6 +20,8 @@ export interface AppSetup extends Pick<ModuleMetadata, 'imports' | 'controllers'
 
 export interface TestApp {
   readonly app: INestApplication;
+  /** What samples in place of V8. */
+  readonly sampling: MadeUpSampling;
   /** Scheme, address and port. */
   readonly url: string;
   /** Where the endpoints are, without a slash at the end; a global prefix is not known here. */
@@ -25,31 +29,35 @@ export interface TestApp {
   close(): Promise<void>;
 }
 
-/** The native addon of `pprof` cannot be loaded twice in one jest worker. */
-export const INSPECTOR = { sampler: 'inspector' } as const;
+const running = new Map<INestApplication, MadeUpSampling>();
 
-const running = new Set<INestApplication>();
-
-/** An application as users write it, listening on a free port. `afterEach(closeApps)` ends it. */
+/**
+ * An application as users write it, listening on a free port, with a sampler that is not V8's. `afterEach(closeApps)`
+ * ends it.
+ */
 export async function startApp(adapter: AdapterName, setup: AppSetup = {}): Promise<TestApp> {
   const { imports = [], controllers, providers, pprof = {}, options, configure } = setup;
+  const sampling = new MadeUpSampling();
   const module = await Test.createTestingModule({
-    imports: [...imports, ...(pprof ? [PprofModule.forRoot({ ...INSPECTOR, ...pprof })] : [])],
+    imports: [...imports, ...(pprof ? [PprofModule.forRoot(pprof)] : [])],
     controllers,
     providers,
-  }).compile();
+  })
+    .overrideProvider(PPROF_SAMPLING)
+    .useValue(sampling)
+    .compile();
   const app = module.createNestApplication(adapterNamed(adapter), { logger: false, ...options });
-  running.add(app);
+  running.set(app, sampling);
   await configure?.(app);
   await app.listen(0, '127.0.0.1');
   const url = await app.getUrl();
   const path = (pprof && pprof.path) || 'debug/pprof';
-  return { app, url, base: `${url}/${path}`, close: () => close(app) };
+  return { app, sampling, url, base: `${url}/${path}`, close: () => close(app) };
 }
 
 /** For `afterEach` or `afterAll`: closes what {@link startApp} started and nobody closed. */
 export async function closeApps(): Promise<void> {
-  await Promise.all([...running].map(close));
+  await Promise.all([...running.keys()].map(close));
 }
 
 export function adapterNamed(name: AdapterName): AbstractHttpAdapter {
@@ -57,5 +65,11 @@ export function adapterNamed(name: AdapterName): AbstractHttpAdapter {
 }
 
 async function close(app: INestApplication): Promise<void> {
-  if (running.delete(app)) await app.close();
+  const sampling = running.get(app);
+  if (!sampling) return;
+  running.delete(app);
+  await app.close();
+  if (sampling.running.cpu > 0) throw new Error('a closed application left a CPU recording behind');
+  if (running.size === 0 && sampling.running.heap > 0)
+    throw new Error('a closed application left its heap sampler on');
 }

@@ -5,6 +5,9 @@ import { Profile } from 'pprof-format';
 export class DecodedProfile {
   readonly raw: Profile;
   readonly sampleTypes: readonly string[];
+  readonly units: readonly string[];
+  /** Such as `cpu/nanoseconds`. */
+  readonly periodType: string;
   readonly comments: readonly string[];
   /** Function names leaf first, and the values by sample type. */
   readonly samples: readonly {
@@ -20,6 +23,9 @@ export class DecodedProfile {
       this.raw.location.map(({ id, line }) => [id, line.map(({ functionId }) => nameOf.get(functionId)!)]),
     );
     this.sampleTypes = this.raw.sampleType.map(({ type }) => text(type));
+    this.units = this.raw.sampleType.map(({ unit }) => text(unit));
+    const { periodType } = this.raw;
+    this.periodType = periodType ? `${text(periodType.type)}/${text(periodType.unit)}` : '';
     this.comments = this.raw.comment.map(text);
     this.samples = this.raw.sample.map(({ locationId, value }) => ({
       stack: locationId.flatMap((id) => namesAt.get(id)!),

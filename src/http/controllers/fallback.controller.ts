@@ -1,7 +1,7 @@
 import { All, Req } from '@nestjs/common';
 import { goError, type PprofAnswer } from '../answer.js';
 import { AnsweredByPprof } from '../endpoint.decorator.js';
-import { goException, notImplemented } from '../errors.js';
+import { GO_ERRORS, goException, notImplemented } from '../errors.js';
 import { exchangeOf } from '../exchange.js';
 import { FALLBACK } from '../mount.js';
 
@@ -26,5 +26,6 @@ export class FallbackController {
 /** As in Go, names that are unknown take no other methods either. */
 function methodNotAllowed(methods: readonly string[] = ['GET']): PprofAnswer {
   const allow = methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
-  return goError(405, 'Method Not Allowed', { allow: allow.join(', ') });
+  const [status, message] = GO_ERRORS.methodNotAllowed;
+  return goError(status, message, { allow: allow.join(', ') });
 }

@@ -118,25 +118,28 @@ describe.each(ADAPTERS)("an application's own endpoint on %s", (adapter) => {
     expect(answer.headers).toMatchObject({ 'content-type': type, 'x-content-type-options': 'nosniff' });
   });
 
-  it.each(Object.entries(FAULTS))('that gives %s answers 500, and the service goes on', async (_, fault) => {
-    const base = await start();
-    next = fault;
-    const answer = await request(`${base}/any`);
-    expect(answer.status).toBe(500);
-    expect(answer.headers['x-go-pprof']).toBe('1');
-    expect(answer.text).toMatch(/^.+\n$/);
-    expect(answer.text).not.toContain('secret');
-    next = () => 'on';
-    expect((await request(`${base}/any`)).text).toBe('on');
-  });
+  it.each(Object.entries(FAULTS))(
+    'returns 500 in one line for %s, and the service goes on',
+    async (_, fault) => {
+      const base = await start();
+      next = fault;
+      const answer = await request(`${base}/any`);
+      expect(answer.status).toBe(500);
+      expect(answer.headers['x-go-pprof']).toBe('1');
+      expect(answer.text).toMatch(/^.+\n$/);
+      expect(answer.text).not.toContain('secret');
+      next = () => 'on';
+      expect((await request(`${base}/any`)).text).toBe('on');
+    },
+  );
 
-  it('may have its handler from a class above, and reads its request by Go’s rules', async () => {
+  it('may inherit its handler, and reads its request by Go’s rules', async () => {
     const base = await start();
     const { text } = await request(`${base}/inherited?a=%zz`);
     expect(JSON.parse(text)).toEqual({ query: 'a=%zz', method: 'GET', path: '/debug/pprof/inherited' });
   });
 
-  it('may take POST beside GET, and refuses the rest', async () => {
+  it('may accept POST besides GET, and refuses other methods', async () => {
     const base = await start();
     expect((await request(`${base}/both`)).text).toBe('12');
     const json = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"to":3}' };
@@ -149,7 +152,7 @@ describe.each(ADAPTERS)("an application's own endpoint on %s", (adapter) => {
   it.each([
     ['a list of messages', new HttpException({ message: ['a', 'b'] }, 422), 422, 'a, b\n'],
     ['a message of lines', new HttpException('a\nb', 409), 409, 'a b\n'],
-  ])('answers %s in one line', async (_, exception, status, text) => {
+  ])('sends %s in one line', async (_, exception, status, text) => {
     const base = await start();
     next = () => {
       throw exception;
@@ -157,7 +160,7 @@ describe.each(ADAPTERS)("an application's own endpoint on %s", (adapter) => {
     expect(await request(`${base}/any`)).toMatchObject({ status, text });
   });
 
-  it('answers HEAD without a body', async () => {
+  it('sends no body to HEAD', async () => {
     const base = await start();
     expect(await request(`${base}/both`, { method: 'HEAD' })).toMatchObject({ status: 200, text: '' });
   });
@@ -192,7 +195,7 @@ describe('@PprofEndpoint', () => {
     [{ name: 'x', description: 'x', methods: ['POST'] }, [Get()], '"x" takes POST and has no handler for it'],
     [{ name: 'x', description: 'x' }, [], '"x" takes GET and has no handler for it'],
     [{ name: 'x', description: 'x' }, [Get(), Get('sub')], 'a handler of "x" has a path of its own'],
-  ])('refuses %j: %#', (options, handlers, message) => {
+  ])('refuses %j (%#)', (options, handlers, message) => {
     expect(() => decorate(options, handlers)).toThrow(`PprofEndpoint: ${message}`);
   });
 });

@@ -1,0 +1,190 @@
+import { Injectable, type LoggerService } from '@nestjs/common';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import {
+  type CaptureEvent,
+  PprofHandler,
+  PprofModule,
+  type PprofModuleOptions,
+  ProfilerBusyError,
+  ProfilerService,
+} from '../../src/index.js';
+import {
+  ADAPTERS,
+  type AdapterName,
+  type AppSetup,
+  closeApps,
+  startApp,
+  type TestApp,
+} from '../support/app.js';
+import { request } from '../support/http.js';
+
+const OPEN = { canActivate: () => true };
+const CLOSED = { canActivate: () => false };
+
+interface Observed extends TestApp {
+  readonly profiler: ProfilerService;
+  readonly events: CaptureEvent[];
+  /** Lines of the log about captures. */
+  readonly lines: string[];
+}
+
+afterEach(closeApps);
+
+describe.each(ADAPTERS)('the capture log on %s', (adapter) => {
+  it.each([
+    ['/profile?seconds=1', 'profile'],
+    ['/heap', 'heap'],
+    ['/heap?gc=1', 'heap'],
+    ['/heap?format=heapprofile', 'heap'],
+  ])('has one line and one event for %s', async (path, profile) => {
+    const { base, events, lines } = await startObserved(adapter);
+    const { status, body } = await request({ base, path });
+    expect(status).toBe(200);
+    expect(events).toEqual([eventOf(profile, '127.0.0.1', body.length)]);
+    expect(lines).toEqual([lineOf(events[0]!)]);
+  });
+
+  it("names the socket's address, whatever a header says", async () => {
+    const { base, events } = await startObserved(adapter, { guards: [OPEN] });
+    const headers = { 'x-forwarded-for': '203.0.113.7', forwarded: 'for=203.0.113.8' };
+    await request(`${base}/heap`, { headers });
+    expect(events.map(({ peer }) => peer)).toEqual(['127.0.0.1']);
+  });
+
+  it('has a capture whose client went away, when it has ended', async () => {
+    const { base, events, lines, profiler, sampling } = await startObserved(adapter);
+    const client = new AbortController();
+    const begun = sampling.begun();
+    const logged = new Promise((resolve) => profiler.captures.subscribe(resolve));
+    const answer = request(`${base}/profile?seconds=30`, { signal: client.signal });
+    await begun;
+    client.abort();
+    await expect(answer).rejects.toThrow('aborted');
+    await logged;
+    expect(events).toEqual([eventOf('profile', '127.0.0.1', expect.any(Number))]);
+    expect(lines).toEqual([lineOf(events[0]!)]);
+  });
+
+  it.each([
+    ['HEAD /profile', 200],
+    ['HEAD /heap', 200],
+    ['GET /', 200],
+    ['GET /cmdline', 200],
+    ['GET /profile?seconds=301', 400],
+    ['GET /profile?hz=0', 400],
+    ['GET /profile?sampler=datadog', 400],
+    ['GET /profile?format=nonsense', 400],
+    ['GET /heap?seconds=0', 400],
+    ['GET /heap?format=nonsense', 400],
+    ['GET /nope', 404],
+    ['POST /heap', 405],
+    ['GET /heap?debug=1', 501],
+  ])('has nothing about %s, which captures nothing', async (what, status) => {
+    const { base, events, lines } = await startObserved(adapter);
+    const [method, path] = what.split(' ') as [string, string];
+    expect((await request({ base, path }, { method })).status).toBe(status);
+    expect([events, lines]).toEqual([[], []]);
+  });
+
+  it('has nothing about requests that a guard refuses or an option switches off', async () => {
+    const refused = await startObserved(adapter, { guards: [CLOSED] });
+    expect((await request(`${refused.base}/heap`)).status).toBe(403);
+    const off = await startObserved(adapter, { guards: [OPEN], enabled: false });
+    expect((await request(`${off.base}/heap`)).status).toBe(404);
+    expect([refused.events, refused.lines, off.events, off.lines]).toEqual([[], [], [], []]);
+  });
+
+  it('has nothing about requests that come while another capture runs', async () => {
+    const { base, events, lines, profiler } = await startObserved(adapter);
+    profiler.startCpuProfile();
+    expect((await request(`${base}/profile?seconds=1`)).status).toBe(500);
+    await expect(profiler.cpuProfile({ seconds: 1 })).rejects.toThrow(ProfilerBusyError);
+    expect(() => profiler.startCpuProfile()).toThrow(ProfilerBusyError);
+    expect([events, lines]).toEqual([[], []]);
+    await profiler.stopCpuProfile();
+    expect(events).toHaveLength(1);
+  });
+});
+
+describe('the capture log of captures in code', () => {
+  it.each<[string, string, (profiler: ProfilerService) => Promise<unknown>]>([
+    ['cpuProfile', 'profile', (profiler) => profiler.cpuProfile({ seconds: 0.001 })],
+    [
+      'startCpuProfile and stopCpuProfile',
+      'profile',
+      (profiler) => {
+        profiler.startCpuProfile();
+        return profiler.stopCpuProfile();
+      },
+    ],
+    ['heapProfile', 'heap', (profiler) => profiler.heapProfile()],
+  ])('has one line and one event for %s', async (_, profile, capture) => {
+    const { events, lines, profiler } = await startObserved('express');
+    await capture(profiler);
+    expect(events).toEqual([eventOf(profile, 'code', undefined)]);
+    expect(lines).toEqual([lineOf(events[0]!)]);
+  });
+
+  it('names the peer that PprofHandler was given', async () => {
+    const { app, events } = await startObserved('express');
+    const handler = app.get(PprofHandler);
+    const { body } = await handler.serve('heap');
+    await handler.serve('heap', { peer: 'the night watch' });
+    await handler.serve('heap', { method: 'HEAD' });
+    await handler.serve('nope');
+    expect(events.map(({ peer }) => peer)).toEqual(['code', 'the night watch']);
+    expect(events[0]!.bytes).toBe(body.length);
+  });
+
+  it('is one for each module', async () => {
+    @Injectable()
+    class Other {
+      constructor(readonly profiler: ProfilerService) {}
+    }
+    class OtherModule {}
+    const imports = [PprofModule.forRoot({ path: 'other/pprof' })];
+    const { events, profiler, app } = await startObserved('express', {}, [
+      { module: OtherModule, imports, providers: [Other] },
+    ]);
+    const other: CaptureEvent[] = [];
+    app.get(Other, { strict: false }).profiler.captures.subscribe((event) => other.push(event));
+    await app.get(Other, { strict: false }).profiler.heapProfile();
+    expect([events.length, other.length]).toEqual([0, 1]);
+    await profiler.heapProfile();
+    expect([events.length, other.length]).toEqual([1, 1]);
+  });
+});
+
+async function startObserved(
+  adapter: AdapterName,
+  pprof: PprofModuleOptions = {},
+  imports: AppSetup['imports'] = [],
+): Promise<Observed> {
+  const lines: string[] = [];
+  const app = await startApp(adapter, { pprof, imports, options: { logger: logTo(lines) } });
+  const profiler = app.app.get(ProfilerService);
+  const events: CaptureEvent[] = [];
+  profiler.captures.subscribe((event) => events.push(event));
+  return { ...app, profiler, events, lines };
+}
+
+function logTo(lines: string[]): LoggerService {
+  const log = (message: unknown, context?: unknown): void => {
+    if (context === 'PprofModule') lines.push(String(message));
+  };
+  return { log, warn: log, error: log };
+}
+
+const eventOf = (profile: string, peer: string, bytes: unknown): object => ({
+  profile,
+  peer,
+  bytes,
+  seconds: expect.any(Number),
+  longestHoldMs: expect.any(Number),
+});
+
+/** The line of an event. */
+function lineOf({ profile, peer, seconds, bytes, longestHoldMs }: CaptureEvent): string {
+  const size = bytes === undefined ? '' : ` ${bytes} bytes,`;
+  return `${profile} for ${peer}: ${seconds.toFixed(3)} s,${size} held the event loop for ${longestHoldMs.toFixed(1)} ms at most`;
+}

@@ -1,0 +1,101 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { PprofModule } from '../../src/index.js';
+import { ADAPTERS, type AppSetup, closeApps, startApp } from '../support/app.js';
+import { KeyGuard, UptimeController } from '../support/application-parts.js';
+import { brokenRows, SHORT_CONTRACT } from '../support/contract.js';
+import { request } from '../support/http.js';
+
+const two = (first: string, second: string): AppSetup => ({
+  pprof: false,
+  controllers: [UptimeController],
+  imports: [
+    PprofModule.forRoot({ path: first, guards: [new KeyGuard('first')] }),
+    PprofModule.forRoot({ path: second, guards: [new KeyGuard('second')], cmdline: false }),
+  ],
+});
+
+const guardedAt = (path: string): AppSetup => ({
+  controllers: [UptimeController],
+  pprof: { path, guards: [new KeyGuard(path)] },
+});
+
+const EXCLUDED = { exclude: ['debug/pprof', 'debug/pprof/{*rest}'] };
+
+describe.each(ADAPTERS)('the option path on %s', (adapter) => {
+  afterEach(closeApps);
+
+  it.each([
+    { path: 'ops/.profiles', prefix: '' },
+    { path: '/debug/pprof/', prefix: 'api' },
+    { path: 'ops/.profiles', prefix: '/api/v1/' },
+  ])('path $path with the global prefix "$prefix" follows the contract', async ({ path, prefix }) => {
+    const { url } = await startApp(adapter, {
+      pprof: { path },
+      configure: (app) => prefix && app.setGlobalPrefix(prefix),
+    });
+    const base = `${url}/${prefix}/${path}`.replaceAll(/(?<!:)\/+/g, '/').replace(/\/$/, '');
+    expect(await brokenRows(base, SHORT_CONTRACT)).toEqual([]);
+  });
+
+  it('endpoints are at one path only: under the global prefix, or without where the application excludes it', async () => {
+    const prefixed = await startApp(adapter, { configure: (app) => app.setGlobalPrefix('api') });
+    expect((await request(`${prefixed.url}/api/debug/pprof/heap`)).status).toBe(200);
+    expect((await request(`${prefixed.url}/debug/pprof/heap`)).status).toBe(404);
+    const excluded = await startApp(adapter, { configure: (app) => app.setGlobalPrefix('api', EXCLUDED) });
+    expect((await request(`${excluded.url}/debug/pprof/heap`)).status).toBe(200);
+    expect((await request(`${excluded.url}/debug/pprof`)).status).toBe(307);
+    expect((await request(`${excluded.url}/api/debug/pprof/heap`)).status).toBe(404);
+  });
+
+  it.each(['heap', 'uptime', '', 'nope', 'trace'])(
+    'two modules in one application have guards of their own for "%s"',
+    async (name) => {
+      const { url } = await startApp(adapter, two('first', 'second'));
+      const status = { heap: 200, uptime: 200, '': 200, nope: 404, trace: 501 }[name];
+      for (const [path, key, expected] of [
+        ['first', 'first', status],
+        ['first', 'second', 401],
+        ['second', 'second', status],
+        ['second', 'first', 401],
+      ] as const) {
+        const answer = await request(`${url}/${path}/${name}`, { headers: { 'x-key': key } });
+        expect([path, key, answer.status]).toEqual([path, key, expected]);
+      }
+    },
+  );
+
+  it('a module at a path below that of another has options of its own', async () => {
+    const { url } = await startApp(adapter, two('ops', 'ops/inner'));
+    const status = async (path: string, key: string): Promise<number> =>
+      (await request(url + path, { headers: { 'x-key': key } })).status;
+    expect(await status('/ops/cmdline', 'first')).toBe(200);
+    expect(await status('/ops/inner/cmdline', 'second')).toBe(404);
+    expect(await status('/ops/inner/heap', 'second')).toBe(200);
+    expect(await status('/ops/inner/heap', 'first')).toBe(401);
+  });
+
+  it.each([
+    ['debug/pprof', 'debug/pprof'],
+    ['debug/pprof', '/debug/pprof/'],
+  ])('two modules at the paths %s and %s fail the boot', async (first, second) => {
+    await expect(startApp(adapter, two(first, second))).rejects.toThrow(
+      'PprofModule: two modules have the path "debug/pprof"; give each its own',
+    );
+  });
+
+  it('two applications in one process have paths and guards of their own', async () => {
+    const one = await startApp(adapter, guardedAt('one'));
+    const other = await startApp(adapter, guardedAt('other'));
+    for (const [app, key] of [
+      [one, 'one'],
+      [other, 'other'],
+    ] as const) {
+      for (const name of ['heap', 'uptime']) {
+        expect((await request(`${app.base}/${name}`, { headers: { 'x-key': key } })).status).toBe(200);
+        expect((await request(`${app.base}/${name}`)).status).toBe(401);
+      }
+    }
+    expect((await request(`${one.url}/other/heap`, { headers: { 'x-key': 'other' } })).status).toBe(404);
+    expect((await request(`${other.url}/one/uptime`, { headers: { 'x-key': 'one' } })).status).toBe(404);
+  });
+});

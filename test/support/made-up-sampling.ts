@@ -1,0 +1,103 @@
+import { EventEmitter, once } from 'node:events';
+import type {
+  CallTree,
+  CpuSamples,
+  HeapSamples,
+  RawFrame,
+  Sampling,
+  Sliced,
+} from '../../src/sampling/sampler.js';
+
+const frame = (functionName: string, functionLine: number, line = functionLine): RawFrame => ({
+  functionName,
+  url: functionName.startsWith('(') ? '' : 'file:///app/cats.js',
+  scriptId: 7,
+  functionLine,
+  functionColumn: 1,
+  line,
+});
+
+/** main calls hotA, which has the line 12 and the line 13, and hotB; then V8 was idle. */
+const CPU_TREE: CallTree = {
+  frames: [
+    frame('main', 1, 3),
+    frame('hotA', 10, 12),
+    frame('hotA', 10, 13),
+    frame('hotB', 20, 21),
+    frame('(idle)', 0),
+  ],
+  frameOf: [0, 1, 2, 3, 4],
+  parentOf: [-1, 0, 0, 0, -1],
+};
+
+/** 100 samples, 1.05 s of CPU time. */
+const CPU_SAMPLES: CpuSamples = {
+  tree: CPU_TREE,
+  hits: [0, 50, 20, 30, 900],
+  nanos: [0, 500e6, 200e6, 300e6, 0],
+  apart: [{ names: ['(other threads)', 'v8:worker'], nanos: 50e6 }],
+  durationNanos: 10e9,
+  weighed: 'weighted by hand',
+  timeline: { startMicros: 1000, nodes: [1, 2, 3, 4], deltasMicros: [10, 10, 10, 10] },
+};
+
+/** 3 MB in use: 2 MB in 2,048 objects by hold, 1 MB in one by main. */
+const heapSamples = (rate: number): HeapSamples => ({
+  tree: { frames: [frame('main', 1), frame('hold', 30)], frameOf: [0, 1], parentOf: [-1, 0] },
+  objects: [
+    { node: 1, count: 2048, bytes: 2 ** 21 },
+    { node: 0, count: 1, bytes: 2 ** 20 },
+  ],
+  rate,
+});
+
+/** V8's place in an application under test: it gives the same samples each time, and tells when it is asked. */
+export class MadeUpSampling implements Sampling {
+  readonly name = 'inspector' as const;
+  /** CPU recordings and heap samplers that are started and not stopped. */
+  running = { cpu: 0, heap: 0 };
+  /** Rates of the CPU recordings so far. */
+  readonly rates: number[] = [];
+  private readonly events = new EventEmitter();
+
+  readonly cpu = {
+    name: this.name,
+    start: (hz: number) => {
+      this.running.cpu++;
+      this.rates.push(hz);
+      this.events.emit('begin');
+      return {
+        stop: () => {
+          this.running.cpu--;
+          this.events.emit('end');
+          return sliced(CPU_SAMPLES);
+        },
+      };
+    },
+  };
+
+  startHeap(rate: number) {
+    this.running.heap++;
+    return {
+      name: this.name,
+      rate,
+      read: () => sliced(heapSamples(rate)),
+      stop: () => void this.running.heap--,
+    };
+  }
+
+  /** The next CPU recording is under way. */
+  async begun(): Promise<void> {
+    await once(this.events, 'begin');
+  }
+
+  /** The next CPU recording is over. */
+  async ended(): Promise<void> {
+    await once(this.events, 'end');
+  }
+}
+
+function* sliced<T>(result: T): Sliced<T> {
+  yield;
+  return result;
+}
