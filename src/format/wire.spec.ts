@@ -7,6 +7,8 @@ import type { Profile, ProfileHeader } from './profile.js';
 import { samplesOf } from './profile.js';
 import { encodeProfile } from './wire.js';
 
+fc.configureGlobal({ seed: 1 }); // the same cases in every run
+
 const HEADER: ProfileHeader = {
   sampleTypes: [
     { type: 'samples', unit: 'count' },

@@ -1,31 +1,40 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { HoldMeter } from './hold-meter.js';
 
-function busyFor(ms: number): number {
-  const begin = performance.now();
-  while (performance.now() - begin < ms);
-  return performance.now() - begin;
-}
-
-function failing(): never {
-  busyFor(20);
-  throw new Error('broken');
-}
-
 describe('HoldMeter', () => {
+  let now = 0;
+  beforeEach(() => void jest.spyOn(performance, 'now').mockImplementation(() => now));
+  afterEach(() => void jest.restoreAllMocks());
+
+  const workFor =
+    <T>(ms: number, result?: T) =>
+    () => {
+      now += ms;
+      return result;
+    };
+
   it('keeps the longest hold', () => {
     const holds = new HoldMeter();
     expect(holds.longestMs).toBe(0);
-    holds.time(() => busyFor(5));
-    const longest = holds.time(() => busyFor(30));
-    holds.time(() => busyFor(5));
-    expect(holds.longestMs).toBeGreaterThanOrEqual(longest);
+    for (const ms of [5, 30, 6]) holds.time(workFor(ms));
+    expect(holds.longestMs).toBe(30);
+    holds.note(31);
+    holds.note(29);
+    expect(holds.longestMs).toBe(31);
   });
 
-  it('hands on what the work returns or throws, and notes it all the same', () => {
+  it('returns what the work returns', () => {
+    expect(new HoldMeter().time(workFor(1, 'done'))).toBe('done');
+  });
+
+  it('throws what the work throws, and notes how long it took', () => {
     const holds = new HoldMeter();
-    expect(holds.time(() => 'done')).toBe('done');
-    expect(() => holds.time(failing)).toThrow('broken');
-    expect(holds.longestMs).toBeGreaterThanOrEqual(20);
+    expect(() =>
+      holds.time(() => {
+        now += 20;
+        throw new Error('broken');
+      }),
+    ).toThrow('broken');
+    expect(holds.longestMs).toBe(20);
   });
 });

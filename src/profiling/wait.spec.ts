@@ -1,28 +1,33 @@
 import { getEventListeners } from 'node:events';
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { wait } from './wait.js';
 
-const timers = (): number => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length;
-
 describe('wait', () => {
-  it('ends when its time is up', async () => {
-    const before = performance.now();
-    await wait(20);
-    expect(performance.now() - before).toBeGreaterThanOrEqual(19);
+  beforeEach(() => void jest.useFakeTimers());
+  afterEach(() => void jest.useRealTimers());
+
+  it('ends when its time is up, not before', async () => {
+    const ended = jest.fn();
+    const waiting = wait(20).then(ended);
+    await jest.advanceTimersByTimeAsync(19);
+    expect(ended).not.toHaveBeenCalled();
+    await jest.advanceTimersByTimeAsync(1);
+    expect(ended).toHaveBeenCalled();
+    await waiting;
   });
 
-  it('ends when any of its signals is aborted, and leaves no listener behind', async () => {
+  it('ends when any of its signals is aborted, and leaves neither listener nor timer', async () => {
     const first = new AbortController();
     const second = new AbortController();
     const waiting = wait(60_000, first.signal, undefined, second.signal);
     second.abort();
     await waiting;
-    expect(getEventListeners(first.signal, 'abort')).toHaveLength(0);
+    expect([first, second].flatMap(({ signal }) => getEventListeners(signal, 'abort'))).toEqual([]);
+    expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('ends at once where a signal is aborted already, and leaves no timer behind', async () => {
-    const before = timers();
+  it('ends at once where a signal is aborted already, and leaves no timer', async () => {
     await wait(60_000, AbortSignal.abort());
-    expect(timers()).toBe(before);
+    expect(jest.getTimerCount()).toBe(0);
   });
 });

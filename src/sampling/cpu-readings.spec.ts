@@ -1,56 +1,42 @@
-import { setTimeout } from 'node:timers/promises';
-import { describe, expect, it } from '@jest/globals';
-import { CpuClockReader, nowMicros } from './cpu-readings.js';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { CpuClockReader } from './cpu-readings.js';
 import type { ThreadClock } from './thread-clock.js';
 
-/** Goes on by one with each reading. */
-function countingClock(): ThreadClock & { readings: number } {
-  return {
-    readings: 0,
-    read() {
-      return ++this.readings;
-    },
-    close() {},
-  };
+/** Advances by one with each reading. */
+function countingClock(): ThreadClock {
+  let readings = 0;
+  return { read: () => ++readings, close() {} };
 }
 
-/** Waits until a clock was read so often: no time is promised, only that it goes on. */
-async function read(clock: { readings: number }, times: number): Promise<void> {
-  while (clock.readings < times) await setTimeout(1);
-}
+/** Timers that keep the process alive. */
+const timeouts = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
 
 describe('CpuClockReader', () => {
-  it('reads when it is made, again and again, and when it is stopped', async () => {
-    const clock = countingClock();
-    const begin = nowMicros();
-    const reader = new CpuClockReader(clock);
-    expect(reader.cpuNanos).toEqual([1]);
-    await read(clock, 4);
-    const before = clock.readings;
+  beforeEach(() => void jest.useFakeTimers());
+  afterEach(() => void jest.useRealTimers());
+
+  it('reads the clock when it is made, every 10 ms, and when it is stopped', () => {
+    const reader = new CpuClockReader(countingClock());
+    jest.advanceTimersByTime(25);
     reader.stop();
-    const end = nowMicros();
-    expect(reader.cpuNanos).toEqual(Array.from({ length: before + 1 }, (_, i) => i + 1));
-    expect(reader.micros).toHaveLength(before + 1);
-    expect(reader.micros).toEqual(reader.micros.toSorted((a, b) => a - b));
-    expect(reader.micros[0]).toBeGreaterThanOrEqual(begin);
-    expect(reader.micros.at(-1)).toBeLessThanOrEqual(end);
+    expect(reader.cpuNanos).toEqual([1, 2, 3, 4]);
+    expect(reader.micros.map((micros) => micros - reader.micros[0]!)).toEqual([0, 10_000, 20_000, 25_000]);
   });
 
-  it('does not read after it was stopped', async () => {
-    const [stopped, running] = [countingClock(), countingClock()];
-    const reader = new CpuClockReader(stopped);
-    const other = new CpuClockReader(running);
+  it('does not read after it was stopped, and leaves no timer', () => {
+    const reader = new CpuClockReader(countingClock());
     reader.stop();
-    const { readings } = stopped;
-    await read(running, 3);
-    other.stop();
-    expect(stopped.readings).toBe(readings);
+    reader.stop();
+    expect(jest.getTimerCount()).toBe(0);
+    jest.advanceTimersByTime(100);
+    expect(reader.cpuNanos).toEqual([1, 2]);
   });
 
   it('keeps no process alive', () => {
-    const before = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    jest.useRealTimers();
+    const before = timeouts();
     const reader = new CpuClockReader(countingClock());
-    const during = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const during = timeouts();
     reader.stop();
     expect(during).toBe(before);
   });

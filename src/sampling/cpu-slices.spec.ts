@@ -4,6 +4,8 @@ import type { CpuReadings } from './cpu-readings.js';
 import { type SharedTime, shareCpuTime, type TimedSamples } from './cpu-slices.js';
 import type { Sliced } from './sampler.js';
 
+fc.configureGlobal({ seed: 1 }); // the same cases in every run
+
 const MS = 1e6;
 
 /** Nodes of the samples below. */

@@ -12,6 +12,8 @@ import type { RawFrame } from '../../sampling/sampler.js';
 import { type OriginalPlace, SourceMapper } from './source-mapper.js';
 import { WeightedCache } from './weighted-cache.js';
 
+fc.configureGlobal({ seed: 1 }); // the same cases in every run
+
 const directory = realpathSync(mkdtempSync(join(tmpdir(), 'nestjs-pprof-maps-')));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
