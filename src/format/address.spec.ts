@@ -26,15 +26,15 @@ describe('addressOf', () => {
     );
   });
 
-  it('differs for 500,000 places that differ in one thing only', () => {
+  it('differs for 100,000 places that differ in one thing only', () => {
     const addresses = new Set<number>();
-    for (let i = 0; i < 125_000; i++) {
+    for (let i = 0; i < 25_000; i++) {
       addresses.add(addressOf(`f${i}`, '/app/main.js', 1, 1));
       addresses.add(addressOf('f', `/app/${i}.js`, 1, 1));
       addresses.add(addressOf('f', '/app/main.js', i + 2, 1));
       addresses.add(addressOf('f', '/app/main.js', 1, i + 2));
     }
-    expect(addresses.size).toBe(500_000);
+    expect(addresses.size).toBe(100_000);
   });
 });
 
