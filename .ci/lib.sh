@@ -57,6 +57,7 @@ count() { echo "$1 $2" >"$WORK/counts"; }
 limit() {
   (sleep "$1" && echo "time limit of $1 s reached" && kill -TERM $$) &
   LIMIT_GROUP=$!
+  disown "$LIMIT_GROUP" # else bash reports that it was killed
 }
 
 end_group() { [ -z "$1" ] || kill -KILL -- "-$1" 2>/dev/null || true; }
