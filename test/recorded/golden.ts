@@ -1,14 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { expect } from '@jest/globals';
 import type { DecodedProfile } from '../support/decoded-profile.js';
 import { PROGRAM } from './recordings.js';
 
-/** Compares a text with a file of test/fixtures/golden. With UPDATE_GOLDEN=1 it writes the file. */
-export function expectGolden(name: string, text: string): void {
+/** What a file of test/fixtures/golden says a text has to be. With UPDATE_GOLDEN=1 the text is written to it before. */
+export function golden(name: string, text: string): string {
   const file = fileURLToPath(new URL(`../fixtures/golden/${name}`, import.meta.url));
   if (process.env.UPDATE_GOLDEN === '1') writeFileSync(file, text);
-  expect(text).toBe(readFileSync(file, 'utf8'));
+  return readFileSync(file, 'utf8');
 }
 
 /** Without the directory of this checkout. */
@@ -21,24 +20,40 @@ function maskedComment(comment: string): string {
   return comment.replace(/^node .*/, '<node>').replace(/^host .*/, '<host>');
 }
 
-/** A profile for a person to read: its head, its functions and a line for each sample, leaf first. */
-export function profileText(profile: DecodedProfile): string {
-  const { raw } = profile;
-  const text = (index: number | bigint): string => raw.stringTable.strings[Number(index)]!;
+export interface DecodedFrame {
+  readonly name: string;
+  readonly file: string;
+  readonly line: number;
+}
+
+/** The stack of each sample, leaf first. */
+export function framesOf({ raw }: DecodedProfile): DecodedFrame[][] {
+  const text = textOf(raw);
   const functions = new Map(raw.function.map((one) => [one.id, one]));
   const frames = new Map(
     raw.location.map(({ id, line }) => [
       id,
-      line
-        .map(({ functionId, line }) => {
-          const { name, filename } = functions.get(functionId)!;
-          return filename ? `${text(name)} ${text(filename)}:${line}` : text(name);
-        })
-        .join(' inlined in '),
+      line.map(({ functionId, line }) => {
+        const { name, filename } = functions.get(functionId)!;
+        return { name: text(name), file: text(filename), line: Number(line) };
+      }),
     ]),
   );
-  const type = (one: { type: number | bigint; unit: number | bigint }): string =>
-    `${text(one.type)}/${text(one.unit)}`;
+  return raw.sample.map(({ locationId }) => locationId.flatMap((id) => frames.get(id)!));
+}
+
+type Raw = DecodedProfile['raw'];
+
+function textOf({ stringTable }: Raw): (index: number | bigint) => string {
+  return (index) => stringTable.strings[Number(index)]!;
+}
+
+/** A profile for a person to read: its head, its functions and a line for each sample, leaf first. */
+export function profileText(profile: DecodedProfile): string {
+  const { raw } = profile;
+  const text = textOf(raw);
+  const stacks = framesOf(profile);
+  const type = (one: Raw['sampleType'][number]): string => `${text(one.type)}/${text(one.unit)}`;
   return masked(
     [
       `period ${raw.period} ${type(raw.periodType!)}`,
@@ -51,10 +66,10 @@ export function profileText(profile: DecodedProfile): string {
       ),
       '',
       `samples: ${raw.sampleType.map(type).join(' ')}, labels, stack`,
-      ...raw.sample.map(({ value, label, locationId }) => {
+      ...raw.sample.map(({ value, label }, i) => {
         const labels = label.map(({ key, str, num }) => `${text(key)}=${str ? text(str) : num}`);
-        const stack = locationId.map((id) => frames.get(id)).join(' < ');
-        return `  ${[...value, ...labels].join(' ')} ${stack}`;
+        const stack = stacks[i]!.map(({ name, file, line }) => (file ? `${name} ${file}:${line}` : name));
+        return `  ${[...value, ...labels].join(' ')} ${stack.join(' < ')}`;
       }),
       '',
     ].join('\n'),

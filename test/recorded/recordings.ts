@@ -27,7 +27,8 @@ export interface Recordings {
   'inspector-cpu': Recorded & {
     readonly hz: number;
     readonly profile: Profiler.Profile;
-    readonly measured: Measured;
+    /** Undefined where a system does not tell the CPU time of a thread. */
+    readonly measured: Measured | undefined;
   };
   'pprof-cpu': Recorded & {
     readonly hz: number;
