@@ -10,8 +10,12 @@ const STOPS = 50 * MS;
 const WORKS = 20 * MS;
 
 let cpuNanos = 0;
+/** What the clock of V8's time stamps shows; only the tests move it on. */
+let micros = 1000;
 let v8: Profiler.Profile;
 let startTime: number;
+
+jest.spyOn(process.hrtime, 'bigint').mockImplementation(() => BigInt(micros) * 1000n);
 
 jest.unstable_mockModule('../sampling/thread-clock.js', () => ({
   openThreadClock: () => ({ read: () => cpuNanos, close() {} }),
@@ -23,7 +27,7 @@ jest.unstable_mockModule('../sampling/inspector-session.js', () => ({
     post(method: string): unknown {
       if (method === 'Profiler.start') {
         cpuNanos += STARTS;
-        startTime = nowMicros();
+        startTime = micros;
       }
       if (method !== 'Profiler.stop') return {};
       cpuNanos += STOPS;
@@ -33,7 +37,6 @@ jest.unstable_mockModule('../sampling/inspector-session.js', () => ({
   },
 }));
 const { inspectorCpu } = await import('../sampling/inspector-cpu.js');
-const { nowMicros } = await import('../sampling/cpu-readings.js');
 const { beginCpuCapture } = await import('./cpu-capture.js');
 const { endCpuCapture } = await import('./cpu-profile.js');
 const { PlaceResolver } = await import('./place-resolver.js');
@@ -55,12 +58,12 @@ const node = (
 async function captured(nodes: Profiler.ProfileNode[], samples: number[]): Promise<Record<string, number>> {
   const capture = beginCpuCapture(inspectorCpu, 100);
   cpuNanos += WORKS;
-  const first = nowMicros();
-  while (nowMicros() <= first + samples.length);
+  const first = (micros += 10);
+  micros += samples.length + 1;
   v8 = {
     nodes: [{ ...node(1, '(root)', 0), children: nodes.map(({ id }) => id) }, ...nodes],
     startTime,
-    endTime: nowMicros(),
+    endTime: micros,
     samples,
     timeDeltas: samples.map((_, i) => (i === 0 ? first - startTime : 1)),
   };

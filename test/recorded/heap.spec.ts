@@ -1,0 +1,78 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { rawObjects, sumOf } from './raw-values.js';
+import { HEAP_SOURCES, NODES, onEachNode, recording } from './recordings.js';
+import { replayHeap, type Replayed } from './replay.js';
+
+/** Functions of the program by whose name V8 knows what they hold, and a builtin of V8 that they call. */
+const HOLDERS = ['from', 'push', 'keep', 'hold'];
+
+describe.each(onEachNode(HEAP_SOURCES))('the heap by $source, Node $node', ({ source, node }) => {
+  const recorded = recording(source, node);
+  const objects = rawObjects[source](recorded.profile as never).filter(({ bytes }) => bytes > 0);
+  let replayed: Replayed;
+  beforeAll(async () => {
+    replayed = await replayHeap(source, recorded);
+  });
+  const inHeap = (type: string): number =>
+    sumOf(replayed.profile.samples, ({ stack, values }) =>
+      /^\((ext|Arr)/.test(stack[0]!) ? 0 : values[type]!,
+    );
+
+  it('has the bytes that V8 tells, in all and by function', () => {
+    expect(inHeap('inuse_space')).toBe(sumOf(objects, ({ bytes }) => bytes));
+    const bytes = HOLDERS.map((name) => [name, sumOf(objects, (one) => (one.name === name ? one.bytes : 0))]);
+    const shown = HOLDERS.map((name) => [
+      name,
+      sumOf([name, `CatsService.${name}`], (one) => replayed.profile.flat('inuse_space', one)),
+    ]);
+    expect(shown).toEqual(bytes);
+  });
+
+  it('has as many bytes as its objects times their size, which is their label', () => {
+    const { raw, samples } = replayed.profile;
+    samples.forEach(({ stack, values: { inuse_objects, inuse_space } }, i) => {
+      const size = Number(raw.sample[i]!.label[0]?.num ?? inuse_space);
+      expect([stack, inuse_objects! * size]).toEqual([stack, inuse_space]);
+    });
+  });
+
+  it('has alloc_* values that are those in use', () => {
+    expect(replayed.profile.sampleTypes).toEqual([
+      'alloc_objects',
+      'alloc_space',
+      'inuse_objects',
+      'inuse_space',
+    ]);
+    for (const { values } of replayed.profile.samples) {
+      expect([values.alloc_objects, values.alloc_space]).toEqual([values.inuse_objects, values.inuse_space]);
+    }
+  });
+
+  it('has what the process holds outside of the heap', () => {
+    const { external, arrayBuffers } = recorded.memory;
+    expect(replayed.profile.flat('inuse_space', '(external)')).toBe(external - arrayBuffers);
+    expect(replayed.profile.flat('inuse_space', '(ArrayBuffers)')).toBe(arrayBuffers);
+  });
+
+  it.each([512, 8192, 524_288])(
+    'has the period that its samples show, also where %d bytes were asked for',
+    async (rate) => {
+      const { profile } = await replayHeap(source, { ...recorded, rate });
+      expect(profile.period).toBe(8192);
+      expect(profile.comments.filter((comment) => comment.startsWith('someone else'))).toHaveLength(
+        rate === 8192 ? 0 : 1,
+      );
+      expect(profile.total('inuse_space')).toBe(replayed.profile.total('inuse_space'));
+    },
+  );
+});
+
+describe.each(NODES)('the heap by pprof, Node %d', (node) => {
+  it('has the number of objects that V8 tells', async () => {
+    const recorded = recording('pprof-heap', node);
+    const { profile } = await replayHeap('pprof-heap', recorded);
+    const outside = 2; // (external) and (ArrayBuffers)
+    const counted = sumOf(rawObjects['pprof-heap'](recorded.profile), ({ count }) => count!);
+    expect(profile.total('inuse_objects') - outside).toBe(counted);
+  });
+});

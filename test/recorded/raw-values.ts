@@ -1,0 +1,89 @@
+import { basename } from 'node:path';
+import type { CpuSource, HeapSource, Recordings } from './recordings.js';
+
+/** How often V8 saw one line of one function executing. */
+export interface RawHits {
+  readonly name: string;
+  /** Of the script, without its directory. */
+  readonly file: string;
+  readonly line: number;
+  readonly hits: number;
+  /** Names of the functions that called it, innermost first. */
+  readonly callers: readonly string[];
+}
+
+/** What V8 says of objects of one size from one function. */
+export interface RawObjects {
+  readonly name: string;
+  readonly file: string;
+  /** Line at which the function begins. */
+  readonly line: number;
+  readonly bytes: number;
+  /** Where the sampler knows it. */
+  readonly count?: number;
+}
+
+type Hits = { [S in CpuSource]: (profile: Recordings[S]['profile']) => RawHits[] };
+type Objects = { [S in HeapSource]: (profile: Recordings[S]['profile']) => RawObjects[] };
+
+interface Tree<T> {
+  readonly children: readonly T[];
+}
+
+function* walk<T extends Tree<T>>(node: T, callers: readonly T[] = []): Generator<[T, readonly T[]]> {
+  yield [node, callers];
+  for (const child of node.children) yield* walk(child, [node, ...callers]);
+}
+
+/** Read from V8's own results, apart from the code under test. */
+export const rawHits: Hits = {
+  'inspector-cpu': ({ nodes }) => {
+    const callerOf = new Map(nodes.flatMap((node) => (node.children ?? []).map((child) => [child, node])));
+    const callers = (id: number): string[] => {
+      const caller = callerOf.get(id);
+      return caller ? [caller.callFrame.functionName, ...callers(caller.id)] : [];
+    };
+    return nodes.flatMap(
+      ({ id, callFrame: { functionName: name, url }, hitCount = 0, positionTicks = [] }) => {
+        const at = { name, file: basename(url), callers: callers(id) };
+        const inLines = positionTicks.reduce((sum, { ticks }) => sum + ticks, 0);
+        return [
+          { ...at, line: 0, hits: hitCount - inLines },
+          ...positionTicks.map(({ line, ticks }) => ({ ...at, line, hits: ticks })),
+        ];
+      },
+    );
+  },
+  'pprof-cpu': ({ topDownRoot }) =>
+    [...walk(topDownRoot)].map(([{ name, scriptName, lineNumber, hitCount }, callers]) => ({
+      name,
+      file: basename(scriptName),
+      line: lineNumber,
+      hits: hitCount,
+      callers: callers.map((caller) => caller.name),
+    })),
+};
+
+export const rawObjects: Objects = {
+  'inspector-heap': ({ head, samples }) => {
+    const frames = new Map([...walk(head)].map(([{ id, callFrame }]) => [id, callFrame]));
+    return samples.map(({ nodeId, size }) => {
+      const { functionName, url, lineNumber } = frames.get(nodeId)!;
+      return { name: functionName, file: basename(url), line: lineNumber + 1, bytes: size };
+    });
+  },
+  'pprof-heap': (root) =>
+    [...walk(root)].flatMap(([{ name, scriptName, lineNumber, allocations }]) =>
+      allocations.map(({ count, sizeBytes }) => ({
+        name,
+        file: basename(scriptName),
+        line: lineNumber,
+        bytes: count * sizeBytes,
+        count,
+      })),
+    ),
+};
+
+export function sumOf<T>(all: readonly T[], valueOf: (one: T) => number): number {
+  return all.reduce((sum, one) => sum + valueOf(one), 0);
+}
