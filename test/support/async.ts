@@ -1,14 +1,18 @@
+/** How long `until` waits, in ms: less than Jest, so that the failure says what is missing. */
+const PATIENCE = 50_000;
+
 /**
- * Repeats until the result is what the test waits for: V8 decides when a function is sampled, so one capture of a fixed
- * length proves nothing. Jest's timeout is the limit.
+ * Repeats until nothing is missing: V8 decides when a function is sampled, so one capture of a fixed length proves
+ * nothing.
+ *
+ * @throws Error that lists what is still missing
  */
-export async function until<T>(
-  attempt: () => Promise<T>,
-  isEnough: (result: T) => boolean | undefined,
-): Promise<T> {
-  for (;;) {
+export async function until<T>(attempt: () => Promise<T>, missing: (result: T) => unknown[]): Promise<T> {
+  for (const begin = performance.now(); ;) {
     const result = await attempt();
-    if (isEnough(result)) return result;
+    const left = missing(result);
+    if (left.length === 0) return result;
+    if (performance.now() - begin > PATIENCE) throw new Error(`still missing: ${JSON.stringify(left)}`);
   }
 }
 
@@ -18,9 +22,9 @@ export async function inParallel<Row>(
   check: (row: Row) => Promise<void>,
 ): Promise<void> {
   await Promise.all(
-    rows.map((row) =>
+    rows.map((row, i) =>
       check(row).catch((error: Error) => {
-        error.message = `${JSON.stringify(row)}: ${error.message}`;
+        error.message = `row ${i} of ${rows.length}: ${error.message}`;
         throw error;
       }),
     ),
