@@ -3,6 +3,10 @@ import { readdirSync } from 'node:fs';
 import { get } from 'node:http';
 import { Session } from 'node:inspector';
 import { setImmediate as eventLoop } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+/** How long handles may take to close after the last capture, in ms. */
+const PATIENCE = 30_000;
 
 /** Sessions with the inspector, of whoever loads it later. */
 let sessions = 0;
@@ -15,6 +19,28 @@ Session.prototype.disconnect = function () {
   disconnect.call(this);
   sessions--;
 };
+
+/** Timers that have not ended, also those that keep no process alive. */
+const timers = new Set();
+for (const kind of ['Timeout', 'Interval']) {
+  const [set, clear] = [globalThis[`set${kind}`], globalThis[`clear${kind}`]];
+  const watched = (callback, ...rest) => {
+    const timer = set(
+      (...args) => {
+        if (kind === 'Timeout') timers.delete(timer);
+        callback(...args);
+      },
+      ...rest,
+    );
+    timers.add(timer);
+    return timer;
+  };
+  globalThis[`set${kind}`] = Object.assign(watched, { [promisify.custom]: set[promisify.custom] });
+  globalThis[`clear${kind}`] = (timer) => {
+    timers.delete(timer);
+    clear(timer);
+  };
+}
 
 const library = await import('nestjs-pprof');
 const { announce, pprofOptions, serve } = (await import('./serve.cjs')).default;
@@ -38,6 +64,7 @@ const open = () => ({
   files: countOf('/proc/self/fd'),
   threads: countOf('/proc/self/task'),
   sessions,
+  timers: timers.size,
 });
 
 const read = (path) =>
@@ -96,7 +123,7 @@ const app = await serve(
       const before = open();
       for (let i = 0; i < 10; i++) await takeCaptures();
       let after = open();
-      for (const until = performance.now() + 5000; performance.now() < until; after = open()) {
+      for (const until = performance.now() + PATIENCE; performance.now() < until; after = open()) {
         if (JSON.stringify(after) === JSON.stringify(before)) break;
         await eventLoop();
       }
