@@ -1,8 +1,12 @@
-// Takes a hundred captures of itself, half of them given up, and tells what it has open before and after.
+// Takes fifty captures of itself, half of them given up, and tells what it has open before and after.
 import { readdirSync } from 'node:fs';
 import { get } from 'node:http';
 import { Session } from 'node:inspector';
 import { setImmediate as eventLoop } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+/** How long handles may take to close after the last capture, in ms. */
+const PATIENCE = 30_000;
 
 /** Sessions with the inspector, of whoever loads it later. */
 let sessions = 0;
@@ -15,6 +19,28 @@ Session.prototype.disconnect = function () {
   disconnect.call(this);
   sessions--;
 };
+
+/** Timers that have not ended, also those that keep no process alive. */
+const timers = new Set();
+for (const kind of ['Timeout', 'Interval']) {
+  const [set, clear] = [globalThis[`set${kind}`], globalThis[`clear${kind}`]];
+  const watched = (callback, ...rest) => {
+    const timer = set(
+      (...args) => {
+        if (kind === 'Timeout') timers.delete(timer);
+        callback(...args);
+      },
+      ...rest,
+    );
+    timers.add(timer);
+    return timer;
+  };
+  globalThis[`set${kind}`] = Object.assign(watched, { [promisify.custom]: set[promisify.custom] });
+  globalThis[`clear${kind}`] = (timer) => {
+    timers.delete(timer);
+    clear(timer);
+  };
+}
 
 const library = await import('nestjs-pprof');
 const { announce, pprofOptions, serve } = (await import('./serve.cjs')).default;
@@ -30,15 +56,22 @@ const watch = {
 const begun = () => new Promise((resolve) => waiting.push(resolve));
 
 const countOf = (directory) => (process.platform === 'linux' ? readdirSync(directory).length : 0);
-const open = () => ({
-  resources: process
-    .getActiveResourcesInfo()
-    .filter((name) => name !== 'Immediate')
-    .sort(),
-  files: countOf('/proc/self/fd'),
-  threads: countOf('/proc/self/task'),
-  sessions,
-});
+/** What is open, by its kind: how many. */
+function open() {
+  const counts = {
+    files: countOf('/proc/self/fd'),
+    threads: countOf('/proc/self/task'),
+    sessions,
+    timers: timers.size,
+  };
+  for (const name of process.getActiveResourcesInfo()) {
+    if (name !== 'Immediate') counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/** What there is more of than before. Before, a connection may still have been about to close. */
+const added = (before, after) => Object.keys(after).filter((kind) => after[kind] > (before[kind] ?? 0));
 
 const read = (path) =>
   new Promise((resolve, reject) => {
@@ -94,13 +127,13 @@ const app = await serve(
     async captures() {
       await takeCaptures(); // what the first ones leave is there once: threads of V8 and libuv
       const before = open();
-      for (let i = 0; i < 10; i++) await takeCaptures();
+      for (let i = 0; i < 5; i++) await takeCaptures();
       let after = open();
-      for (const until = performance.now() + 5000; performance.now() < until; after = open()) {
-        if (JSON.stringify(after) === JSON.stringify(before)) break;
+      for (const until = performance.now() + PATIENCE; performance.now() < until; after = open()) {
+        if (added(before, after).length === 0) break;
         await eventLoop();
       }
-      return { before, after };
+      return { added: added(before, after), before, after };
     },
   },
   { ...pprofOptions(), interceptors: [watch] },

@@ -1,5 +1,5 @@
 // Calls methods and functions of all kinds again and again; each takes the same CPU time. With PLAIN=1 Nest knows none of their
-// classes.
+// classes. The second application in the process never knows them.
 import { setImmediate as eventLoop } from 'node:timers/promises';
 import { Controller, Module, Post } from '@nestjs/common';
 import * as library from 'nestjs-pprof';
@@ -127,6 +127,7 @@ const handlers = {
   },
 };
 const app = await serve(library, handlers, pprofOptions(), { imports: plain ? [] : [AnimalsModule] });
+const plainApp = await serve(library, {});
 const get = (type) => (plain ? new type() : app.get(type));
 
 const cats = get(CatsService);
@@ -155,7 +156,7 @@ const jobs = [
   ...onOneLine,
 ];
 
-await announce(app);
+await announce(app, plainApp);
 (function turn(next = 0) {
   for (let i = 0; i < 5; i++) jobs[(next + i) % jobs.length]();
   setImmediate(turn, next + 5);

@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { inParallel } from '../support/async.js';
 import {
   appFile,
+  HOLDS_LITTLE,
+  linesWith,
   type ProcessOptions,
   startWorkload,
   TestProcess,
@@ -17,60 +20,66 @@ const NO_PPROF = [
 
 afterEach(() => TestProcess.stopAll());
 
-describe.each(NO_PPROF)('$file where the package pprof cannot be loaded', ({ file, flags }) => {
-  it('starts, says in one line that node:inspector samples, and profiles', async () => {
-    const app = await startWorkload(file, { flags });
-    const notices = linesWith(app.process.output, 'node:inspector');
-    expect(notices).toHaveLength(1);
-    expect(notices[0]).toMatch(/LOG.*The optional package pprof cannot be loaded \(.+\): sampling with/);
-    expect(notices[0]).toContain(REASON);
-    expect(app.process.output).not.toContain('→ there'); // the rest of the loader's message
-    expect(app.process.output).not.toMatch(/ERROR|WARN/);
-    await expectServedBy('inspector', app);
-  });
+describe('an application where the package pprof cannot be loaded', () => {
+  it('starts, logs in one line that node:inspector samples, and rejects sampler=pprof with 400', () =>
+    inParallel(NO_PPROF, async ({ file, flags }) => {
+      const app = await startWorkload(file, { flags, env: HOLDS_LITTLE });
+      const notices = linesWith(app.process.output, 'node:inspector');
+      expect(notices).toEqual([
+        expect.stringMatching(/LOG.*The optional package pprof cannot be loaded \(.+\): sampling with/),
+      ]);
+      expect(notices[0]).toContain(REASON);
+      expect(app.process.output).not.toContain('→ there'); // the rest of the loader's message
+      expect(app.process.output).not.toMatch(/ERROR|WARN/);
 
-  it('starts without a word where the inspector was chosen', async () => {
+      expect(await refusal(app)).toMatch(
+        /^[^\n]*the sampler "pprof" cannot be loaded \(Could not locate the bindings file\)\n$/,
+      );
+      await expectServedBy('inspector', app);
+      expect(app.process.output).not.toContain('ERROR');
+    }));
+
+  it('starts and logs nothing about it where the option sampler is "inspector"', async () => {
+    const [{ file, flags }] = NO_PPROF as [(typeof NO_PPROF)[0]];
     const app = await startWorkload(file, { flags, env: { SAMPLER: 'inspector' } });
     expect(app.process.output).not.toMatch(/pprof cannot be loaded|node:inspector/);
+    expect((await app.profile('heap')).comments[0]).toContain('sampled by inspector');
+  });
+
+  it('does not start where the option sampler is "pprof", and gives the reason in one line', () =>
+    inParallel(NO_PPROF, async ({ file, flags }) => {
+      const output = await outputOfRefusal(file, { flags, env: { SAMPLER: 'pprof' } });
+      const sentences = linesWith(output, 'PprofModule: the sampler "pprof" cannot be loaded');
+      expect(sentences).toEqual([expect.stringContaining(REASON)]);
+    }));
+});
+
+describe('an application where the package pprof is installed', () => {
+  it('samples with pprof and logs nothing about it', () =>
+    inParallel(['heap.mjs', 'heap.cjs'], async (file) => {
+      const app = await startWorkload(file, { env: HOLDS_LITTLE });
+      expect(app.process.output).not.toMatch(/cannot be loaded|node:inspector/);
+      await expectServedBy('pprof', app);
+    }));
+});
+
+describe('an application in a worker thread', () => {
+  const REFUSED = '(it works in the main thread only)';
+
+  it('starts, logs why node:inspector samples, and rejects sampler=pprof with 400', async () => {
+    const app = await startWorkload('in-worker.mjs', { env: { ...HOLDS_LITTLE, APP: './heap.mjs' } });
+    expect(linesWith(app.process.output, 'node:inspector')).toEqual([expect.stringContaining(REFUSED)]);
+    expect(await refusal(app)).toContain(REFUSED);
     await expectServedBy('inspector', app);
   });
 
-  it('does not start where pprof was chosen, and says why in one sentence', async () => {
-    const output = await outputOfRefusal(file, { flags, env: { SAMPLER: 'pprof' } });
-    const sentences = linesWith(output, 'PprofModule: the sampler "pprof" cannot be loaded');
-    expect(sentences).toHaveLength(1);
-    expect(sentences[0]).toContain(REASON);
-  });
-});
-
-describe.each(['heap.mjs', 'heap.cjs'])('%s where the package pprof is there', (file) => {
-  it('takes pprof, without a word', async () => {
-    const app = await startWorkload(file);
-    expect(app.process.output).not.toMatch(/cannot be loaded|node:inspector/);
-    await expectServedBy('pprof', app);
-  });
-});
-
-describe.each(['heap.mjs', 'heap.cjs'])('%s in a worker thread', (file) => {
-  it('starts, says why node:inspector samples, and profiles', async () => {
-    const app = await startWorkload('in-worker.mjs', { env: { APP: `./${file}` } });
-    const notices = linesWith(app.process.output, 'node:inspector');
-    expect(notices).toHaveLength(1);
-    expect(notices[0]).toContain('(it works in the main thread only)');
-    await expectServedBy('inspector', app);
-  });
-
-  it('does not start where pprof was chosen, and says why', async () => {
-    const env = { APP: `./${file}`, SAMPLER: 'pprof' };
+  it('does not start where the option sampler is "pprof", and gives the reason', async () => {
+    const env = { APP: './heap.mjs', SAMPLER: 'pprof' };
     expect(await outputOfRefusal('in-worker.mjs', { env })).toContain(
-      'the sampler "pprof" cannot be loaded (it works in the main thread only)',
+      `the sampler "pprof" cannot be loaded ${REFUSED}`,
     );
   });
 });
-
-function linesWith(output: string, text: string): string[] {
-  return output.split('\n').filter((line) => line.includes(text));
-}
 
 /** What an app wrote that ended instead of serving. */
 async function outputOfRefusal(file: string, options: ProcessOptions): Promise<string> {
@@ -78,13 +87,18 @@ async function outputOfRefusal(file: string, options: ProcessOptions): Promise<s
   return typeof outcome === 'string' ? outcome : 'it serves';
 }
 
-async function expectServedBy(sampler: string, app: Workload): Promise<void> {
-  const cpu = await app.profile('profile?seconds=1');
-  expect(cpu.comments[0]).toContain(`by ${sampler} at 100 Hz`);
-  expect(cpu.durationNanos / 1e9).toBeGreaterThan(0.98);
+/** What an app replies to a request for the sampler that it cannot load. */
+async function refusal(app: Workload): Promise<string> {
+  const answer = await fetch(app.pprof('profile?seconds=1&sampler=pprof'));
+  expect(answer.status).toBe(400);
+  expect(answer.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+  return answer.text();
+}
 
+async function expectServedBy(sampler: string, app: Workload): Promise<void> {
   await app.post('hold');
-  const heap = await app.profile('heap?gc=1');
-  expect(heap.comments[0]).toContain(`sampled by ${sampler}, every`);
-  expect(heap.flat('inuse_space', 'holdObjects')).toBeGreaterThan(50 * 2 ** 20);
+  const [cpu, heap] = await Promise.all([app.profile('profile?seconds=1'), app.profile('heap')]);
+  expect(cpu.comments[0]).toBe(`CPU samples of the main thread by ${sampler} at 100 Hz`);
+  expect(heap.comments[0]).toContain(`heap sampled by ${sampler}, every`);
+  expect(heap.flat('inuse_space', 'holdObjects')).toBeGreaterThan(0);
 }

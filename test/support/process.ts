@@ -62,6 +62,10 @@ export class TestProcess {
     }
   }
 
+  kill(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
   async stop(): Promise<void> {
     this.child.stdin!.end();
     const timer = setTimeout(() => this.child.kill('SIGKILL'), 3000);
@@ -79,6 +83,14 @@ export class TestProcess {
   static async stopAll(): Promise<void> {
     await Promise.all([...this.running].map((process) => process.stop()));
   }
+}
+
+/** Environment of an app in which `hold` takes little time: 4 MB, of which V8 samples 256 objects or so. */
+export const HOLDS_LITTLE = { OBJECTS: '4096', MEM_RATE: '16384' };
+
+/** The lines of an output that have a text. */
+export function linesWith(output: string, text: string): string[] {
+  return output.split('\n').filter((line) => line.includes(text));
 }
 
 /** A workload app that serves. */

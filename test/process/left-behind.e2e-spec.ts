@@ -1,0 +1,26 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { inParallel } from '../support/async.js';
+import { startWorkload, TestProcess } from '../support/process.js';
+
+interface Outcome {
+  /** What there is more of after the captures. */
+  readonly added: readonly string[];
+  readonly before: Readonly<Record<string, number>>;
+  readonly after: Readonly<Record<string, number>>;
+}
+
+afterEach(() => TestProcess.stopAll());
+
+describe('fifty captures beside each heap sampler, of which half were aborted', () => {
+  it('leave no file, thread, session, timer or handle behind, and the next capture works', () =>
+    inParallel(['pprof', 'inspector'], async (sampler) => {
+      const app = await startWorkload('left-behind.mjs', { env: { SAMPLER: sampler } });
+      const { added, before, after } = await app.post<Outcome>('captures');
+      expect({ sampler, added, before, after }).toEqual({ sampler, added: [], before, after });
+      expect(after).toMatchObject({ sessions: 1, timers: 0 }); // the session is that of the heap
+      for (const path of ['profile?seconds=1&sampler=pprof', 'profile?seconds=1&sampler=inspector', 'heap']) {
+        expect((await app.profile(path)).samples.length).toBeGreaterThan(0);
+      }
+      expect(app.process.output).not.toMatch(/ERROR|Warning/);
+    }));
+});

@@ -1,0 +1,189 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { inParallel } from '../support/async.js';
+import { DecodedProfile } from '../support/decoded-profile.js';
+import {
+  appFile,
+  linesWith,
+  type ProcessOptions,
+  startWorkload,
+  TestProcess,
+  type Workload,
+} from '../support/process.js';
+
+/** A rate at which V8 samples some 300 of the 20,000 objects that boot-work.cjs holds. */
+const RATE = '65536';
+
+/** CPU time in ms that boot-work.cjs takes: some 100 samples. */
+const BURNS = '100';
+
+const PRELOAD = ['--import', 'nestjs-pprof/preload'];
+
+/** Where `pprof` is missing, the inspector samples. */
+const WITHOUT_PPROF = ['--import', appFile('no-pprof.mjs'), ...PRELOAD];
+
+const APPS = [
+  { file: 'boot.mjs', sampler: 'pprof', flags: PRELOAD },
+  { file: 'boot.cjs', sampler: 'inspector', flags: WITHOUT_PPROF },
+];
+
+const directory = mkdtempSync(join(tmpdir(), 'nestjs-pprof-preload-'));
+
+afterAll(() => rmSync(directory, { recursive: true }));
+
+describe('node --import nestjs-pprof/preload with an application', () => {
+  interface Booted {
+    readonly app: Workload;
+    readonly sampler: string;
+    /** The CPU profile of the boot. */
+    readonly boot: string;
+  }
+  let booted: Booted[];
+
+  beforeAll(async () => {
+    booted = await Promise.all(
+      APPS.map(async ({ file, sampler, flags }) => {
+        const boot = join(directory, `${file}.pb.gz`);
+        const env = {
+          BURNS,
+          MEM_RATE: RATE,
+          NESTJS_PPROF_MEM_PROFILE_RATE: RATE,
+          NESTJS_PPROF_BOOT_PROFILE: boot,
+        };
+        return { app: await startWorkload(file, { flags, env }), sampler, boot };
+      }),
+    );
+  });
+  afterAll(() => TestProcess.stopAll());
+
+  it('heap shows what was allocated while the application was loaded', () =>
+    inParallel(booted, async ({ app, sampler }) => {
+      const heap = await app.profile('heap');
+      expect(heap.flat('inuse_space', 'holdAtBoot')).toBeGreaterThan(0);
+      expect(heap.comments[0]).toContain(`sampled by ${sampler}, every ${RATE} bytes`);
+      expect(app.process.output).not.toMatch(/WARN|ERROR/);
+    }));
+
+  it('the CPU profile of the boot is written when the application has bootstrapped', () =>
+    inParallel(booted, async ({ app, sampler, boot }) => {
+      await app.process.printed(bootLine(boot));
+      const profile = new DecodedProfile(readFileSync(boot));
+      expect(profile.cumulative('cpu', 'burnAtBoot')).toBeGreaterThan(0);
+      expect(profile.comments[0]).toBe(`CPU samples of the main thread by ${sampler} at 1000 Hz`);
+    }));
+
+  it('the next CPU profile works, and the process ends by itself', () =>
+    inParallel(booted, async ({ app }) => {
+      expect((await app.profile('profile?seconds=1')).cumulative('cpu', 'burnAtBoot')).toBe(0);
+      await app.post('close');
+      expect(await app.process.exited).toBe(0);
+      expect(linesWith(app.process.output, 'CPU profile of the boot')).toHaveLength(1);
+    }));
+});
+
+describe('an application', () => {
+  afterEach(() => TestProcess.stopAll());
+
+  it('without preload does not show in heap what was allocated before the module was created', async () => {
+    const app = await startWorkload('boot.mjs', { env: { BURNS, MEM_RATE: RATE } });
+    expect(await heldAtBoot(app)).toBe(0);
+  });
+
+  it('with preload is sampled every 512 KiB by default, and a log line says that memProfileRate has no effect', async () => {
+    const app = await startWorkload('boot.mjs', { flags: PRELOAD, env: { BURNS, MEM_RATE: RATE } });
+    expect((await app.profile('heap')).period).toBe(524_288);
+    expect(linesWith(app.process.output, 'WARN')).toEqual([
+      expect.stringContaining(
+        `memProfileRate ${RATE} has no effect: V8's one heap sampler runs at 524288 already`,
+      ),
+    ]);
+    await app.post('close');
+    expect(await app.process.exited).toBe(0);
+  });
+
+  it('with NESTJS_PPROF_MEM_PROFILE_RATE=0 is sampled from the creation of the module, at memProfileRate', async () => {
+    const app = await startWorkload('boot.mjs', {
+      flags: PRELOAD,
+      env: { BURNS, MEM_RATE: RATE, NESTJS_PPROF_MEM_PROFILE_RATE: '0' },
+    });
+    expect(await heldAtBoot(app)).toBe(0);
+    expect((await app.profile('heap')).period).toBe(Number(RATE));
+  });
+
+  it('runs on where the CPU profile of its boot cannot be written, and logs one error', async () => {
+    const boot = join(directory, 'not-there', 'boot.pb.gz');
+    const app = await startWorkload('boot.mjs', {
+      flags: PRELOAD,
+      env: { BURNS, NESTJS_PPROF_BOOT_PROFILE: boot },
+    });
+    await app.process.printed(/ERROR .*\n/);
+    expect((await fetch(app.pprof('heap'))).status).toBe(200);
+    expect(linesWith(app.process.output, 'ERROR')).toEqual([
+      expect.stringContaining(
+        '[PprofModule] The CPU profile of the boot could not be written: ENOENT: no such file or directory',
+      ),
+    ]);
+  });
+});
+
+describe('node --import nestjs-pprof/preload with a program without Nest', () => {
+  afterEach(() => TestProcess.stopAll());
+
+  it('the CPU profile is written when the program ends, as .cpuprofile too, and a worker thread writes none', () =>
+    inParallel(
+      [
+        { extension: 'pb.gz', flags: PRELOAD },
+        { extension: 'cpuprofile', flags: WITHOUT_PPROF },
+      ],
+      async ({ extension, flags }) => {
+        const boot = join(directory, `without-nest.${extension}`);
+        const program = run(flags, { NESTJS_PPROF_BOOT_PROFILE: boot });
+        expect(await program.exited).toBe(0);
+        expect(program.output).toContain('done\n');
+        expect(program.output.match(new RegExp(bootLine(boot), 'g'))).toHaveLength(1);
+        expect(linesWith(program.output, 'CPU profile of the boot')).toHaveLength(1);
+        const names = functionsIn(boot);
+        expect(names).toContain('burnAtBoot');
+        expect(names).not.toContain('burnInWorker');
+      },
+    ));
+
+  it('nothing is written or printed where no profile of the boot is asked for', async () => {
+    const before = readdirSync(directory);
+    const program = run(PRELOAD, { NESTJS_PPROF_MEM_PROFILE_RATE: '' }); // as if it were not set
+    expect(await program.exited).toBe(0);
+    expect(program.output).toBe('done\n');
+    expect(readdirSync(directory)).toEqual(before);
+  });
+
+  it('an invalid NESTJS_PPROF_MEM_PROFILE_RATE ends the program at once with one line', () =>
+    inParallel(['512k', '1.5', '2147483648'], async (rate) => {
+      const program = run(PRELOAD, { NESTJS_PPROF_MEM_PROFILE_RATE: rate });
+      expect(await program.exited).toBe(1);
+      expect(program.output).toBe(
+        `NESTJS_PPROF_MEM_PROFILE_RATE is "${rate}": it takes a whole number of bytes, or 0 for no heap sampling\n`,
+      );
+    }));
+});
+
+function run(flags: readonly string[], env: ProcessOptions['env']): TestProcess {
+  return new TestProcess(process.execPath, [...flags, appFile('boot-without-nest.mjs')], { BURNS, ...env });
+}
+
+const bootLine = (file: string): RegExp =>
+  new RegExp(`LOG \\[PprofModule\\] CPU profile of the boot: ${file}\n`);
+
+/** In bytes. */
+async function heldAtBoot(app: Workload): Promise<number> {
+  return (await app.profile('heap?gc=1')).cumulative('inuse_space', 'holdAtBoot');
+}
+
+/** Names of the functions that were sampled, by a profile in either format. */
+function functionsIn(file: string): readonly string[] {
+  const bytes = readFileSync(file);
+  if (file.endsWith('.pb.gz')) return new DecodedProfile(bytes).samples.flatMap(({ stack }) => stack);
+  const { nodes } = JSON.parse(bytes.toString()) as { nodes: { callFrame: { functionName: string } }[] };
+  return nodes.map(({ callFrame }) => callFrame.functionName);
+}
