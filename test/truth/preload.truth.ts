@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { DecodedProfile } from '../support/decoded-profile.js';
-import { appFile, type ProcessOptions, startWorkload, TestProcess, type Workload } from '../support/process.js';
+import {
+  appFile,
+  type ProcessOptions,
+  startWorkload,
+  TestProcess,
+  type Workload,
+} from '../support/process.js';
 
 /** What boot-work.cjs does while it is loaded; on Node 20 threads of Node's own take some of that. */
 const BURNT_MS = 300;
