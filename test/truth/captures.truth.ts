@@ -1,46 +1,43 @@
 import { afterAll, beforeAll, describe, it } from '@jest/globals';
 import { HoldMeter } from '../../src/profiling/hold-meter.js';
-import { startWorkload, TestProcess } from '../support/process.js';
+import { startWorkload, TestProcess, type Workload } from '../support/process.js';
 import { atLeast, atMost, claim } from './claim.js';
 
+interface Told {
+  readonly longestHoldMs: number;
+  readonly seconds: number;
+  /** How long its caller waited. */
+  readonly tookMs: number;
+}
+
 describe('what operators are told of a capture', () => {
-  let told: Record<'longestGcMs' | 'longestHoldMs' | 'seconds' | 'tookMs', number>;
+  let app: Workload;
   beforeAll(async () => {
-    const app = await startWorkload('holds.mjs');
-    told = await app.post('collect');
+    app = await startWorkload('holds.mjs');
   });
   afterAll(() => TestProcess.stopAll());
 
-  it('has the time that a collection of the garbage holds the event loop', () => {
-    const { longestGcMs, longestHoldMs, seconds } = told;
-    // V8 times a part of what the call takes that asks it to collect.
-    claim(
-      'heap with gc=1: its longest hold has the collection in it',
-      longestHoldMs / longestGcMs,
-      atLeast(0.9),
-    );
-    claim(
-      'heap with gc=1: its longest hold is a part of its time',
-      longestHoldMs / 1000 / seconds,
-      atMost(1),
-    );
+  it('has the time that a collection of the garbage holds the event loop', async () => {
+    const told = await app.post<Told & { longestGcMs: number }>('collect');
+    // V8 times a part of the call that asks it to collect.
+    const ratio = told.longestHoldMs / told.longestGcMs;
+    claim('heap with gc=1: its longest hold has the collection in it', ratio, atLeast(0.9));
+    claimTimes('heap with gc=1', told);
   });
 
-  it('is how long it took', () => {
-    const { seconds, tookMs } = told;
-    claim(
-      'heap with gc=1: its time is no longer than its caller waited',
-      (seconds * 1000) / tookMs,
-      atMost(1),
-    );
-    // Its caller goes on some microtasks later; a process that waits for the CPU just then is what this allows for.
-    claim(
-      'heap with gc=1: its time is nearly all that its caller waited',
-      (seconds * 1000) / tookMs,
-      atLeast(0.5),
-    );
+  it('is how long it took', async () => {
+    const told = await app.post<Told>('sample');
+    claim('profile of a second: takes that second', told.seconds, atLeast(0.98));
+    claimTimes('profile of a second', told);
   });
 });
+
+function claimTimes(subject: string, { longestHoldMs, seconds, tookMs }: Told): void {
+  claim(`${subject}: its longest hold is a part of its time`, longestHoldMs / 1000 / seconds, atMost(1));
+  claim(`${subject}: its time is no longer than its caller waited`, (seconds * 1000) / tookMs, atMost(1));
+  // Its caller goes on some microtasks later; a process that waits for the CPU just then is what this allows for.
+  claim(`${subject}: its time is nearly all that its caller waited`, (seconds * 1000) / tookMs, atLeast(0.5));
+}
 
 describe('HoldMeter', () => {
   it('keeps the longest hold, as the work itself measures it', () => {
