@@ -1,8 +1,10 @@
 'use strict';
 // A module that takes time and memory while it is loaded.
 
+const { BURN_MS } = process.env;
+
 /** CPU time in ms. */
-const BURNS = Number(process.env.BURNS ?? 300);
+const BURNS = Number(BURN_MS ?? 300);
 
 /** Of this thread, where Node tells that. */
 const cpuTime = process.threadCpuUsage ?? process.cpuUsage;
@@ -22,5 +24,7 @@ function holdAtBoot() {
   return held;
 }
 
+const [realBefore, cpuBefore] = [performance.now(), cpuMs()];
 burnAtBoot();
+if (BURN_MS) console.log(`burnt ${performance.now() - realBefore} ${cpuMs() - cpuBefore}`);
 globalThis.heldAtBoot = holdAtBoot();

@@ -24,6 +24,8 @@ function hotB(seed) {
   return sum;
 }
 
+const seconds = Number(process.env.SECONDS ?? 3);
+
 async function inAllFormats(captured, extension) {
   const directory = await mkdtemp(join(tmpdir(), 'nestjs-pprof-formats-'));
   try {
@@ -43,7 +45,7 @@ async function inAllFormats(captured, extension) {
 
 const app = await serve(library, {
   ...holders,
-  cpu: async () => inAllFormats(await profiler.cpuProfile({ seconds: 3, hz: 1000 }), 'cpuprofile'),
+  cpu: async () => inAllFormats(await profiler.cpuProfile({ seconds, hz: 1000 }), 'cpuprofile'),
   memory: async () => inAllFormats(await profiler.heapProfile({ gc: true }), 'heapprofile'),
 });
 const profiler = app.get(library.ProfilerService);

@@ -1,61 +1,74 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, it } from '@jest/globals';
+import { type DecodedProfile } from '../support/decoded-profile.js';
 import { describeGo, goPprof, profileFile, topRows } from '../support/go.js';
-import { DecodedProfile } from '../support/decoded-profile.js';
 import { startWorkload, TestProcess, type Workload } from '../support/process.js';
+import { atLeast, atMost, claim, share, within } from './claim.js';
 
-/** Share of the time in percent that the workload spends in each function. */
-const SHARES = { hotA: 70, hotB: 30 };
-const TOLERANCE = 3;
+/** Of the time that the workload spends in each function. */
+const SHARES = { hotA: 0.7, hotB: 0.3 };
 
-/** 4,500 samples at 1000 Hz, and enough of them on a machine that has more to do. */
-const SECONDS = 8;
+/** 6,000 samples or more at 1000 Hz. */
+const SECONDS = 10;
 
-describe.each([
-  { sampler: 'pprof', file: 'cpu.mjs', adapter: 'express' },
-  { sampler: 'pprof', file: 'cpu.cjs', adapter: 'fastify' },
-  { sampler: 'inspector', file: 'cpu.mjs', adapter: 'fastify' },
-  { sampler: 'inspector', file: 'cpu.cjs', adapter: 'express' },
-])('the CPU profile of $file on $adapter by $sampler', ({ sampler, file, adapter }) => {
-  let app: Workload;
+/** Each sampler with each module system and adapter once, chosen by the option and by the request. */
+const CAPTURES = [
+  { sampler: 'pprof', file: 'cpu.mjs', adapter: 'express', option: 'pprof' },
+  { sampler: 'pprof', file: 'cpu.cjs', adapter: 'fastify', option: 'inspector' },
+  { sampler: 'inspector', file: 'cpu.mjs', adapter: 'fastify', option: 'inspector' },
+  { sampler: 'inspector', file: 'cpu.cjs', adapter: 'express', option: 'pprof' },
+];
+
+describe.each(CAPTURES)('the CPU profile of $file on $adapter by $sampler', (capture) => {
+  const { sampler, file, adapter, option } = capture;
+  const subject = `${file} on ${adapter} by ${sampler}`;
   let bytes: Buffer;
   let profile: DecodedProfile;
+  /** Samples of the work that the application shares out. */
+  let n: number;
   const window = { from: 0, to: 0 };
 
   beforeAll(async () => {
-    app = await startWorkload(file, { env: { SAMPLER: sampler, ADAPTER: adapter } });
+    const app = await startWorkload(file, { env: { SAMPLER: option, ADAPTER: adapter } });
+    const query = sampler === option ? '' : `&sampler=${sampler}`;
     window.from = Date.now();
-    ({ bytes, profile } = await app.download(`profile?seconds=${SECONDS}&hz=1000`));
+    ({ bytes, profile } = await app.download(`profile?seconds=${SECONDS}&hz=1000${query}`));
     window.to = Date.now();
+    n = profile.cumulative('samples', 'runOnce');
   });
   afterAll(() => TestProcess.stopAll());
 
-  it('has enough samples to tell shares', () => {
-    expect(profile.total('samples')).toBeGreaterThan(3000);
+  it('gives each function its share of the work', () => {
+    const work = profile.cumulative('cpu', 'runOnce');
+    // The rest is V8's: at 1000 Hz its sampling thread takes some 3 %, and more of a machine that has more to do.
+    claim(
+      `${subject}: the application's work is most of the profile`,
+      work / profile.total('cpu'),
+      atLeast(0.8, n),
+    );
+    for (const [name, part] of Object.entries(SHARES)) {
+      claim(`${subject}: ${name} has its share`, profile.cumulative('cpu', name) / work, share(part, n));
+    }
   });
 
-  it.each(Object.entries(SHARES))('gives %s its share of %d %%', (name, share) => {
-    const measured = (100 * profile.cumulative('cpu', name)) / workOf(profile);
-    expect(Math.abs(measured - share)).toBeLessThan(TOLERANCE);
-  });
-
-  // What the inspector measures is less where others want the CPU too: cpu-time.e2e-spec.ts holds it to the system's word.
+  // The inspector measures CPU time, which is less where other processes want the CPU too: see cpu-time.truth.ts.
   if (sampler === 'pprof') {
-    it('counts the whole duration of a busy process as CPU time', () => {
+    it('counts the whole duration of a busy process', () => {
+      // V8's threads run beside the main thread: its sampling thread takes some 3 %, its compiler and collector less.
       const busy = profile.total('cpu') / profile.durationNanos;
-      expect(busy).toBeGreaterThan(0.9);
-      expect(busy).toBeLessThan(1.1);
+      claim(`${subject}: its CPU time is the duration of the capture`, busy, within(0.1, n));
     });
   }
 
   it('says when it began and how long it took', () => {
-    expect(profile.timeMs).toBeGreaterThanOrEqual(window.from);
-    expect(profile.timeMs + profile.durationNanos / 1e6).toBeLessThanOrEqual(window.to + 1);
-    expect(profile.durationNanos / 1e9).toBeGreaterThan(SECONDS * 0.98);
-    expect(profile.durationNanos / 1e9).toBeLessThan(SECONDS * 1.1);
-  });
-
-  it('has the period of its rate', () => {
-    expect(profile.period).toBe(1e6);
+    const asked = SECONDS * 1000;
+    const begin = profile.timeMs - window.from;
+    const end = window.to - (profile.timeMs + profile.durationNanos / 1e6);
+    // Of a clock of whole ms, as parts of the time that was asked for.
+    claim(`${subject}: begins after it was asked for`, begin / asked, atLeast(-0.0002));
+    claim(`${subject}: ends before it is answered`, end / asked, atLeast(-0.0002));
+    // V8 may take a part of the time to start, and a machine that has more to do ends it late.
+    claim(`${subject}: takes as long as asked, at least`, profile.durationNanos / 1e6 / asked, atLeast(0.98));
+    claim(`${subject}: takes as long as asked, at most`, profile.durationNanos / 1e6 / asked, atMost(1.1));
   });
 
   describeGo(`go tool pprof on ${file} by ${sampler}`, () => {
@@ -64,68 +77,58 @@ describe.each([
       path = profileFile(`${sampler}-${file}.pb.gz`, bytes);
     });
 
-    it('-top shows the same shares and the name of the program', async () => {
-      const output = await goPprof('-top', '-cum', path);
-      expect(output).toContain(`File: ${file}\n`);
-      const rows = topRows(output);
-      const work = rows.get('runOnce')!.cumPercent;
-      expect(work).toBeGreaterThan(80);
-      for (const [name, share] of Object.entries(SHARES)) {
-        expect(Math.abs((100 * rows.get(name)!.cumPercent) / work - share)).toBeLessThan(TOLERANCE);
-      }
-    });
-
-    it('-comments names the sampler, its rate, and what it samples', async () => {
-      expect(await goPprof('-comments', path)).toContain(`main thread by ${sampler} at 1000 Hz`);
+    it('-top shows the same share', async () => {
+      const rows = topRows(await goPprof('-top', '-cum', path));
+      const measured = rows.get('hotA')!.cumPercent / rows.get('runOnce')!.cumPercent;
+      claim(`${subject}: hotA has its share in go tool pprof -top`, measured, share(SHARES.hotA, n));
     });
 
     it('-list shows the time at the lines that took it', async () => {
-      const loop = linesOf(await goPprof('-list', '^hotA$', path)).filter(({ source }) =>
-        /for \(let i|\/\/ hot/.test(source),
-      );
-      const seconds = loop.reduce((sum, { flat }) => sum + flat, 0);
-      expect(seconds).toBeGreaterThan((0.5 * profile.total('cpu')) / 1e9);
+      const lines = linesOf(await goPprof('-list', '^hotA$', path));
+      const loop = lines.filter(({ source }) => /for \(let i|\/\/ hot/.test(source));
+      const inLoop = loop.reduce((sum, { flat }) => sum + flat, 0) / (profile.flat('cpu', 'hotA') / 1e9);
+      // A function that runs for 0.2 ms at a time is at its beginning or end in few samples.
+      claim(`${subject}: hotA's time is at the lines of its loop`, inLoop, atLeast(0.95, SHARES.hotA * n));
     });
 
     if (sampler === 'pprof') {
       it('-list shows the line of the call in callers', async () => {
-        const listed = linesOf(await goPprof('-list', '^runOnce$', path));
-        const call = listed.find(({ source }) => source.includes('// the call'));
-        expect(call?.cum).toBeGreaterThan((0.7 * profile.total('cpu')) / 1e9);
+        const lines = linesOf(await goPprof('-list', '^runOnce$', path));
+        const call = lines.find(({ source }) => source.includes('// the call'))?.cum ?? 0;
+        const atCall = call / (profile.cumulative('cpu', 'runOnce') / 1e9);
+        claim(`${subject}: runOnce's time is at the line of its call`, atCall, atLeast(0.95, n));
       });
     }
   });
 });
 
-describe.each(['pprof', 'inspector'])('A CPU profile by %s, fetched while the process is busy', (sampler) => {
+describe.each(['pprof', 'inspector'])('a CPU profile by %s at a rate that was asked for', (sampler) => {
   let app: Workload;
   beforeAll(async () => {
     app = await startWorkload('cpu.mjs', { env: { SAMPLER: sampler } });
   });
   afterAll(() => TestProcess.stopAll());
 
-  it('has the period of the rate that was asked for', async () => {
-    const profile = await app.profile('profile?seconds=1&hz=100');
-    expect(profile.period).toBe(10_000_000);
-    expect(profile.comments[0]).toContain(`by ${sampler} at 100 Hz`);
-    expect(profile.total('samples')).toBeGreaterThan(70);
-    expect(profile.total('samples')).toBeLessThan(130);
-  });
-
-  describeGo(`go tool pprof over HTTP, ${sampler}`, () => {
-    it('fetches it with -seconds', async () => {
-      const rows = topRows(await goPprof('-top', '-seconds=1', app.pprof('profile?hz=1000')));
-      expect([...rows.keys()]).toEqual(expect.arrayContaining(['hotA', 'hotB']));
-    });
+  it('has as many samples of a busy thread', async () => {
+    const before = await app.post<number>('cpuMs');
+    const profile = await app.profile('profile?seconds=5&hz=100');
+    const usedMs = (await app.post<number>('cpuMs')) - before;
+    const samples = profile.total('samples');
+    // V8 samples by its clock and not by chance. A thread that waits for the CPU is sampled when it goes on, once.
+    const byCpuTime = samples / usedMs / 0.1;
+    const byDuration = samples / (profile.durationNanos / 1e6) / 0.1;
+    claim(
+      `cpu.mjs by ${sampler}: hz=100 gives 100 samples a second of CPU time or more`,
+      byCpuTime,
+      atLeast(0.8, samples),
+    );
+    claim(
+      `cpu.mjs by ${sampler}: hz=100 gives 100 samples a second or less`,
+      byDuration,
+      atMost(1.2, samples),
+    );
   });
 });
-
-/** What the workload shares out; the profile also has V8's own sampling thread, which at 1000 Hz is some 3 %. */
-function workOf(profile: DecodedProfile): number {
-  const work = profile.cumulative('cpu', 'runOnce');
-  expect(work / profile.total('cpu')).toBeGreaterThan(0.8); // the rest is what V8 does beside it
-  return work;
-}
 
 /** The lines of `-list`: their times in seconds and what the file has there. */
 function linesOf(output: string): { flat: number; cum: number; source: string }[] {

@@ -1,8 +1,10 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, describe, it } from '@jest/globals';
 import { type ProcessOptions, startWorkload, TestProcess, type Workload } from '../support/process.js';
+import { claim, sampledSize, within } from './claim.js';
+import { DevTools } from './dev-tools.js';
 
 /** Of the module. */
 const RATE = 32_768;
@@ -14,28 +16,27 @@ const HIGHER = 65_536;
 /** Of --heap-prof. */
 const NODES_OWN = 524_288;
 
-/** Of 1 KB each. By the highest rate 40 MB are 640 samples, whose number varies by 4 %. */
-const OBJECTS = 40_960;
+/** Of what hold.cjs holds: 100 MB, which are 1,600 samples at the highest of these rates but for Node's own. */
+const COUNT = 102_400;
+const SIZE = 1024;
 
-/** Of what is held. */
-const TOLERANCE = 0.15;
-
-const SAMPLERS = ['pprof', 'inspector'];
+/** A foreign rate is that of the smallest object that was sampled, which is off by half of its size; see heap-rate.ts. */
+const RATE_TOLERANCE = 0.05;
 
 interface Story {
-  title: string;
+  readonly title: string;
   /** What others have done to V8's sampler before the application is there; orders of hold.cjs. */
-  before?: string;
+  readonly before?: string;
   /** By whose rate it samples then. */
-  at: number;
+  readonly at: number;
   /** What they do while it runs, one after the other, and by whose rate it samples after a reading. */
-  acts?: readonly (readonly [act: string, rate: number])[];
-  samplers?: readonly string[];
+  readonly acts?: readonly (readonly [act: string, rate: number])[];
+  readonly samplers: readonly string[];
 }
 
-const STORIES: Story[] = [
+const STORIES: readonly Story[] = [
   {
-    title: 'a session of someone else comes later',
+    title: 'another session comes later',
     at: RATE,
     acts: [
       ['otherStarts', RATE],
@@ -45,25 +46,49 @@ const STORIES: Story[] = [
       ['otherTakesOverHigher', HIGHER],
       ['otherDisconnects', RATE],
     ],
+    samplers: ['pprof', 'inspector'],
   },
-  { title: 'a session was first, and stops', before: 'otherStarts', at: LOWER, acts: [['otherStops', RATE]] },
   {
-    title: 'a session was first, and disconnects',
+    title: 'another session was first and stops',
+    before: 'otherStarts',
+    at: LOWER,
+    acts: [['otherStops', RATE]],
+    samplers: ['pprof'],
+  },
+  {
+    title: 'another session was first and disconnects',
     before: 'otherStarts',
     at: LOWER,
     acts: [['otherDisconnects', RATE]],
+    samplers: ['inspector'],
   },
-  { title: 'a session was there, and has stopped', before: 'otherStarts otherStops', at: RATE },
-  { title: 'a session was there, and is gone', before: 'otherStarts otherDisconnects', at: RATE },
   {
-    title: 'pprof was first, and is stopped',
+    title: 'another session was there and has stopped',
+    before: 'otherStarts otherStops',
+    at: RATE,
+    samplers: ['inspector'],
+  },
+  {
+    title: 'another session was there and is gone',
+    before: 'otherStarts otherDisconnects',
+    at: RATE,
+    samplers: ['pprof'],
+  },
+  {
+    title: 'pprof was first and is stopped',
     before: 'pprofStarts',
     at: LOWER,
     acts: [['pprofStops', RATE]],
+    samplers: ['inspector'],
   },
-  { title: 'pprof was there, and is stopped', before: 'pprofStarts pprofStops', at: RATE },
   {
-    title: 'the pprof that we sample by is stopped, and started anew',
+    title: 'pprof was there and is stopped',
+    before: 'pprofStarts pprofStops',
+    at: RATE,
+    samplers: ['inspector', 'pprof'],
+  },
+  {
+    title: 'the pprof in use is stopped and started again',
     before: 'pprofStarts',
     at: LOWER,
     acts: [
@@ -79,26 +104,31 @@ const STORIES: Story[] = [
 afterEach(() => TestProcess.stopAll());
 
 describe("V8's one heap sampler, which others use beside us", () => {
-  it.each(STORIES)('$title', ({ before, at, acts = [], samplers = SAMPLERS }) =>
-    bySamplers(samplers, async (SAMPLER) => {
-      const app = await start({ env: { SAMPLER, BEFORE: before } });
-      expect(await reading(app)).toEqual(sampledAt(at));
-      for (const [act, rate] of acts) {
-        await app.post(act);
-        await app.profile('heap'); // where nobody's runs any more, ours does from here on
-        expect(await reading(app)).toEqual(sampledAt(rate));
-      }
-      expect(await ended(app)).toBe(0);
-    }),
+  const rows = STORIES.flatMap(({ samplers, ...story }) =>
+    samplers.map((sampler) => ({ ...story, sampler })),
   );
 
-  it('changes its owner between two readings: all that was held since then is there', () =>
-    bySamplers(SAMPLERS, async (SAMPLER) => {
-      const app = await start({ env: { SAMPLER } });
-      expect(await reading(app)).toEqual(sampledAt(RATE));
+  it.each(rows)('shows what is held and whose rate it has: $title, by $sampler', async (row) => {
+    const { title, before, at, acts = [], sampler } = row;
+    const app = await start({ env: { SAMPLER: sampler, BEFORE: before } });
+    const read = (act: string, rate: number) => claimReading(app, `${title}, ${act}`, sampler, rate);
+    await read('at the start', at);
+    for (const [i, [act, rate]] of acts.entries()) {
+      await app.post(act);
+      await app.profile('heap'); // where nobody samples any more, ours does from here on
+      await read(`${i + 1}. ${act}`, rate);
+    }
+  });
+
+  it.each(['pprof', 'inspector'])(
+    'shows all that was held since its owner changed between two readings, by %s',
+    async (sampler) => {
+      const app = await start({ env: { SAMPLER: sampler } });
+      await app.profile('heap?gc=1');
       await app.post('otherTakesOver');
-      expect(await reading(app)).toEqual(sampledAt(LOWER));
-    }));
+      await claimReading(app, 'another session took over between two readings', sampler, LOWER);
+    },
+  );
 });
 
 describe('node --heap-prof, which samples beside us', () => {
@@ -106,134 +136,57 @@ describe('node --heap-prof, which samples beside us', () => {
   afterAll(() => rmSync(directory, { recursive: true }));
 
   it.each([
-    ['the process exits', 'exit'],
-    ['the application closes', 'close'],
-  ])('is read too, and writes its file when %s', (_, end) =>
-    bySamplers(SAMPLERS, async (SAMPLER) => {
-      const dir = join(directory, `${end}-${SAMPLER}`);
-      const flags = ['--heap-prof', `--heap-prof-interval=${LOWER}`, `--heap-prof-dir=${dir}`];
-      const app = await start({ env: { SAMPLER }, flags });
-      expect(await reading(app)).toEqual(sampledAt(LOWER));
-
-      if (end === 'close') await app.post('close');
-      expect(await (end === 'close' ? app.process.exited : ended(app))).toBe(0);
-      const [file, ...others] = readdirSync(dir);
-      expect(others).toEqual([]);
-      expect(readFileSync(join(dir, file!), 'utf8')).toContain('"functionName":"holdObjects"');
-    }),
-  );
-
-  it('is read at its default rate', () =>
-    bySamplers(SAMPLERS, async (SAMPLER) => {
-      const app = await start({
-        env: { SAMPLER },
-        flags: ['--heap-prof', `--heap-prof-dir=${directory}`],
-      });
-      expect(await reading(app)).toMatchObject({ rate: NODES_OWN, bySomeoneElse: true });
-    }));
+    { sampler: 'pprof', interval: LOWER },
+    { sampler: 'inspector', interval: LOWER },
+    { sampler: 'pprof', interval: undefined },
+    { sampler: 'inspector', interval: undefined },
+  ])('is read too, by $sampler, at the interval $interval', async ({ sampler, interval }) => {
+    const flags = [
+      '--heap-prof',
+      `--heap-prof-dir=${directory}`,
+      ...(interval ? [`--heap-prof-interval=${interval}`] : []),
+    ];
+    const app = await start({ env: { SAMPLER: sampler }, flags });
+    const title = `--heap-prof at ${interval ?? 'its default interval'}`;
+    await claimReading(app, title, sampler, interval ?? NODES_OWN);
+  });
 });
 
-/** Node has it from version 22 on. */
-const { WebSocket } = globalThis as unknown as { WebSocket?: new (url: string) => RemoteSocket };
+describe('DevTools, which sample beside us', () => {
+  it.each(['pprof', 'inspector'])('start and stop as they like, by %s', async (sampler) => {
+    const app = await start({ env: { SAMPLER: sampler }, flags: ['--inspect=0'] });
+    const [, address] = await app.process.printed(/Debugger listening on (ws:\S+)/);
+    const devTools = await DevTools.connect(address!);
+    const starts = ['HeapProfiler.startSampling', { samplingInterval: LOWER }] as const;
 
-interface RemoteSocket extends EventTarget {
-  send(text: string): void;
-  close(): void;
-}
-
-(WebSocket ? describe : describe.skip)('DevTools, which sample beside us', () => {
-  it('start, stop and leave as they like', () =>
-    bySamplers(SAMPLERS, async (SAMPLER) => {
-      const app = await start({ env: { SAMPLER }, flags: ['--inspect=0'] });
-      const [, url] = await app.process.printed(/Debugger listening on (ws:\S+)/);
-      const devTools = await connect(url!);
-      const starts = ['HeapProfiler.startSampling', { samplingInterval: LOWER }] as const;
-
-      await devTools.post(...starts); // ours runs already
-      expect(await reading(app)).toEqual(sampledAt(RATE));
-      await devTools.post('HeapProfiler.stopSampling');
-      await devTools.post(...starts);
-      expect(await reading(app)).toEqual(sampledAt(LOWER));
-      await devTools.post('HeapProfiler.stopSampling');
-      await app.profile('heap');
-      expect(await reading(app)).toEqual(sampledAt(RATE));
-      await devTools.post(...starts);
-      devTools.close();
-      await app.profile('heap');
-      expect(await ended(app)).toBe(0);
-    }));
+    await devTools.post(...starts); // ours runs already
+    await claimReading(app, 'DevTools start when ours runs', sampler, RATE);
+    await devTools.post('HeapProfiler.stopSampling');
+    await devTools.post(...starts);
+    await claimReading(app, 'DevTools have stopped ours and start theirs', sampler, LOWER);
+    await devTools.post('HeapProfiler.stopSampling');
+    await app.profile('heap');
+    await claimReading(app, 'DevTools stop theirs', sampler, RATE);
+    devTools.close();
+  });
 });
-
-/** At the same time, each in a process of its own; an error says which it was. */
-async function bySamplers(
-  samplers: readonly string[],
-  check: (sampler: string) => Promise<void>,
-): Promise<void> {
-  await Promise.all(
-    samplers.map((sampler) =>
-      check(sampler).catch((error: Error) => {
-        error.message = `by ${sampler}: ${error.message}`;
-        throw error;
-      }),
-    ),
-  );
-}
 
 function start({ env, flags }: ProcessOptions): Promise<Workload> {
-  return startWorkload('heap-sampler.mjs', {
-    env: { MEM_RATE: `${RATE}`, OBJECTS: `${OBJECTS}`, ...env },
-    flags,
-  });
+  return startWorkload('heap-sampler.mjs', { env: { MEM_RATE: `${RATE}`, ...env }, flags });
 }
 
-interface Reading {
-  /** How much of what is held shows: `all`, or the share where that is wrong. */
-  held: 'all' | number;
-  /** Of V8's sampler. Those of others are found by the samples, to 5 %. */
-  rate: number;
-  bySomeoneElse: boolean;
-}
-
-const sampledAt = (rate: number): Reading => ({ held: 'all', rate, bySomeoneElse: rate !== RATE });
-
-/** Holds something, and tells what the profile says of it. */
-async function reading(app: Workload): Promise<Reading> {
+/** Holds something, and claims what the profile says of it. */
+async function claimReading(app: Workload, title: string, sampler: string, rate: number): Promise<void> {
   await app.post('drop');
-  await app.post('holdSizes');
-  const { bytes } = await app.post<{ bytes: number }>('hold');
+  await app.post('holdSizes'); // objects of many sizes, by whose samples a foreign rate shows
+  await app.post('hold');
   const profile = await app.profile('heap?gc=1');
-  const { period } = profile;
-  const share = profile.cumulative('inuse_space', 'holdObjects') / bytes;
-  const comments = profile.comments.join('\n');
-  expect(comments).toContain(`every ${period} bytes`);
-  return {
-    held: Math.abs(share - 1) < TOLERANCE ? 'all' : share,
-    rate: [LOWER, HIGHER, NODES_OWN].find((rate) => Math.abs(period / rate - 1) < 0.05) ?? period,
-    bySomeoneElse: comments.includes("someone else started V8's one heap sampler"),
-  };
-}
-
-/** Ends a process by its stdin. */
-async function ended({ process }: Workload): Promise<number | null> {
-  await process.stop();
-  return process.exited;
-}
-
-/** A client of Node's inspector, such as DevTools. */
-async function connect(url: string): Promise<{
-  post(method: string, params?: object): Promise<void>;
-  close(): void;
-}> {
-  const socket = new WebSocket!(url);
-  const next = (type: string): Promise<Event> =>
-    new Promise((resolve) => socket.addEventListener(type, resolve, { once: true }));
-  await next('open');
-  return {
-    async post(method, params) {
-      socket.send(JSON.stringify({ id: 1, method, params }));
-      const { data } = (await next('message')) as Event & { data: string };
-      expect(JSON.parse(data)).toMatchObject({ id: 1, result: expect.anything() });
-    },
-    close: () => socket.close(),
-  };
+  const bound = sampledSize({ count: COUNT, size: SIZE, rate, sampler });
+  const held = profile.cumulative('inuse_space', 'holdObjects') / (COUNT * SIZE);
+  claim(`${title}, by ${sampler}: 100 MB are held`, held, bound);
+  claim(
+    `${title}, by ${sampler}: the rate is ${rate}`,
+    profile.period / rate,
+    within(RATE_TOLERANCE, bound.n),
+  );
 }
