@@ -17,7 +17,7 @@ import {
 const RATE = '65536';
 
 /** CPU time in ms that boot-work.cjs takes: some 100 samples. */
-const BURNS = '100';
+const BURN_MS = '100';
 
 const PRELOAD = ['--import', 'nestjs-pprof/preload'];
 
@@ -47,7 +47,7 @@ describe('node --import nestjs-pprof/preload with an application', () => {
       APPS.map(async ({ file, sampler, flags }) => {
         const boot = join(directory, `${file}.pb.gz`);
         const env = {
-          BURNS,
+          BURN_MS,
           MEM_RATE: RATE,
           NESTJS_PPROF_MEM_PROFILE_RATE: RATE,
           NESTJS_PPROF_BOOT_PROFILE: boot,
@@ -87,12 +87,12 @@ describe('an application', () => {
   afterEach(() => TestProcess.stopAll());
 
   it('without preload does not show in heap what was allocated before the module was created', async () => {
-    const app = await startWorkload('boot.mjs', { env: { BURNS, MEM_RATE: RATE } });
+    const app = await startWorkload('boot.mjs', { env: { BURN_MS, MEM_RATE: RATE } });
     expect(await heldAtBoot(app)).toBe(0);
   });
 
   it('with preload is sampled every 512 KiB by default, and a log line says that memProfileRate has no effect', async () => {
-    const app = await startWorkload('boot.mjs', { flags: PRELOAD, env: { BURNS, MEM_RATE: RATE } });
+    const app = await startWorkload('boot.mjs', { flags: PRELOAD, env: { BURN_MS, MEM_RATE: RATE } });
     expect((await app.profile('heap')).period).toBe(524_288);
     expect(linesWith(app.process.output, 'WARN')).toEqual([
       expect.stringContaining(
@@ -106,7 +106,7 @@ describe('an application', () => {
   it('with NESTJS_PPROF_MEM_PROFILE_RATE=0 is sampled from the creation of the module, at memProfileRate', async () => {
     const app = await startWorkload('boot.mjs', {
       flags: PRELOAD,
-      env: { BURNS, MEM_RATE: RATE, NESTJS_PPROF_MEM_PROFILE_RATE: '0' },
+      env: { BURN_MS, MEM_RATE: RATE, NESTJS_PPROF_MEM_PROFILE_RATE: '0' },
     });
     expect(await heldAtBoot(app)).toBe(0);
     expect((await app.profile('heap')).period).toBe(Number(RATE));
@@ -116,7 +116,7 @@ describe('an application', () => {
     const boot = join(directory, 'not-there', 'boot.pb.gz');
     const app = await startWorkload('boot.mjs', {
       flags: PRELOAD,
-      env: { BURNS, NESTJS_PPROF_BOOT_PROFILE: boot },
+      env: { BURN_MS, NESTJS_PPROF_BOOT_PROFILE: boot },
     });
     await app.process.printed(/ERROR .*\n/);
     expect((await fetch(app.pprof('heap'))).status).toBe(200);
@@ -169,7 +169,7 @@ describe('node --import nestjs-pprof/preload with a program without Nest', () =>
 });
 
 function run(flags: readonly string[], env: ProcessOptions['env']): TestProcess {
-  return new TestProcess(process.execPath, [...flags, appFile('boot-without-nest.mjs')], { BURNS, ...env });
+  return new TestProcess(process.execPath, [...flags, appFile('boot-without-nest.mjs')], { BURN_MS, ...env });
 }
 
 const bootLine = (file: string): RegExp =>
