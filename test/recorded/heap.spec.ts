@@ -74,3 +74,16 @@ describe.each(NODES)('the heap by pprof, Node %d', (node) => {
     expect(profile.total('inuse_objects') - outside).toBe(counted);
   });
 });
+
+describe.each(NODES)('the heap by the inspector, Node %d', (node) => {
+  it('has object sizes of which V8 makes the sizes of its samples', async () => {
+    const { profile } = await replayHeap('inspector-heap', recording('inspector-heap', node));
+    const inHeap = profile.samples.filter(({ stack }) => !/^\((ext|Arr)/.test(stack[0]!));
+    const wrong = inHeap.filter(({ values: { inuse_objects, inuse_space } }) => {
+      const size = inuse_space! / inuse_objects!;
+      const objectsOfSample = Math.round(1 / (1 - Math.exp(-size / 8192)));
+      return !Number.isInteger(inuse_objects! / objectsOfSample);
+    });
+    expect(wrong).toEqual([]);
+  });
+});
