@@ -26,7 +26,7 @@ describe.each(onEachNode(CPU_SOURCES))(
 
     it('keep the samples of a method apart from those of its namesakes', async () => {
       const { profile } = await replayCpu(source, recorded);
-      const hits = rawHits[source](recorded.profile as never).filter(({ name }) => name === 'findOne');
+      const hits = rawHits(source, recorded).filter(({ name }) => name === 'findOne');
       const [own, others] = [hits.filter(isInCatsService), hits.filter((one) => !isInCatsService(one))].map(
         (some) => sumOf(some, (one) => one.hits),
       );
@@ -55,7 +55,7 @@ describe.each(onEachNode(HEAP_SOURCES))(
     it('keep the bytes of a method apart from those of its namesake', async () => {
       const recorded = recording(source, node);
       const { profile } = await replayHeap(source, recorded);
-      const own = sumOf(rawObjects[source](recorded.profile as never), (one) =>
+      const own = sumOf(rawObjects(source, recorded), (one) =>
         one.name === 'keep' && isInCatsService(one) ? one.bytes : 0,
       );
       expect(own).toBeGreaterThan(0);

@@ -12,7 +12,7 @@ describe.each(onEachNode(CPU_SOURCES))('the .cpuprofile of $source, Node $node',
 
   it('has all hits of V8, the idle ones too, by function', async () => {
     const { nodes } = await replayed();
-    const raw = rawHits[source](recorded.profile as never);
+    const raw = rawHits(source, recorded);
     for (const name of ['hotA', 'hotB', 'spend', 'blocks', '(idle)']) {
       const hits = sumOf(raw, (one) => (one.name === name ? one.hits : 0));
       const own = nodes.filter(({ callFrame }) => callFrame.functionName === name);
@@ -54,7 +54,7 @@ describe.each(onEachNode(HEAP_SOURCES))('the .heapprofile of $source, Node $node
   it('has the bytes of each function, as samples and as nodes', async () => {
     const recorded = recording(source, node);
     const { head, samples } = JSON.parse((await replayHeap(source, recorded)).devTools) as HeapProfile;
-    const raw = rawObjects[source](recorded.profile as never);
+    const raw = rawObjects(source, recorded);
     const bytes = sumOf(raw, (one) => one.bytes);
     expect(sumOf(samples, ({ size }) => size)).toBe(bytes);
     const nodes = [...nodesUnder(head)];

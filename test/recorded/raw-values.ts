@@ -35,8 +35,7 @@ function* walk<T extends Tree<T>>(node: T, callers: readonly T[] = []): Generato
   for (const child of node.children) yield* walk(child, [node, ...callers]);
 }
 
-/** Read from V8's own results, apart from the code under test. */
-export const rawHits: Hits = {
+const HITS: Hits = {
   'inspector-cpu': ({ nodes }) => {
     const callerOf = new Map(nodes.flatMap((node) => (node.children ?? []).map((child) => [child, node])));
     const callers = (id: number): string[] => {
@@ -64,7 +63,7 @@ export const rawHits: Hits = {
     })),
 };
 
-export const rawObjects: Objects = {
+const OBJECTS: Objects = {
   'inspector-heap': ({ head, samples }) => {
     const frames = new Map([...walk(head)].map(([{ id, callFrame }]) => [id, callFrame]));
     return samples.map(({ nodeId, size }) => {
@@ -83,6 +82,16 @@ export const rawObjects: Objects = {
       })),
     ),
 };
+
+/** What V8 saw executing, read from its own result and not by the code under test. */
+export function rawHits<S extends CpuSource>(source: S, { profile }: Recordings[S]): RawHits[] {
+  return HITS[source](profile);
+}
+
+/** What V8 saw alive, read the same way. */
+export function rawObjects<S extends HeapSource>(source: S, { profile }: Recordings[S]): RawObjects[] {
+  return OBJECTS[source](profile);
+}
 
 export function sumOf<T>(all: readonly T[], valueOf: (one: T) => number): number {
   return all.reduce((sum, one) => sum + valueOf(one), 0);

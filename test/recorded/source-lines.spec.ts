@@ -26,7 +26,7 @@ describe.each(onEachNode(CPU_SOURCES))('lines of CPU samples by $source, Node $n
   });
 
   it('a loop in one line of TypeScript has the samples of its two lines of JavaScript', () => {
-    const hits = rawHits[source](recorded.profile as never);
+    const hits = rawHits(source, recorded);
     const expected = LOOPS.map(({ of, script, text }) => {
       const end = lineWith(script, text);
       const isLoop = ({ file, line }: RawHits): boolean => file === script && [end - 1, end].includes(line);
@@ -72,7 +72,7 @@ describe.each(onEachNode(HEAP_SOURCES))(
     it('are those where functions begin in TypeScript, with the bytes of the JavaScript line', async () => {
       const recorded = recording(source, node);
       const { profile } = await replayHeap(source, recorded);
-      const objects = rawObjects[source](recorded.profile as never);
+      const objects = rawObjects(source, recorded);
       for (const [text, script] of [
         ['({ i })', 'main.js'],
         ['whiskers: [i]', 'cats.js'],
