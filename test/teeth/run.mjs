@@ -63,7 +63,7 @@ function withFault(fault) {
 function verdictOn({ tests = [] }) {
   const build = run('npm', 'run', '-s', 'build');
   if (build.status !== 0) return `NOT TRIED: it does not compile\n${build.stdout}`;
-  const jest = run(process.execPath, ...JEST, '--bail', '--silent', '--passWithNoTests', ...tests);
+  const jest = run(process.execPath, ...JEST, '--bail', '--silent', '--testTimeout=15000', ...tests);
   return jest.status === 0 ? 'GREEN' : 'red';
 }
 
