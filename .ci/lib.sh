@@ -57,10 +57,14 @@ count() { echo "$1 $2" >"$WORK/counts"; }
 limit() {
   (sleep "$1" && echo "time limit of $1 s reached" && kill -TERM $$) &
   LIMIT_GROUP=$!
-  disown "$LIMIT_GROUP" # else bash reports that it was killed
 }
 
-end_group() { [ -z "$1" ] || kill -KILL -- "-$1" 2>/dev/null || true; }
+# end_group <process group>, which may have ended. Bash would report that a job was killed: disown keeps it silent.
+end_group() {
+  [ -n "$1" ] || return 0
+  disown "$1" 2>/dev/null || true
+  kill -KILL -- "-$1" 2>/dev/null || true
+}
 
 finish() {
   local code=$?
