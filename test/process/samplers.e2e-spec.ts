@@ -57,8 +57,8 @@ describe('applications by each sampler', () => {
 
   it('heap?gc=1 replies to all who ask for a collection at the same time', () =>
     inParallel(apps, async ({ app }) => {
-      const answers = await Promise.all(Array.from({ length: 10 }, () => fetch(app.pprof('heap?gc=1'))));
-      expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 10 }).fill(200));
+      const answers = await Promise.all(Array.from({ length: 4 }, () => fetch(app.pprof('heap?gc=1'))));
+      expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 4 }).fill(200));
     }));
 
   it('profile?sampler= chooses the sampler of one capture, hz= its period; the next one has the defaults', () =>
