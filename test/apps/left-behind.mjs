@@ -1,4 +1,4 @@
-// Takes fifty captures of itself, half of them given up, and tells what it has open before and after.
+// Takes thirty captures of itself, half of them given up, and tells what it has open before and after.
 import { readdirSync } from 'node:fs';
 import { get } from 'node:http';
 import { Session } from 'node:inspector';
@@ -127,7 +127,7 @@ const app = await serve(
     async captures() {
       await takeCaptures(); // what the first ones leave is there once: threads of V8 and libuv
       const before = open();
-      for (let i = 0; i < 5; i++) await takeCaptures();
+      for (let i = 0; i < 3; i++) await takeCaptures();
       let after = open();
       for (const until = performance.now() + PATIENCE; performance.now() < until; after = open()) {
         if (added(before, after).length === 0) break;

@@ -24,44 +24,33 @@ interface Story {
 
 const STORIES: readonly Story[] = [
   {
-    title: 'another inspector session that comes later, stops it, takes it over and disconnects',
-    byOthers: false,
+    title: 'another inspector session that is first, disconnects, and comes again',
+    before: 'otherStarts',
+    byOthers: true,
     acts: [
-      ['otherStarts', false],
+      ['otherDisconnects', false],
+      ['otherStarts', false], // ours runs already
       ['otherStops', false],
       ['otherTakesOver', true],
       ['otherDisconnects', false],
     ],
   },
   {
-    title: 'another inspector session that was first and disconnects',
-    before: 'otherStarts',
-    byOthers: true,
-    acts: [['otherDisconnects', false]],
-  },
-  {
-    title: 'another inspector session that was there and is gone',
-    before: 'otherStarts otherDisconnects',
-    byOthers: false,
-    samplers: ['inspector'],
-  },
-  {
-    title: 'an agent that uses pprof, was first and stops',
+    title: 'an agent that uses the same copy of pprof, is first, stops, and comes again',
     before: 'pprofStarts',
     byOthers: true,
-    acts: [['pprofStops', false]],
-    samplers: ['pprof'],
-  },
-  {
-    title: 'an agent that stops and restarts the pprof that the module uses',
-    before: 'pprofStarts pprofStops',
-    byOthers: false,
     acts: [
       ['pprofStops', false],
       ['pprofTakesOver', true],
       ['pprofStops', false],
     ],
     samplers: ['pprof'],
+  },
+  {
+    title: 'others that have left before the application is created',
+    before: 'otherStarts otherDisconnects pprofStarts pprofStops',
+    byOthers: false,
+    acts: [['otherTakesOver', true]],
   },
 ];
 

@@ -11,7 +11,7 @@ interface Outcome {
 
 afterEach(() => TestProcess.stopAll());
 
-describe('fifty captures beside each heap sampler, of which half were aborted', () => {
+describe('thirty captures beside each heap sampler, of which half were aborted', () => {
   it('leave no file, thread, session, timer or handle behind, and the next capture works', () =>
     inParallel(['pprof', 'inspector'], async (sampler) => {
       const app = await startWorkload('left-behind.mjs', { env: { SAMPLER: sampler } });
