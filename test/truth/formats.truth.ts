@@ -119,9 +119,6 @@ describe.each(['pprof', 'inspector'])('a capture by %s in both formats', (sample
     await app.post('hold');
     const { pprof, devTools } = await captured<HeapProfile>('memory');
     const nodes = [...nodesOf(devTools.head)];
-    const sizeOf = (some: readonly HeapNode[]): number =>
-      some.reduce((sum, { selfSize }) => sum + selfSize, 0);
-
     const held = sizeOf(nodes.filter(({ callFrame }) => callFrame.functionName === 'holdObjects'));
     const bound = sampledSize({ count: COUNT, size: SIZE, rate: RATE, sampler });
     claim(`${subject}: 100 MB are held`, held / (COUNT * SIZE), bound);
@@ -183,6 +180,8 @@ function subtree({ nodes }: CpuProfile, name: string): Set<number> {
   }
   return found;
 }
+
+const sizeOf = (nodes: readonly HeapNode[]): number => nodes.reduce((sum, { selfSize }) => sum + selfSize, 0);
 
 function* nodesOf(node: HeapNode): Generator<HeapNode> {
   yield node;
