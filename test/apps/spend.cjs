@@ -39,11 +39,13 @@ module.exports = function spend(jobs) {
   }
 
   function turn() {
+    let before = cpuMicros();
     for (const until = performance.now() + SLICE; performance.now() < until;) {
       const next = furthestBehind();
-      const before = cpuMicros();
       runOnce(jobs[next], next);
-      spent[next] += cpuMicros() - before;
+      const after = cpuMicros();
+      spent[next] += after - before;
+      before = after;
     }
     setImmediate(turn);
   }
