@@ -1,0 +1,57 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { ProfilerNotStartedError, ProfilerService } from '../../src/index.js';
+import { closeApps, startApp, type TestApp } from '../support/app.js';
+import { DecodedProfile } from '../support/decoded-profile.js';
+
+describe('ProfilerService', () => {
+  let directory: string;
+  let app: TestApp;
+  let profiler: ProfilerService;
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'nestjs-pprof-captures-'));
+  });
+  afterAll(() => rmSync(directory, { recursive: true }));
+  beforeEach(async () => {
+    app = await startApp('express');
+    profiler = app.app.get(ProfilerService);
+  });
+  afterEach(closeApps);
+
+  it('toFile writes the gzipped profile, or what DevTools open where the path ends like that', async () => {
+    const cpu = await profiler.cpuProfile({ seconds: 0.001 });
+    const heap = await profiler.heapProfile();
+    const [file, cpuProfile, heapProfile] = ['a.pb.gz', 'a.cpuprofile', 'a.heapprofile'].map((name) =>
+      join(directory, name),
+    ) as [string, string, string];
+    await cpu.toFile(file);
+    await cpu.toFile(cpuProfile);
+    await heap.toFile(heapProfile);
+    expect(new DecodedProfile(readFileSync(file)).total('samples')).toBe(100);
+    expect(readFileSync(cpuProfile)).toEqual(await cpu.encodeForDevTools());
+    expect(readFileSync(heapProfile)).toEqual(await heap.encodeForDevTools());
+  });
+
+  it('toFile rejects where the file cannot be written', async () => {
+    const captured = await profiler.heapProfile();
+    await expect(captured.toFile(join(directory, 'missing', 'a.pb.gz'))).rejects.toThrow('ENOENT');
+  });
+
+  it('cpuProfile ends early when its signal is aborted, with the samples so far', async () => {
+    const controller = new AbortController();
+    const begun = app.sampling.begun();
+    const captured = profiler.cpuProfile({ seconds: 30, signal: controller.signal });
+    await begun;
+    controller.abort();
+    expect((await captured).profile.samples.length).toBe(4);
+  });
+
+  it('stopCpuProfile without startCpuProfile is an error, also after a capture', async () => {
+    await expect(profiler.stopCpuProfile()).rejects.toThrow(ProfilerNotStartedError);
+    profiler.startCpuProfile({ hz: 250 });
+    expect((await profiler.stopCpuProfile()).profile.period).toBe(4e6);
+    await expect(profiler.stopCpuProfile()).rejects.toThrow(ProfilerNotStartedError);
+  });
+});
