@@ -30,14 +30,15 @@ async function tsc(options) {
   await promisify(execFile)(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', project]);
 }
 
-async function swc() {
+/** @param module `commonjs` or `es6` */
+async function swc(module) {
   const { transformFile } = await import('@swc/core');
   for (const file of await readdir(join(home, 'src'))) {
     const path = join(home, 'src', file);
     const { code, map } = await transformFile(path, {
       sourceMaps: true,
       sourceFileName: relative(directory, path),
-      module: { type: 'commonjs' },
+      module: { type: module },
       jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
     });
     const built = file.replace(/\.ts$/, '.js');
@@ -93,13 +94,13 @@ const BUILDS = {
   'tsc-esm': () => tsc({ sourceMap: true }),
   'tsc-inline': () => tsc({ ...COMMON_JS, inlineSourceMap: true }),
   'tsc-root': () => tsc({ ...COMMON_JS, sourceMap: true, sourceRoot: join(home, 'src') }),
-  swc,
+  swc: () => swc('commonjs'),
   'esbuild-esm': () => esbuild({ format: 'esm' }),
   'esbuild-external': () => esbuild({ format: 'cjs', sourcemap: 'external' }),
   'esbuild-min': () => esbuild({ format: 'cjs', minify: true }),
   webpack,
-  'large-map': () => tsc({ ...COMMON_JS, sourceMap: true }).then(enlargeMap),
-  'large-map-esm': () => tsc({ sourceMap: true }).then(enlargeMap),
+  'large-map': () => swc('commonjs').then(enlargeMap),
+  'large-map-esm': () => swc('es6').then(enlargeMap),
   'no-map': () => tsc({ ...COMMON_JS }),
   'broken-map': async () => {
     await tsc({ ...COMMON_JS, sourceMap: true });
