@@ -34,13 +34,17 @@ const directory = mkdtempSync(join(tmpdir(), 'nestjs-pprof-preload-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
 describe('node --import nestjs-pprof/preload with an application', () => {
+  /** What an application said until it ended. */
   interface Booted {
-    readonly app: Workload;
     readonly sampler: string;
-    /** The CPU profile of the boot. */
-    readonly boot: string;
+    readonly heap: DecodedProfile;
+    /** The CPU profile of the boot, and one that came later. */
+    readonly boot: DecodedProfile;
+    readonly next: DecodedProfile;
+    readonly exitCode: number | null;
+    readonly output: string;
   }
-  let booted: Booted[];
+  let booted: readonly Booted[];
 
   beforeAll(async () => {
     booted = await Promise.all(
@@ -52,35 +56,40 @@ describe('node --import nestjs-pprof/preload with an application', () => {
           NESTJS_PPROF_MEM_PROFILE_RATE: RATE,
           NESTJS_PPROF_BOOT_PROFILE: boot,
         };
-        return { app: await startWorkload(file, { flags, env }), sampler, boot };
+        const app = await startWorkload(file, { flags, env });
+        await app.process.printed(bootLine(boot));
+        const [heap, next] = await Promise.all([app.profile('heap'), app.profile('profile?seconds=1')]);
+        await app.post('close');
+        const exitCode = await app.process.exited;
+        const { output } = app.process;
+        return { sampler, heap, boot: new DecodedProfile(readFileSync(boot)), next, exitCode, output };
       }),
     );
   });
   afterAll(() => TestProcess.stopAll());
 
-  it('heap shows what was allocated while the application was loaded', () =>
-    inParallel(booted, async ({ app, sampler }) => {
-      const heap = await app.profile('heap');
+  it('heap shows what was allocated while the application was loaded', () => {
+    for (const { sampler, heap, output } of booted) {
       expect(heap.flat('inuse_space', 'holdAtBoot')).toBeGreaterThan(0);
       expect(heap.comments[0]).toContain(`sampled by ${sampler}, every ${RATE} bytes`);
-      expect(app.process.output).not.toMatch(/WARN|ERROR/);
-    }));
+      expect(output).not.toMatch(/WARN|ERROR/);
+    }
+  });
 
-  it('the CPU profile of the boot is written when the application has bootstrapped', () =>
-    inParallel(booted, async ({ app, sampler, boot }) => {
-      await app.process.printed(bootLine(boot));
-      const profile = new DecodedProfile(readFileSync(boot));
-      expect(profile.cumulative('cpu', 'burnAtBoot')).toBeGreaterThan(0);
-      expect(profile.comments[0]).toBe(`CPU samples of the main thread by ${sampler} at 1000 Hz`);
-    }));
+  it('the CPU profile of the boot is written when the application has bootstrapped', () => {
+    for (const { sampler, boot, output } of booted) {
+      expect(boot.cumulative('cpu', 'burnAtBoot')).toBeGreaterThan(0);
+      expect(boot.comments[0]).toBe(`CPU samples of the main thread by ${sampler} at 1000 Hz`);
+      expect(linesWith(output, 'CPU profile of the boot')).toHaveLength(1);
+    }
+  });
 
-  it('the next CPU profile works, and the process ends by itself', () =>
-    inParallel(booted, async ({ app }) => {
-      expect((await app.profile('profile?seconds=1')).cumulative('cpu', 'burnAtBoot')).toBe(0);
-      await app.post('close');
-      expect(await app.process.exited).toBe(0);
-      expect(linesWith(app.process.output, 'CPU profile of the boot')).toHaveLength(1);
-    }));
+  it('the next CPU profile works, and the process ends by itself', () => {
+    for (const { next, exitCode } of booted) {
+      expect(next.cumulative('cpu', 'burnAtBoot')).toBe(0);
+      expect(exitCode).toBe(0);
+    }
+  });
 });
 
 describe('an application', () => {
