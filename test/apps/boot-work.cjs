@@ -1,7 +1,7 @@
 'use strict';
 // A module that takes time and memory while it is loaded.
 
-const { BURN_MS } = process.env;
+const { BURN_MS, PRINT_BURNT } = process.env;
 
 /** CPU time in ms. */
 const BURNS = Number(BURN_MS ?? 300);
@@ -26,5 +26,5 @@ function holdAtBoot() {
 
 const [realBefore, cpuBefore] = [performance.now(), cpuMs()];
 burnAtBoot();
-if (BURN_MS) console.log(`burnt ${performance.now() - realBefore} ${cpuMs() - cpuBefore}`);
+if (PRINT_BURNT) console.log(`burnt ${performance.now() - realBefore} ${cpuMs() - cpuBefore}`);
 globalThis.heldAtBoot = holdAtBoot();

@@ -1,7 +1,16 @@
+import type { CanActivate } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ADAPTERS, closeApps, startApp, type TestApp } from '../support/app.js';
-import { KeyGuard } from '../support/application-parts.js';
 import { describeGo, goPprof, runGoPprof, topRows } from '../support/go.js';
+
+const CREDENTIALS = 'scraper:s3cret';
+
+const basicGuard: CanActivate = {
+  canActivate(context) {
+    const { headers } = context.switchToHttp().getRequest<{ headers: Record<string, string> }>();
+    return headers.authorization === `Basic ${Buffer.from(CREDENTIALS).toString('base64')}`;
+  },
+};
 
 /** Rows of `-top -unit=ms` for the made-up samples: flat and cumulative time. */
 const TOP = [
@@ -18,7 +27,7 @@ describeGo('go tool pprof reads a service', () => {
     let refusing: TestApp;
     beforeAll(async () => {
       app = await startApp(adapter);
-      refusing = await startApp(adapter, { pprof: { guards: [new KeyGuard('sesame')] } });
+      refusing = await startApp(adapter, { pprof: { guards: [basicGuard] } });
     });
     afterAll(closeApps);
 
@@ -42,10 +51,15 @@ describeGo('go tool pprof reads a service', () => {
       },
     );
 
+    it('the password in an address is sent', async () => {
+      const address = `${refusing.base}/heap`.replace('//', `//${CREDENTIALS}@`);
+      expect(topRows(await goPprof('-top', address)).has('hold')).toBe(true);
+    });
+
     it('the text of a refusal is printed', async () => {
       const { code, output } = await runGoPprof('-top', `${refusing.base}/heap`);
       expect(code).not.toBe(0);
-      expect(output).toContain('401 Unauthorized - Unauthorized');
+      expect(output).toContain('server response: 403 Forbidden - Forbidden resource');
     });
   });
 });

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { until } from '../support/async.js';
-import { describeGo, goPprof, profileFile, runGoPprof, topRows } from '../support/go.js';
+import { describeGo, goPprof, profileFile, topRows } from '../support/go.js';
 import { appFile, HOLDS_LITTLE, startWorkload, TestProcess, type Workload } from '../support/process.js';
 
 /** The line of hotA's loop in the app. */
@@ -24,15 +24,15 @@ describeGo('go tool pprof on a running service on Express', () => {
     expect(output).toContain('Type: cpu\n');
   });
 
-  it('-seconds sets the duration of /profile', async () => {
-    const output = await goPprof('-top', '-seconds=1', app.pprof('profile?hz=1000'));
-    expect(output).toMatch(/^Duration: \d/m);
-  });
-
   it('-top fetches /heap and shows inuse_space by default', async () => {
     const output = await goPprof('-top', app.pprof('heap'));
     expect(output).toContain('Type: inuse_space\n');
     expect(topRows(output).has('holdObjects')).toBe(true);
+  });
+
+  it('-peek finds a function', async () => {
+    const output = await goPprof('-peek', '^holdObjects$', app.pprof('heap'));
+    expect(output).toMatch(/\| +holdObjects$/m);
   });
 
   it('-list shows the source with the time at its lines', async () => {
@@ -43,40 +43,5 @@ describeGo('go tool pprof on a running service on Express', () => {
     );
     const listed = await goPprof('-list', '^hotA$', profileFile('list.pb.gz', bytes));
     expect(listed).toMatch(new RegExp(`^ *[\\d.]+m?s +[\\d.]+m?s +${HOT_LINE}:.*// hot$`, 'm'));
-  });
-
-  it('-comments prints the comments of a profile', async () => {
-    const { bytes, profile } = await app.download('heap');
-    const lines = (await goPprof('-comments', profileFile('comments.pb.gz', bytes))).split('\n');
-    expect(profile.comments.length).toBeGreaterThan(2);
-    expect(lines).toEqual(expect.arrayContaining([...profile.comments]));
-  });
-});
-
-describeGo('go tool pprof on a service with Basic auth on Fastify', () => {
-  const CREDENTIALS = 'scraper:s3cret';
-  let app: Workload;
-  beforeAll(async () => {
-    app = await startWorkload('heap.mjs', {
-      env: { ...HOLDS_LITTLE, ADAPTER: 'fastify', BASIC_AUTH: CREDENTIALS, NODE_ENV: 'production' },
-    });
-    await app.post('hold');
-  });
-  afterAll(() => TestProcess.stopAll());
-
-  it('reads /heap and /profile with the password in the address', async () => {
-    const [heap, cpu] = await Promise.all(
-      ['heap', 'profile?seconds=1'].map((path) =>
-        goPprof('-top', app.pprof(path).replace('//', `//${CREDENTIALS}@`)),
-      ),
-    );
-    expect(topRows(heap!).has('holdObjects')).toBe(true);
-    expect(cpu).toContain('Type: cpu\n');
-  });
-
-  it('prints the refusal without the password', async () => {
-    const { code, output } = await runGoPprof('-top', app.pprof('heap'));
-    expect(code).not.toBe(0);
-    expect(output).toContain('server response: 403 Forbidden - Forbidden resource');
   });
 });

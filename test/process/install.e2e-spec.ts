@@ -39,28 +39,12 @@ describe('an application where the package pprof cannot be loaded', () => {
       expect(app.process.output).not.toContain('ERROR');
     }));
 
-  it('starts and logs nothing about it where the option sampler is "inspector"', async () => {
+  it('does not start where the option sampler is "pprof", and gives the reason in one line', async () => {
     const [{ file, flags }] = NO_PPROF as [(typeof NO_PPROF)[0]];
-    const app = await startWorkload(file, { flags, env: { SAMPLER: 'inspector' } });
-    expect(app.process.output).not.toMatch(/pprof cannot be loaded|node:inspector/);
-    expect((await app.profile('heap')).comments[0]).toContain('sampled by inspector');
+    const output = await outputOfRefusal(file, { flags, env: { SAMPLER: 'pprof' } });
+    const sentences = linesWith(output, 'PprofModule: the sampler "pprof" cannot be loaded');
+    expect(sentences).toEqual([expect.stringContaining(REASON)]);
   });
-
-  it('does not start where the option sampler is "pprof", and gives the reason in one line', () =>
-    inParallel(NO_PPROF, async ({ file, flags }) => {
-      const output = await outputOfRefusal(file, { flags, env: { SAMPLER: 'pprof' } });
-      const sentences = linesWith(output, 'PprofModule: the sampler "pprof" cannot be loaded');
-      expect(sentences).toEqual([expect.stringContaining(REASON)]);
-    }));
-});
-
-describe('an application where the package pprof is installed', () => {
-  it('samples with pprof and logs nothing about it', () =>
-    inParallel(['heap.mjs', 'heap.cjs'], async (file) => {
-      const app = await startWorkload(file, { env: HOLDS_LITTLE });
-      expect(app.process.output).not.toMatch(/cannot be loaded|node:inspector/);
-      await expectServedBy('pprof', app);
-    }));
 });
 
 describe('an application in a worker thread', () => {
@@ -71,13 +55,6 @@ describe('an application in a worker thread', () => {
     expect(linesWith(app.process.output, 'node:inspector')).toEqual([expect.stringContaining(REFUSED)]);
     expect(await refusal(app)).toContain(REFUSED);
     await expectServedBy('inspector', app);
-  });
-
-  it('does not start where the option sampler is "pprof", and gives the reason', async () => {
-    const env = { APP: './heap.mjs', SAMPLER: 'pprof' };
-    expect(await outputOfRefusal('in-worker.mjs', { env })).toContain(
-      `the sampler "pprof" cannot be loaded ${REFUSED}`,
-    );
   });
 });
 

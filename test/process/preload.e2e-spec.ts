@@ -93,24 +93,20 @@ describe('node --import nestjs-pprof/preload with an application', () => {
 });
 
 describe('an application', () => {
-  afterEach(() => TestProcess.stopAll());
-
-  it('without preload does not show in heap what was allocated before the module was created', async () => {
-    const app = await startWorkload('boot.mjs', { env: { BURN_MS, MEM_RATE: RATE } });
-    expect(await heldAtBoot(app)).toBe(0);
-  });
-
-  it('with preload is sampled every 512 KiB by default, and a log line says that memProfileRate has no effect', async () => {
-    const app = await startWorkload('boot.mjs', { flags: PRELOAD, env: { BURN_MS, MEM_RATE: RATE } });
-    expect((await app.profile('heap')).period).toBe(524_288);
-    expect(linesWith(app.process.output, 'WARN')).toEqual([
-      expect.stringContaining(
-        `memProfileRate ${RATE} has no effect: V8's one heap sampler runs at 524288 already`,
-      ),
-    ]);
+  let period: number;
+  let output: string;
+  let exitCode: number | null;
+  beforeAll(async () => {
+    const boot = join(directory, 'not-there', 'boot.pb.gz');
+    const env = { BURN_MS, MEM_RATE: RATE, NESTJS_PPROF_BOOT_PROFILE: boot };
+    const app = await startWorkload('boot.mjs', { flags: PRELOAD, env });
+    await app.process.printed(/ERROR .*\n/);
+    ({ period } = await app.profile('heap'));
     await app.post('close');
-    expect(await app.process.exited).toBe(0);
+    exitCode = await app.process.exited;
+    ({ output } = app.process);
   });
+  afterEach(() => TestProcess.stopAll());
 
   it('with NESTJS_PPROF_MEM_PROFILE_RATE=0 is sampled from the creation of the module, at memProfileRate', async () => {
     const app = await startWorkload('boot.mjs', {
@@ -121,15 +117,18 @@ describe('an application', () => {
     expect((await app.profile('heap')).period).toBe(Number(RATE));
   });
 
-  it('runs on where the CPU profile of its boot cannot be written, and logs one error', async () => {
-    const boot = join(directory, 'not-there', 'boot.pb.gz');
-    const app = await startWorkload('boot.mjs', {
-      flags: PRELOAD,
-      env: { BURN_MS, NESTJS_PPROF_BOOT_PROFILE: boot },
-    });
-    await app.process.printed(/ERROR .*\n/);
-    expect((await fetch(app.pprof('heap'))).status).toBe(200);
-    expect(linesWith(app.process.output, 'ERROR')).toEqual([
+  it('with preload is sampled every 512 KiB by default, and logs that memProfileRate has no effect', async () => {
+    expect(period).toBe(524_288);
+    expect(linesWith(output, 'WARN')).toEqual([
+      expect.stringContaining(
+        `memProfileRate ${RATE} has no effect: V8's one heap sampler runs at 524288 already`,
+      ),
+    ]);
+  });
+
+  it('runs on where the CPU profile of its boot cannot be written, and logs one error', () => {
+    expect(exitCode).toBe(0);
+    expect(linesWith(output, 'ERROR')).toEqual([
       expect.stringContaining(
         '[PprofModule] The CPU profile of the boot could not be written: ENOENT: no such file or directory',
       ),
@@ -168,7 +167,7 @@ describe('node --import nestjs-pprof/preload with a program without Nest', () =>
   });
 
   it('an invalid NESTJS_PPROF_MEM_PROFILE_RATE ends the program at once with one line', () =>
-    inParallel(['512k', '1.5', '2147483648'], async (rate) => {
+    inParallel(['512k', '2147483648'], async (rate) => {
       const program = run(PRELOAD, { NESTJS_PPROF_MEM_PROFILE_RATE: rate });
       expect(await program.exited).toBe(1);
       expect(program.output).toBe(

@@ -11,6 +11,7 @@ const WEIGHTED = {
 type Sampler = keyof typeof WEIGHTED;
 
 interface Row {
+  readonly file: string;
   readonly usual: Sampler;
   readonly other: Sampler;
   readonly memRate?: string;
@@ -20,12 +21,14 @@ interface Row {
 }
 const ROWS: readonly Row[] = [
   {
+    file: 'heap.cjs',
     usual: 'pprof',
     other: 'inspector',
     heapPeriod: 524_288,
     collection: /low memory notification|sampling profiler/,
   },
   {
+    file: 'heap.mjs',
     usual: 'inspector',
     other: 'pprof',
     memRate: '65536',
@@ -40,7 +43,7 @@ describe('applications by each sampler', () => {
     apps = await Promise.all(
       ROWS.map(async (row) => {
         const env = { SAMPLER: row.usual, MEM_RATE: row.memRate };
-        const app = await startWorkload('heap.mjs', { env, flags: ['--trace-gc'] });
+        const app = await startWorkload(row.file, { env, flags: ['--trace-gc'] });
         const paths = ['heap', 'profile?seconds=1', 'heap?gc=1', 'profile?seconds=1&gc=1'];
         for (const path of paths) await app.profile(path);
         return { ...row, app, printed: await printedUntilCaptures(app, paths.length) };
@@ -48,6 +51,10 @@ describe('applications by each sampler', () => {
     );
   });
   afterAll(() => TestProcess.stopAll());
+
+  it('the log has nothing about a sampler that could be loaded', () => {
+    for (const { app } of apps) expect(app.process.output).not.toMatch(/cannot be loaded|node:inspector/);
+  });
 
   it('profile and heap collect garbage with gc=1, and only then', () => {
     for (const { usual, printed, collection } of apps) {

@@ -42,6 +42,7 @@ describe.each(ROWS)(
   ({ build, sampler, line, threads }) => {
     let app: Workload;
     let cpu: { bytes: Buffer; profile: DecodedProfile };
+    let heap: DecodedProfile;
 
     beforeAll(async () => {
       const file = `typescript/${basename(builtIn(build))}/main.js`;
@@ -51,6 +52,7 @@ describe.each(ROWS)(
         () => app.download('profile?seconds=1&hz=1000'),
         ({ profile }) => [`hotA at line ${line}`].filter(() => !linesOf(profile, 'hotA').includes(line)),
       );
+      heap = await app.profile('heap');
     });
     afterAll(() => TestProcess.stopAll());
 
@@ -60,14 +62,12 @@ describe.each(ROWS)(
       expect(linesOf(cpu.profile, 'hotA').filter((at) => !isInHotA(at))).toEqual([]);
     });
 
-    it('heap shows what is held at the line where its function begins in its .ts file', async () => {
-      const heap = await app.profile('heap');
+    it('heap shows what is held at the line where its function begins in its .ts file', () => {
       expect([...new Set(filesOf(heap, 'hold'))]).toEqual([hotFile]);
       expect([...new Set(linesOf(heap, 'hold'))]).toEqual([lineWith('export function hold(')]);
     });
 
-    it('a map is read once, by a thread of its own if it is large', async () => {
-      await app.profile('profile?seconds=1&hz=1000');
+    it('a map is read once for both profiles, by a thread of its own if it is large', () => {
       expect(app.process.output.match(/a thread has started/g) ?? []).toHaveLength(threads);
     });
 

@@ -79,6 +79,7 @@ export async function replayHeap<S extends HeapSource>(
     placeResolver(recorded, options),
   );
   const memoryUsage = jest.spyOn(process, 'memoryUsage').mockReturnValue(memory);
+  profiler.onModuleInit();
   try {
     return await replayed(await profiler.profile());
   } finally {

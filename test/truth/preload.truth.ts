@@ -14,7 +14,7 @@ const SIZE = 1024;
 const RATE = 8.5 * SIZE;
 
 /** Of CPU time that boot-work.cjs burns: some thousand samples. */
-const BURN_MS = '3000';
+const BURN = { BURN_MS: '3000', PRINT_BURNT: '1' };
 
 const PRELOAD = ['--import', 'nestjs-pprof/preload'];
 
@@ -43,14 +43,14 @@ describe.each([
 
   it('writes the CPU time of the boot', async () => {
     const boot = newFile('pb.gz');
-    const app = await startWorkload(file, { flags, env: { BURN_MS, NESTJS_PPROF_BOOT_PROFILE: boot } });
+    const app = await startWorkload(file, { flags, env: { ...BURN, NESTJS_PPROF_BOOT_PROFILE: boot } });
     await app.process.printed(/CPU profile of the boot/);
     claimBurnt(`preload of ${file} by ${sampler}`, sampler, app.process, readProfile(boot));
   });
 
   it('writes the time of the boot for DevTools', async () => {
     const boot = newFile('cpuprofile');
-    const app = await startWorkload(file, { flags, env: { BURN_MS, NESTJS_PPROF_BOOT_PROFILE: boot } });
+    const app = await startWorkload(file, { flags, env: { ...BURN, NESTJS_PPROF_BOOT_PROFILE: boot } });
     await app.process.printed(/CPU profile of the boot/);
     const profile = JSON.parse(readFileSync(boot, 'utf8')) as CpuProfile;
     const { ms, n } = timeIn(profile, 'burnAtBoot');
@@ -67,7 +67,7 @@ describe('node --import nestjs-pprof/preload with a program without Nest', () =>
   ])('writes its CPU time, by $sampler', async ({ sampler, flags }) => {
     const boot = newFile('pb.gz');
     const program = new TestProcess(process.execPath, [...flags, appFile('boot-without-nest.mjs')], {
-      BURN_MS,
+      ...BURN,
       NESTJS_PPROF_BOOT_PROFILE: boot,
     });
     await program.exited;
