@@ -36,7 +36,7 @@ export default {
   ],
   maxWorkers: 2,
   // How long a test waits for its condition on a slow machine; no test judges how long it took.
-  testTimeout: 60_000,
+  testTimeout: 180_000,
   collectCoverageFrom: ['src/**/*.ts', '!src/**/*.spec.ts', '!src/**/*.interface.ts', '!src/index.ts'],
   coverageProvider: 'v8',
 };

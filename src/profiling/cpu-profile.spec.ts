@@ -87,7 +87,7 @@ describe('a CPU profile by the inspector', () => {
     expect(Object.values(took).reduce((sum, ms) => sum + ms, 0)).toBeCloseTo(20, 5);
   });
 
-  it('has for (program) what V8 has seen nobody take', async () => {
+  it('attributes CPU time without a sampled function to (program)', async () => {
     expect(await captured([node(2, '(idle)', 3)], [2, 2, 2])).toEqual({ '(program)': 20, '(profiler)': 80 });
   });
 });

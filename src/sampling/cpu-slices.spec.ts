@@ -47,7 +47,7 @@ describe('shareCpuTime', () => {
     expect(shares(of, samples([1, A], [3, A], [5, A], [7, B]))).toEqual([6, 2, 0]);
   });
 
-  it('gives nothing to idle samples, and nothing of busy ones to another time', () => {
+  it('assigns nothing to idle samples, and the time of busy ones to no other slice', () => {
     const of = readings([0, 0], [10, 10], [20, 11], [30, 21]);
     const busyA = [1, 3, 5, 7, 9].map((at): [number, number] => [at, A]);
     const busyB = [21, 23, 25, 27, 29].map((at): [number, number] => [at, B]);
@@ -55,7 +55,7 @@ describe('shareCpuTime', () => {
     expect(shares(of, samples(...busyA, [15, IDLE], ...busyB))).toEqual([10, 11, 0]);
   });
 
-  it('a reading that is late stands alone: what the task before it waited for costs nobody time', () => {
+  it('keeps a late reading apart: what the task before it waited for is charged to no other sample', () => {
     // A burns 20 ms, B blocks for a second with 2 ms of CPU time, A burns again.
     const of = readings([0, 0], [10, 10], [20, 20], [1020, 22], [1030, 32], [1040, 42]);
     const blocked = Array.from({ length: 100 }, (_, i): [number, number] => [21 + 10 * i, B]);
@@ -67,7 +67,7 @@ describe('shareCpuTime', () => {
     expect(shares(of, samples([5, A], [30, B], [55, A]))).toEqual([19, 1, 0]);
   });
 
-  it('what no sample has seen is nobody’s', () => {
+  it('assigns the time of a slice without samples to no sample', () => {
     const of = readings([0, 0], [10, 3], [2000, 8]);
     expect(shares(of, samples())).toEqual([0, 0, 8]);
     expect(shares(of, samples([5, IDLE], [1000, IDLE]))).toEqual([0, 0, 8]);

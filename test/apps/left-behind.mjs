@@ -70,6 +70,14 @@ function open() {
   return counts;
 }
 
+/** The last capture has ended: there is the session of the heap and no timer. */
+const isQuiet = () => sessions === 1 && timers.size === 0;
+
+async function patiently(condition) {
+  const until = performance.now() + PATIENCE;
+  while (!condition() && performance.now() < until) await eventLoop();
+}
+
 /** What there is more of than before. Before, a connection may still have been about to close. */
 const added = (before, after) => Object.keys(after).filter((kind) => after[kind] > (before[kind] ?? 0));
 
@@ -126,13 +134,11 @@ const app = await serve(
   {
     async captures() {
       await takeCaptures(); // what the first ones leave is there once: threads of V8 and libuv
+      await patiently(isQuiet);
       const before = open();
       for (let i = 0; i < 3; i++) await takeCaptures();
-      let after = open();
-      for (const until = performance.now() + PATIENCE; performance.now() < until; after = open()) {
-        if (added(before, after).length === 0) break;
-        await eventLoop();
-      }
+      await patiently(() => isQuiet() && added(before, open()).length === 0);
+      const after = open();
       return { added: added(before, after), before, after };
     },
   },

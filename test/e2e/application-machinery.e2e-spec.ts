@@ -182,9 +182,9 @@ describe.each(ADAPTERS)("the application's own machinery on %s", (adapter) => {
     expect(await request(`${base}/uptime`)).toMatchObject({ status: 200, text: 'up\n' });
   });
 
-  it('all of it together changes no response', async () => {
+  it('all of it together changes no response, and ends no capture', async () => {
     const together = MACHINERY.filter(({ name }) => !/prefix|versions|raw|no body/.test(name));
-    const { url } = await startApp(adapter, {
+    const { url, close, sampling } = await startApp(adapter, {
       configure: async (app) => {
         for (const { configure } of together) await configure(app, adapter);
         app.setGlobalPrefix('api');
@@ -193,6 +193,11 @@ describe.each(ADAPTERS)("the application's own machinery on %s", (adapter) => {
     });
     const base = `${url}/api/debug/pprof`;
     expect(await brokenRows(base, SHORT_CONTRACT.filter(isNoPreflight))).toEqual([]);
+    const begun = sampling.begun();
+    const answer = request(`${base}/profile?seconds=30`, GZIP);
+    await begun;
+    await close();
+    expect(new DecodedProfile((await answer).body).total('samples')).toBe(100);
   });
 
   it('global interceptors see a request end at once, so that none of them can time a capture out', async () => {

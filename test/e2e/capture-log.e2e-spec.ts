@@ -136,7 +136,7 @@ describe('the capture log of captures in code', () => {
     expect(events[0]!.bytes).toBe(body.length);
   });
 
-  it('is one for each module', async () => {
+  it('of a module has only its own captures', async () => {
     @Injectable()
     class Other {
       constructor(readonly profiler: ProfilerService) {}

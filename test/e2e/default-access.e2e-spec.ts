@@ -86,7 +86,7 @@ describe.each(ADAPTERS)('a module without guards on %s', (adapter) => {
       expect(IN_PRODUCTION).toContain('Set the option "guards"');
     });
 
-    it('with guards leaves the decision to them, in production too', async () => {
+    it('once it has guards, leaves the decision to them alone, in production too', async () => {
       process.env.NODE_ENV = 'production';
       const { base } = await startApp(adapter, { pprof: { guards: [new KeyGuard('sesame')] } });
       const foreign = {

@@ -137,7 +137,7 @@ describe.each(ADAPTERS)('guards on %s', (adapter) => {
     return request({ base, path }, options);
   };
 
-  describe('are found', () => {
+  describe('given as an option', () => {
     const guards = [KeysGuard];
     const async = { guards, imports: [OptionsModule] };
 
@@ -145,12 +145,18 @@ describe.each(ADAPTERS)('guards on %s', (adapter) => {
       ['the module that imports ours', { pprof: { guards }, providers: [Keys, KeysGuard] }],
       ['a module that ours does not import', { pprof: { guards }, imports: [KeyModule] }],
       ['`imports`', { pprof: { guards, imports: [KeyModule] } }],
-      ['nowhere, with dependencies from `imports`', { pprof: { guards, imports: [KeysModule] } }],
-      ['nowhere, with dependencies from a global module', { pprof: { guards }, imports: [GlobalKeysModule] }],
-      ['nowhere, without dependencies', { pprof: { guards: [BareGuard] } }],
-      ['a request, with REQUEST', { pprof: { guards: [RequestGuard] }, providers: [Keys, RequestGuard] }],
+      ['no module, with dependencies from `imports`', { pprof: { guards, imports: [KeysModule] } }],
       [
-        'a request, by a dependency',
+        'no module, with dependencies from a global module',
+        { pprof: { guards }, imports: [GlobalKeysModule] },
+      ],
+      ['no module, without dependencies', { pprof: { guards: [BareGuard] } }],
+      [
+        'a module, request-scoped with REQUEST',
+        { pprof: { guards: [RequestGuard] }, providers: [Keys, RequestGuard] },
+      ],
+      [
+        'a module, with a request-scoped dependency',
         { pprof: { guards: [VisitorGuard] }, providers: [Visitor, VisitorGuard] },
       ],
       ['an instance', { pprof: { guards: [new KeyGuard('sesame')] } }],
@@ -180,7 +186,7 @@ describe.each(ADAPTERS)('guards on %s', (adapter) => {
         'forRootAsync with useExisting',
         { pprof: false, imports: [KeyModule, PprofModule.forRootAsync({ ...async, useExisting: Options })] },
       ],
-    ])('where they are provided by %s', async (_, setup) => {
+    ])('protect every endpoint where they are provided by %s', async (_, setup) => {
       const { base } = await startApp(adapter, setup);
       for (const path of ['/heap', '/', '/nope']) {
         expect(await request({ base, path })).toMatchObject(line(401, 'Unauthorized'));
@@ -190,13 +196,13 @@ describe.each(ADAPTERS)('guards on %s', (adapter) => {
       }
     });
 
-    it("as the application's one instance", async () => {
+    it("are the application's one instance", async () => {
       Keys.created = 0;
       await ask({ pprof: { guards, imports: [KeyModule] }, imports: [KeyModule] });
       expect(Keys.created).toBe(1);
     });
 
-    it('or fail the boot where their dependencies are missing', async () => {
+    it('fail the boot where their dependencies are missing', async () => {
       await expect(ask({ pprof: { guards } })).rejects.toThrow(/resolve dependencies of the KeysGuard/);
     });
   });
@@ -257,7 +263,7 @@ describe.each(ADAPTERS)('guards on %s', (adapter) => {
       expect(answer.headers).not.toHaveProperty('content-disposition');
     });
 
-    it('with the headers that they set', async () => {
+    it('and keep the headers that they set', async () => {
       const answer = await ask(
         refusing((context) => {
           context.switchToHttp().getResponse<WithHeader>().header('WWW-Authenticate', 'Basic realm="ops"');
@@ -272,7 +278,7 @@ describe.each(ADAPTERS)('guards on %s', (adapter) => {
       ['true', refusing(() => true)],
       ['a promise of true', refusing(async () => true)],
       ['an observable of true', refusing(() => of(false, true))],
-    ])('and admit with %s', async (_, setup) => expect((await ask(setup)).status).toBe(200));
+    ])('and admit a request by %s', async (_, setup) => expect((await ask(setup)).status).toBe(200));
   });
 
   it('are asked in order up to the first refusal, global guards first', async () => {
@@ -339,7 +345,7 @@ describe.each(ADAPTERS)('guards on %s', (adapter) => {
   });
 
   describe("on the application's own endpoints", () => {
-    it('are those of the option', async () => {
+    it('are asked too', async () => {
       const { base } = await startApp(adapter, {
         controllers: [UptimeController],
         pprof: { guards: [BareGuard] },

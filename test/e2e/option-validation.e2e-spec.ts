@@ -115,7 +115,7 @@ describe('options', () => {
     });
 
     it.each(['constructor', 'toString', 'hasOwnProperty'])(
-      'are so also by the name of a property of every object: %s',
+      'are rejected although every object has a property of that name: %s',
       async (name) => {
         await expect(boot(bad(name, 1))).rejects.toThrow(`unknown option "${name}"`);
       },
@@ -130,7 +130,7 @@ describe('options', () => {
 
   describe('of forRootAsync', () => {
     it.each(RUNTIME.map(([name]) => name).filter((name, i, all) => all.indexOf(name) === i))(
-      'refuse %s next to the factory',
+      'are rejected next to the factory, which has to return them: %s',
       async (name) => {
         await expect(bootAsync({}, bad(name, undefined))).rejects.toThrow(
           `PprofModule: the option "${name}" of forRootAsync is for the factory to return`,
@@ -139,7 +139,7 @@ describe('options', () => {
     );
 
     it.each(EXTRAS.map(([name]) => name).filter((name, i, all) => all.indexOf(name) === i))(
-      'refuse %s from the factory',
+      'are rejected from the factory, next to which they belong: %s',
       async (name) => {
         await expect(bootAsync(bad(name, undefined))).rejects.toThrow(
           `PprofModule: the option "${name}" shapes the module: it stands beside the factory of forRootAsync`,
@@ -173,6 +173,9 @@ describe('options', () => {
       ['the least', { writeTimeout: 0, maxSeconds: 1, cpuProfileRate: 1, memProfileRate: 0 }],
       ['the most', { maxSeconds: 2_147_483, cpuProfileRate: 1000, memProfileRate: 2 ** 31 - 1 }],
       ['parts of a millisecond', { writeTimeout: 0.5 }],
+      ['profileComments: []', { profileComments: [] }],
+      ['sourceMaps: false', { sourceMaps: false }],
+      ['sourceMaps: true', { sourceMaps: true }],
       ['all endpoints named', { endpoints: { cmdline: true, heap: true, profile: true } }],
     ])('boot: %s', async (_, options) => {
       const { base } = await startApp('express', { pprof: options });
@@ -210,7 +213,7 @@ describe('options', () => {
       );
     });
 
-    it.each(['heap', '_'])('fail the boot where the endpoint name %s is taken', async (name) => {
+    it.each(['heap', '_'])('fail the boot where an endpoint takes the reserved name %s', async (name) => {
       @PprofEndpoint({ name, description: 'taken' })
       class TakenController {
         @Get()

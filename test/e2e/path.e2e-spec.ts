@@ -28,14 +28,19 @@ describe.each(ADAPTERS)('the option path on %s', (adapter) => {
     { path: 'ops/.profiles', prefix: '' },
     { path: '/debug/pprof/', prefix: 'api' },
     { path: 'ops/.profiles', prefix: '/api/v1/' },
-  ])('path $path with the global prefix "$prefix" follows the contract', async ({ path, prefix }) => {
-    const { url } = await startApp(adapter, {
-      pprof: { path },
-      configure: (app) => prefix && app.setGlobalPrefix(prefix),
-    });
-    const base = `${url}/${prefix}/${path}`.replaceAll(/(?<!:)\/+/g, '/').replace(/\/$/, '');
-    expect(await brokenRows(base, SHORT_CONTRACT)).toEqual([]);
-  });
+  ])(
+    'path $path with the global prefix "$prefix" follows the contract, as does an endpoint of the application',
+    async ({ path, prefix }) => {
+      const { url } = await startApp(adapter, {
+        controllers: [UptimeController],
+        pprof: { path },
+        configure: (app) => prefix && app.setGlobalPrefix(prefix),
+      });
+      const base = `${url}/${prefix}/${path}`.replaceAll(/(?<!:)\/+/g, '/').replace(/\/$/, '');
+      expect(await brokenRows(base, SHORT_CONTRACT)).toEqual([]);
+      expect((await request(`${base}/uptime`)).text).toBe('up\n');
+    },
+  );
 
   it('endpoints are at one path only: under the global prefix, or without where the application excludes it', async () => {
     const prefixed = await startApp(adapter, { configure: (app) => app.setGlobalPrefix('api') });

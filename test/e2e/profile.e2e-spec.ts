@@ -101,6 +101,17 @@ describe.each(ADAPTERS)('profile on %s', (adapter) => {
       expect(await get(query)).toMatchObject(options);
     });
 
+    it('profile?format=cpuprofile serves the JSON that DevTools open', async () => {
+      const { headers, text } = await request(`${app.base}/profile?format=cpuprofile`);
+      expect(headers).toMatchObject({
+        'content-type': 'application/octet-stream',
+        'content-disposition': 'attachment; filename="profile.cpuprofile"',
+      });
+      const { nodes } = JSON.parse(text) as { nodes: { callFrame: { functionName: string } }[] };
+      const names = nodes.map(({ callFrame }) => callFrame.functionName);
+      expect(names).toEqual(expect.arrayContaining(['(root)', 'main', 'hotA', 'hotB']));
+    });
+
     it('HEAD and refused requests capture nothing', async () => {
       asked.length = 0;
       for (const { path, method } of CONTRACT) await request({ base: app.base, path }, { method });
@@ -258,7 +269,7 @@ describe.each(ADAPTERS)('profile on %s', (adapter) => {
       await expectNextCapture((await startApp(adapter)).app);
     });
 
-    it('fifty captures, half of them aborted, leave no recording, socket or listener behind', async () => {
+    it('fifty captures, half of them aborted, leave no recording or socket behind', async () => {
       const { app, base, sampling } = await startApp(adapter);
       const before = process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
       for (let round = 0; round < 25; round++) {

@@ -73,7 +73,10 @@ describe("the README's application", () => {
   });
 
   it('serves the index, the profiles, and an endpoint of its own with its row', async () => {
-    await get('').expect(200, /Types of profiles available:[\s\S]*>uptime</);
+    await get('').expect(
+      200,
+      /Types of profiles available:[\s\S]*>uptime<[\s\S]*Seconds since the process was started\./,
+    );
     await get('uptime').expect(200, /^\d+(\.\d+)?\n$/);
     await get('heap').expect(200).expect('content-disposition', 'attachment; filename="heap"');
   });
@@ -91,7 +94,10 @@ describe("the README's application", () => {
   it('gets each endpoint as a value from PprofHandler', async () => {
     const { status, headers, body } = await app.get(PprofHandler).serve('heap', { query: 'gc=1' });
     expect(status).toBe(200);
-    expect(headers['content-type']).toBe('application/octet-stream');
+    expect(headers).toEqual({
+      'content-type': 'application/octet-stream',
+      'content-disposition': 'attachment; filename="heap"',
+    });
     expect(body.length).toBeGreaterThan(100);
     expect((await app.get(PprofHandler).serve('nope')).status).toBe(404);
   });

@@ -57,7 +57,7 @@ const STORIES: readonly Story[] = [
 
 afterEach(() => TestProcess.stopAll());
 
-describe("heap shows what is held, and whether someone else's rate applies, beside", () => {
+describe("heap profiles stay correct, and name another's rate, beside", () => {
   it.each(STORIES)('$title', ({ before, byOthers, acts = [], samplers = SAMPLERS }) =>
     inParallel(samplers, async (SAMPLER) => {
       const app = await start({ env: { SAMPLER, BEFORE: before } });
@@ -73,20 +73,23 @@ describe("heap shows what is held, and whether someone else's rate applies, besi
 });
 
 describe('node --heap-prof', () => {
-  it('is read by heap, and writes its file at the end though the application has closed before', async () => {
+  it('is read by heap, and writes its file when the process ends, with the application closed before or not', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'nestjs-pprof-heap-prof-'));
-    const flags = ['--heap-prof', `--heap-prof-interval=${RATE_OF_OTHERS}`, `--heap-prof-dir=${directory}`];
-    try {
-      const app = await start({ env: { SAMPLER: 'pprof' }, flags });
+    const rows = [
+      { sampler: 'pprof', closes: true },
+      { sampler: 'inspector', closes: false },
+    ];
+    await inParallel(rows, async ({ sampler, closes }) => {
+      const dir = join(directory, sampler);
+      const flags = ['--heap-prof', `--heap-prof-interval=${RATE_OF_OTHERS}`, `--heap-prof-dir=${dir}`];
+      const app = await start({ env: { SAMPLER: sampler }, flags });
       await expectReading(app, true);
-      await app.post('close');
-      expect(await app.process.exited).toBe(0);
-      const [file, ...others] = readdirSync(directory);
+      if (closes) await app.post('close');
+      expect(await (closes ? app.process.exited : ended(app))).toBe(0);
+      const [file, ...others] = readdirSync(dir);
       expect(others).toEqual([]);
-      expect(readFileSync(join(directory, file!), 'utf8')).toContain('"functionName":"holdObjects"');
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
+      expect(readFileSync(join(dir, file!), 'utf8')).toContain('"functionName":"holdObjects"');
+    }).finally(() => rmSync(directory, { recursive: true }));
   });
 });
 
@@ -128,6 +131,7 @@ function start({ env, flags }: ProcessOptions): Promise<Workload> {
 /** Holds 4 MB, more than a hundred samples at either rate, and checks what the profile says of it. */
 async function expectReading(app: Workload, byOthers: boolean): Promise<void> {
   await app.post('drop');
+  if (byOthers) await app.post('holdSizes'); // their rate shows in samples of many sizes
   await app.post('hold');
   const profile = await app.profile('heap?gc=1');
   expect(profile.flat('inuse_space', 'holdObjects')).toBeGreaterThan(0);

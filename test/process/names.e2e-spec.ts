@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../support/async.js';
 import type { DecodedProfile } from '../support/decoded-profile.js';
+import { describeGo, goPprof, profileFile, topRows } from '../support/go.js';
 import { appFile, startWorkload, TestProcess, type Workload } from '../support/process.js';
 
 /** Methods of classes that Nest makes instances of. */
@@ -91,12 +92,12 @@ describe.each(['pprof', 'inspector'])('the names in profiles by %s', (sampler) =
       );
     });
 
-    it('are those of the class for methods of classes that Nest knows, and never without it', () => {
+    it('always show methods of classes that Nest knows as Class.method', () => {
       const methods = new Set(METHODS.map(bare));
       expect([...known.names].filter((name) => methods.has(name))).toEqual([]);
     });
 
-    it('have no class where Nest does not know it or several classes share the function', () => {
+    it('show no class where Nest does not know it or several classes share the function', () => {
       const classes = [...known.names].filter(
         (name) => WITHOUT_CLASS.includes(bare(name)) && name.includes('.'),
       );
@@ -104,7 +105,7 @@ describe.each(['pprof', 'inspector'])('the names in profiles by %s', (sampler) =
       expect([...known.names].filter((name) => bare(name) === 'purr').sort()).toEqual(NAMESAKES);
     });
 
-    it('have no class in an application whose modules do not know them', () => {
+    it('show no class in an application whose modules do not have it', () => {
       expect([...plain.names].filter((name) => METHODS.includes(name) || NAMESAKES[0] === name)).toEqual([]);
     });
 
@@ -113,6 +114,21 @@ describe.each(['pprof', 'inspector'])('the names in profiles by %s', (sampler) =
       expect(places.map((place) => known.addresses.get(place))).toEqual(
         places.map((place) => plain.addresses.get(place)),
       );
+    });
+  });
+
+  describeGo(`go tool pprof on /heap by ${sampler}`, () => {
+    it('-top shows names as they are, and -peek finds a method by its class', async () => {
+      await app.post('filled');
+      const file = profileFile(`names-${sampler}.pb.gz`, (await app.download('heap')).bytes);
+      const [top, peek] = await Promise.all([
+        goPprof('-top', '-nodecount=100000', '-nodefraction=0', file),
+        goPprof('-peek', '^CatsService\\.findOne$', file),
+      ]);
+      const names = topRows(top!);
+      expect(METHODS.filter((name) => !names.has(name))).toEqual([]);
+      expect(peek).toMatch(/\| +CatsService\.findOne$/m);
+      expect(peek).not.toContain('DogsService.findOne');
     });
   });
 });

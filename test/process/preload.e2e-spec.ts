@@ -92,23 +92,30 @@ describe('node --import nestjs-pprof/preload with an application', () => {
   });
 });
 
-describe('an application', () => {
+describe('an application started with --import nestjs-pprof/preload', () => {
   let period: number;
   let output: string;
   let exitCode: number | null;
   beforeAll(async () => {
     const boot = join(directory, 'not-there', 'boot.pb.gz');
-    const env = { BURN_MS, MEM_RATE: RATE, NESTJS_PPROF_BOOT_PROFILE: boot };
+    // An empty rate is as good as none.
+    const env = {
+      BURN_MS,
+      MEM_RATE: RATE,
+      NESTJS_PPROF_BOOT_PROFILE: boot,
+      NESTJS_PPROF_MEM_PROFILE_RATE: '',
+    };
     const app = await startWorkload('boot.mjs', { flags: PRELOAD, env });
     await app.process.printed(/ERROR .*\n/);
     ({ period } = await app.profile('heap'));
+    await app.profile('profile?seconds=1'); // the sampler is free
     await app.post('close');
     exitCode = await app.process.exited;
     ({ output } = app.process);
   });
   afterEach(() => TestProcess.stopAll());
 
-  it('with NESTJS_PPROF_MEM_PROFILE_RATE=0 is sampled from the creation of the module, at memProfileRate', async () => {
+  it('and NESTJS_PPROF_MEM_PROFILE_RATE=0 is sampled from the creation of the module, at memProfileRate', async () => {
     const app = await startWorkload('boot.mjs', {
       flags: PRELOAD,
       env: { BURN_MS, MEM_RATE: RATE, NESTJS_PPROF_MEM_PROFILE_RATE: '0' },
@@ -117,7 +124,7 @@ describe('an application', () => {
     expect((await app.profile('heap')).period).toBe(Number(RATE));
   });
 
-  it('with preload is sampled every 512 KiB by default, and logs that memProfileRate has no effect', async () => {
+  it('is sampled every 512 KiB by default, and logs that memProfileRate has no effect', () => {
     expect(period).toBe(524_288);
     expect(linesWith(output, 'WARN')).toEqual([
       expect.stringContaining(
@@ -167,7 +174,7 @@ describe('node --import nestjs-pprof/preload with a program without Nest', () =>
   });
 
   it('an invalid NESTJS_PPROF_MEM_PROFILE_RATE ends the program at once with one line', () =>
-    inParallel(['512k', '2147483648'], async (rate) => {
+    inParallel(['512k', 'abc', '-1', '1.5', '2147483648'], async (rate) => {
       const program = run(PRELOAD, { NESTJS_PPROF_MEM_PROFILE_RATE: rate });
       expect(await program.exited).toBe(1);
       expect(program.output).toBe(

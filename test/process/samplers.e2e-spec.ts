@@ -10,6 +10,9 @@ const WEIGHTED = {
 };
 type Sampler = keyof typeof WEIGHTED;
 
+/** V8's words for a collection that a sampler or gc=1 causes, with --trace-gc. */
+const ANY_COLLECTION = /low memory notification|sampling profiler/;
+
 interface Row {
   readonly file: string;
   readonly usual: Sampler;
@@ -25,7 +28,7 @@ const ROWS: readonly Row[] = [
     usual: 'pprof',
     other: 'inspector',
     heapPeriod: 524_288,
-    collection: /low memory notification|sampling profiler/,
+    collection: ANY_COLLECTION,
   },
   {
     file: 'heap.mjs',
@@ -61,6 +64,14 @@ describe('applications by each sampler', () => {
       const collects = printed.map((part) => collection.test(part));
       expect({ usual, collects }).toEqual({ usual, collects: [false, false, true, true] });
     }
+  });
+
+  it('heap with memProfileRate 0 collects garbage with gc=1, and only then', async () => {
+    const env = { SAMPLER: 'inspector', MEM_RATE: '0' };
+    const app = await startWorkload('heap.mjs', { env, flags: ['--trace-gc'] });
+    for (const path of ['heap', 'heap?gc=1']) await app.profile(path);
+    const collects = (await printedUntilCaptures(app, 2)).map((part) => ANY_COLLECTION.test(part));
+    expect(collects).toEqual([false, true]);
   });
 
   it('heap?gc=1 replies to all who ask for a collection at the same time', () =>

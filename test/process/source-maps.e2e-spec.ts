@@ -78,6 +78,14 @@ describe.each(ROWS)(
         expect(listed).toMatch(new RegExp(`^ +\\d\\S*s? +\\S+ +${line}:`, 'm'));
         expect(listed).toContain('sum = (sum * 31 + i) | 0; // hot A');
       });
+
+      it('-weblist shows the source', async () => {
+        const file = profileFile(`${build}.pb.gz`, cpu.bytes);
+        await goPprof('-weblist', '^hotA$', '-output', `${file}.html`, file);
+        const page = readFileSync(`${file}.html`, 'utf8');
+        expect(page).toContain(hotFile);
+        expect(page).toContain('// hot A');
+      });
     });
   },
 );

@@ -10,6 +10,31 @@ describe.each(onEachNode(CPU_SOURCES))('the .cpuprofile of $source, Node $node',
   const replayed = async (): Promise<Required<Profiler.Profile>> =>
     JSON.parse((await replayCpu(source, recorded)).devTools) as Required<Profiler.Profile>;
 
+  it('is a tree of nodes with call frames, hits and ticks, whose samples are its nodes', async () => {
+    const { nodes, samples, timeDeltas } = await replayed();
+    const ids = new Set(nodes.map(({ id }) => id));
+    expect(ids.size).toBe(nodes.length);
+    const children = nodes.flatMap((node) => node.children ?? []);
+    expect(children.toSorted((a, b) => a - b)).toEqual([...ids].slice(1).toSorted((a, b) => a - b));
+    for (const { callFrame, hitCount, positionTicks = [] } of nodes) {
+      expect(callFrame).toEqual(CALL_FRAME);
+      expect(sumOf(positionTicks, ({ ticks }) => ticks)).toBeLessThanOrEqual(hitCount!);
+    }
+    expect(samples.filter((id) => !ids.has(id))).toEqual([]);
+    expect(timeDeltas.every(Number.isInteger) && timeDeltas.length === samples.length).toBe(true);
+  });
+
+  it('has the function names of the pprof format', async () => {
+    const { profile, devTools } = await replayCpu(source, recorded);
+    const { nodes } = JSON.parse(devTools) as Profiler.Profile;
+    const named = nodes
+      .filter(({ hitCount }) => hitCount! > 0)
+      .map(({ callFrame }) => callFrame.functionName);
+    const known = new Set(profile.samples.flatMap(({ stack }) => stack));
+    expect(named.filter((name) => !known.has(name) && name !== '(idle)')).toEqual([]);
+    expect(named).toContain('CatsService.findOne');
+  });
+
   it('has all hits of V8, the idle ones too, by function', async () => {
     const { nodes } = await replayed();
     const raw = rawHits(source, recorded);
@@ -51,6 +76,22 @@ describe.each(onEachNode(['inspector-cpu']))(
 );
 
 describe.each(onEachNode(HEAP_SOURCES))('the .heapprofile of $source, Node $node', ({ source, node }) => {
+  it('is a tree of nodes with call frames, whose sizes are those of their samples', async () => {
+    const { profile, devTools } = await replayHeap(source, recording(source, node));
+    const { head, samples } = JSON.parse(devTools) as HeapProfile;
+    const nodes = [...nodesUnder(head)];
+    expect(new Set(nodes.map(({ id }) => id)).size).toBe(nodes.length);
+    expect(new Set(samples.map(({ ordinal }) => ordinal)).size).toBe(samples.length);
+    const known = new Set(profile.samples.flatMap(({ stack }) => stack));
+    for (const { id, callFrame, selfSize } of nodes) {
+      expect(callFrame).toEqual(CALL_FRAME);
+      expect(sumOf(samples, ({ nodeId, size }) => (nodeId === id ? size : 0))).toBe(selfSize);
+    }
+    const named = nodes.filter(({ selfSize }) => selfSize > 0).map(({ callFrame }) => callFrame.functionName);
+    expect(named.filter((name) => !known.has(name))).toEqual([]);
+    expect(samples.filter(({ nodeId }) => !nodes.some(({ id }) => id === nodeId))).toEqual([]);
+  });
+
   it('has the bytes of each function, as samples and as nodes', async () => {
     const recorded = recording(source, node);
     const { head, samples } = JSON.parse((await replayHeap(source, recorded)).devTools) as HeapProfile;
@@ -66,13 +107,23 @@ describe.each(onEachNode(HEAP_SOURCES))('the .heapprofile of $source, Node $node
   });
 });
 
+/** What Chrome's DevTools expect, by the description of their protocol. */
+const CALL_FRAME = {
+  functionName: expect.any(String),
+  scriptId: expect.any(String),
+  url: expect.any(String),
+  lineNumber: expect.any(Number),
+  columnNumber: expect.any(Number),
+};
+
 type HeapNode = SamplingHeapProfile['head'] & {
   readonly selfSize: number;
   readonly children: readonly HeapNode[];
 };
 
-interface HeapProfile extends SamplingHeapProfile {
+interface HeapProfile {
   readonly head: HeapNode;
+  readonly samples: readonly { readonly nodeId: number; readonly size: number; readonly ordinal: number }[];
 }
 
 function* nodesUnder(node: HeapNode): Generator<HeapNode> {

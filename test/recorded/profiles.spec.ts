@@ -3,13 +3,13 @@ import { golden, profileText } from './golden.js';
 import { CPU_SOURCES, HEAP_SOURCES, onEachNode, recording } from './recordings.js';
 import { replayCpu, replayHeap } from './replay.js';
 
-describe('what V8 answered, made a profile and decoded by pprof-format, is the golden text', () => {
-  it.each(onEachNode(CPU_SOURCES))('$source of Node $node', async ({ source, node }) => {
+describe('a recording of V8, encoded and decoded by pprof-format, is its golden text', () => {
+  it.each(onEachNode(CPU_SOURCES))('CPU samples, $source of Node $node', async ({ source, node }) => {
     const text = profileText((await replayCpu(source, recording(source, node))).profile);
     expect(text).toBe(golden(`node-${node}-${source}.txt`, text));
   });
 
-  it.each(onEachNode(HEAP_SOURCES))('$source of Node $node', async ({ source, node }) => {
+  it.each(onEachNode(HEAP_SOURCES))('heap samples, $source of Node $node', async ({ source, node }) => {
     const text = profileText((await replayHeap(source, recording(source, node))).profile);
     expect(text).toBe(golden(`node-${node}-${source}.txt`, text));
   });

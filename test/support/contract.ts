@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { gunzipSync } from 'node:zlib';
 import { badValue, GO_ERRORS, notImplemented, tooLong } from '../../src/http/errors.js';
 import { request } from './http.js';
 
@@ -80,6 +81,8 @@ export const redirect = (query: string, details: Details = {}): ContractRow =>
     ...details,
   });
 
+const GZIP = { headers: { 'accept-encoding': 'gzip, br' } };
+
 /** One row of each kind: enough to see that a path, an adapter or an application changes responses. */
 export const SHORT_CONTRACT: readonly ContractRow[] = [
   page('/', 'the index'),
@@ -88,7 +91,10 @@ export const SHORT_CONTRACT: readonly ContractRow[] = [
   text('/cmdline', 'the command line', { text: /^[^\0\n]+(\0[^\0]*)*[^\0\n]$/ }),
   file('/profile?seconds=30', 'profile', 'HEAD captures nothing', HEAD),
   file('/heap', 'heap', 'a profile'),
-  file('/heap', 'heap', 'no compression', { headers: { 'accept-encoding': 'gzip, br' } }),
+  file('/heap', 'heap', 'no compression', GZIP),
+  page('/', 'no compression', GZIP),
+  text('/cmdline', 'no compression', GZIP),
+  refused('/nope', 404, TEXTS.unknown, GZIP),
   file('/h%65ap', 'heap', 'names are percent-decoded'),
   file('/heap', 'heap', 'the body of a GET is ignored', {
     body: '{"a":',
@@ -124,6 +130,8 @@ export async function checkRow(base: string, row: ContractRow): Promise<void> {
     if (row.type) is('content-type', answer.headers['content-type'], row.type);
     if (row.disposition !== undefined)
       is('content-disposition', answer.headers['content-disposition'] ?? null, row.disposition);
+    if (row.type === BINARY && method !== 'HEAD')
+      assert.ok(gunzipSync(answer.body).length > 0, 'an empty profile');
     if (row.text !== undefined) matches('body', answer.text, row.text);
     for (const [name, value] of Object.entries(row.header ?? {}))
       matches(name, String(answer.headers[name] ?? ''), value);

@@ -57,7 +57,7 @@ export class DecodedProfile {
   }
 
   get timeMs(): number {
-    return Number(this.raw.timeNanos) / 1e6;
+    return Number(BigInt(this.raw.timeNanos) / 1_000_000n);
   }
 
   total(type: string): number {

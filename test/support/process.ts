@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe } from '@jest/globals';
 import { DecodedProfile } from './decoded-profile.js';
+import { request } from './http.js';
 
 const APPS = new URL('../apps/', import.meta.url);
 
@@ -68,7 +69,7 @@ export class TestProcess {
 
   async stop(): Promise<void> {
     this.child.stdin!.end();
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), 3000);
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), 30_000);
     await this.exited;
     clearTimeout(timer);
   }
@@ -112,10 +113,9 @@ export class Workload {
 
   /** What the workload answers to an order. */
   async post<T>(order: string, url = this.url): Promise<T> {
-    const answer = await fetch(`${url}/${order}`, { method: 'POST' });
-    const body = await answer.text();
-    if (!answer.ok) throw new Error(`${order}: ${answer.status} ${body}\n${this.process.output}`);
-    return (body ? JSON.parse(body) : undefined) as T;
+    const { status, text } = await request(`${url}/${order}`, { method: 'POST' });
+    if (status >= 300) throw new Error(`${order}: ${status} ${text}\n${this.process.output}`);
+    return (text ? JSON.parse(text) : undefined) as T;
   }
 
   async profile(path: string, url = this.url): Promise<DecodedProfile> {
@@ -124,9 +124,8 @@ export class Workload {
 
   /** The bytes as served, and what an independent decoder reads in them. */
   async download(path: string, url = this.url): Promise<{ bytes: Buffer; profile: DecodedProfile }> {
-    const answer = await fetch(this.pprof(path, url));
-    const bytes = Buffer.from(await answer.arrayBuffer());
-    if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${bytes}\n${this.process.output}`);
+    const { status, body: bytes } = await request(this.pprof(path, url));
+    if (status !== 200) throw new Error(`${path}: ${status} ${bytes}\n${this.process.output}`);
     return { bytes, profile: new DecodedProfile(bytes) };
   }
 }

@@ -16,7 +16,7 @@ export const FAULTS = [
     title: 'a method that an endpoint does not take is 404 instead of 405',
     file: 'src/http/controllers/fallback.controller.ts',
     find: 'goError(status, message, {',
-    replace: 'goError(404, message, {',
+    replace: 'goError(status - 1, message, {',
     tests: ['test/e2e/names'],
   },
   {
