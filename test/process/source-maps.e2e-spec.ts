@@ -67,7 +67,8 @@ describe.each(ROWS)(
       expect([...new Set(linesOf(heap, 'hold'))]).toEqual([lineWith('export function hold(')]);
     });
 
-    it('a map is read once for both profiles, by a thread of its own if it is large', () => {
+    it('a map is read once for both profiles, by a thread of its own if it is large, which ends', async () => {
+      await app.process.printed(new RegExp(`(a thread has ended[^]*){${threads}}`));
       expect(app.process.output.match(/a thread has started/g) ?? []).toHaveLength(threads);
     });
 

@@ -161,7 +161,7 @@ export const FAULTS = [
     file: 'src/profiling/source-maps/large-map-loader.ts',
     find: 'await worker?.terminate();',
     replace: 'void worker;',
-    tests: ['src/profiling/source-maps/'],
+    tests: ['test/process/source-maps'],
   },
 
   // Numbers

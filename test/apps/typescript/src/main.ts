@@ -11,7 +11,10 @@ const jobs: readonly Job[] = [
 /** Calls them from a second place, lest a minifier puts their code into the list above. */
 const once = (): number => hotA(1) + hotB(1);
 
-process.on('worker', () => console.log('a thread has started'));
+process.on('worker', (worker) => {
+  console.log('a thread has started');
+  worker.once('exit', () => console.log('a thread has ended'));
+});
 
 async function main(): Promise<void> {
   const library: object = await import('nestjs-pprof' as string); // no types, which are there only after a build
