@@ -1,28 +1,31 @@
 export type { Frame, Profile, Sample, ValueType } from './format/profile.js';
 export { samplesOf } from './format/profile.js';
-export type { PprofAnswer } from './http/answer.js';
 export { PprofEndpoint } from './http/endpoint.decorator.js';
 export type { PprofEndpointOptions } from './http/endpoint.js';
-export { type PprofRequest, pprofRequest } from './http/exchange.js';
 export { PprofHandler, type PprofHandlerRequest } from './http/pprof-handler.js';
+export type { PprofReply } from './http/reply.js';
+export { type PprofRequest, pprofRequest } from './http/request.js';
+export { PprofModule } from './pprof.module.js';
 export type {
   PprofModuleExtras,
   PprofModuleOptions,
   PprofOptionsFactory,
   PprofRuntimeOptions,
-} from './interfaces/pprof-options.interface.js';
-export { PprofModule } from './pprof.module.js';
-export type { CaptureEvent } from './profiling/capture-log.js';
-export type { CapturedProfile } from './profiling/captured-profile.js';
-export { type CpuProfileOptions, CpuProfiler } from './profiling/cpu-profiler.js';
+} from './pprof.options.js';
+export type { CapturedProfile, CaptureEvent, DevToolsFormat } from './profiling/capture.js';
+export { type CpuProfileOptions, CpuProfiler } from './profiling/cpu/cpu-profiler.js';
+export { DeltaCollector, type DeltaOptions } from './profiling/delta.js';
 export {
   ProfilerArgumentError,
   ProfilerBusyError,
+  ProfilerCanceledError,
+  ProfilerCollectError,
   ProfilerError,
   ProfilerNotStartedError,
 } from './profiling/errors.js';
-export { type HeapProfileOptions, HeapProfiler } from './profiling/heap-profiler.js';
+export { SymbolTable } from './profiling/frames/symbol-table.js';
+export { HeapProfiler } from './profiling/heap/heap-profiler.js';
+export { type CollectOptions, NamedProfile } from './profiling/named-profile.js';
 export { ProfileRegistry } from './profiling/profile-registry.js';
 export { ProfilerService } from './profiling/profiler.service.js';
-export type { CollectOptions, NamedProfile } from './profiling/profiles/named-profile.js';
 export type { SamplerName } from './sampling/sampler.js';

@@ -1,23 +1,64 @@
-import { type DynamicModule, Logger, Module, type OnApplicationBootstrap } from '@nestjs/common';
-import { FrontDoor } from './http/front-door.js';
-import { PprofMount } from './http/mount.js';
+import {
+  ConfigurableModuleBuilder,
+  type DynamicModule,
+  Logger,
+  Module,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import { DiscoveryModule } from '@nestjs/core';
+import { ENDPOINTS } from './http/endpoints.js';
 import { PprofHandler } from './http/pprof-handler.js';
-import type { PprofRuntimeOptions, ResolvedPprofOptions } from './interfaces/pprof-options.interface.js';
-import { PPROF_MODULE_OPTIONS, PPROF_OPTIONS, PPROF_SAMPLING } from './pprof.constants.js';
-import { ASYNC_OPTIONS_TYPE, ConfigurableModuleClass, OPTIONS_TYPE } from './pprof.module-definition.js';
-import { checkAsyncOptions, checkIsObject, resolveRuntimeOptions } from './pprof.options.js';
-import { CaptureLog } from './profiling/capture-log.js';
-import { ClassNames } from './profiling/class-names.js';
-import { CpuProfiler } from './profiling/cpu-profiler.js';
-import { HeapProfiler } from './profiling/heap-profiler.js';
-import { PlaceResolver } from './profiling/place-resolver.js';
-import { ProfileRegistry } from './profiling/profile-registry.js';
+import { RequestListener } from './http/request.js';
+import { controllersAt, Routes } from './http/routes.js';
+import {
+  checkAsyncOptions,
+  checkIsObject,
+  DEFAULT_EXTRAS,
+  PPROF_EXTRAS,
+  PPROF_MODULE_OPTIONS,
+  PPROF_OPTIONS,
+  PPROF_SAMPLING,
+  type PprofModuleExtras,
+  type PprofRuntimeOptions,
+  type ResolvedPprofOptions,
+  resolveExtras,
+  resolveRuntimeOptions,
+} from './pprof.options.js';
+import { Captures } from './profiling/capture.js';
+import { CpuProfiler } from './profiling/cpu/cpu-profiler.js';
+import { DeltaCollector } from './profiling/delta.js';
+import { ClassNames } from './profiling/frames/class-names.js';
+import { FrameResolver } from './profiling/frames/frame-resolver.js';
+import { SourceMapper } from './profiling/frames/source-maps/source-mapper.js';
+import { SymbolTable } from './profiling/frames/symbol-table.js';
+import { HeapProfiler } from './profiling/heap/heap-profiler.js';
+import { HeapReader } from './profiling/heap/heap-reader.js';
+import { ProfileRegistry, PROFILES } from './profiling/profile-registry.js';
 import { ProfilerService } from './profiling/profiler.service.js';
-import { HeapProfile } from './profiling/profiles/heap.profile.js';
-import { SourceMapper } from './profiling/source-maps/source-mapper.js';
 import { chooseSampler } from './sampling/choose-sampler.js';
 import { processState } from './sampling/process-state.js';
 import type { Sampling } from './sampling/sampler.js';
+
+/** Nest's builder makes `forRoot` and `forRootAsync`; what shapes the module is added to what they return. */
+const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
+  new ConfigurableModuleBuilder<PprofRuntimeOptions>({ optionsInjectionToken: PPROF_MODULE_OPTIONS })
+    .setClassMethodName('forRoot')
+    .setFactoryMethodName('createPprofOptions')
+    .setExtras<PprofModuleExtras>(DEFAULT_EXTRAS, (definition, given) => {
+      const extras = resolveExtras(given);
+      const controllers = controllersAt(extras, ENDPOINTS);
+      return {
+        ...definition,
+        global: extras.isGlobal,
+        imports: [...new Set([...(definition.imports ?? []), ...extras.imports])], // forRootAsync has them in both
+        controllers,
+        providers: [
+          ...(definition.providers ?? []),
+          { provide: PPROF_EXTRAS, useValue: { ...extras, controllers } },
+        ],
+      };
+    })
+    .build();
 
 /**
  * Go's `net/http/pprof` for a Nest application.
@@ -30,6 +71,7 @@ import type { Sampling } from './sampling/sampler.js';
  * @publicApi
  */
 @Module({
+  imports: [DiscoveryModule],
   providers: [
     {
       provide: PPROF_OPTIONS,
@@ -45,20 +87,30 @@ import type { Sampling } from './sampling/sampler.js';
       },
       inject: [PPROF_OPTIONS],
     },
-    CaptureLog,
+    ...PROFILES,
+    Captures,
     ClassNames,
     CpuProfiler,
-    FrontDoor,
-    HeapProfile,
-    HeapProfiler,
-    PlaceResolver,
+    DeltaCollector,
+    FrameResolver,
+    HeapReader,
     PprofHandler,
-    PprofMount,
     ProfileRegistry,
     ProfilerService,
+    RequestListener,
+    Routes,
     SourceMapper,
+    SymbolTable,
   ],
-  exports: [CpuProfiler, HeapProfiler, PprofHandler, ProfileRegistry, ProfilerService],
+  exports: [
+    CpuProfiler,
+    DeltaCollector,
+    HeapProfiler,
+    PprofHandler,
+    ProfileRegistry,
+    ProfilerService,
+    SymbolTable,
+  ],
 })
 export class PprofModule extends ConfigurableModuleClass implements OnApplicationBootstrap {
   /**

@@ -1,11 +1,134 @@
 import { inspect } from 'node:util';
-import type {
-  PprofModuleExtras,
-  PprofRuntimeOptions,
-  ResolvedPprofOptions,
-} from './interfaces/pprof-options.interface.js';
-import { CPU_RATE } from './profiling/cpu-profiler.js';
-import { DEFAULT_HEAP_RATE } from './sampling/sampler.js';
+import type { CanActivate, DynamicModule, ForwardReference, NestInterceptor, Type } from '@nestjs/common';
+import { CPU_RATE, DEFAULT_HEAP_RATE, type SamplerName } from './sampling/sampler.js';
+
+/*
+ * Injection tokens. By `Symbol.for`, so that the ESM and the CommonJS copy of this package share them.
+ */
+
+/** What the user passed. */
+export const PPROF_MODULE_OPTIONS = Symbol.for('nestjs-pprof/module-options');
+
+/** The options with defaults, checked: {@link ResolvedPprofOptions}. */
+export const PPROF_OPTIONS = Symbol.for('nestjs-pprof/options');
+
+/** What shapes the module and is known before it exists: {@link PprofModuleExtras}. */
+export const PPROF_EXTRAS = Symbol.for('nestjs-pprof/extras');
+
+/** The means of sampling that the options chose: `Sampling`. */
+export const PPROF_SAMPLING = Symbol.for('nestjs-pprof/sampling');
+
+/** What the module does at run time: `forRoot` takes it directly, `forRootAsync` from a factory. */
+export interface PprofRuntimeOptions {
+  /**
+   * Milliseconds. A capture that would take as long or longer is refused with Go's 400
+   * `profile duration exceeds server's WriteTimeout`. 0: no limit, and the idle timeout of the socket is lifted for
+   * the answer.
+   * @default 0
+   */
+  writeTimeout?: number;
+  /**
+   * Longest capture over HTTP, in seconds; a longer one is refused with 400.
+   * @default 300
+   */
+  maxSeconds?: number;
+  /**
+   * `false`: every endpoint answers Go's 404, after the guards, and the heap is not sampled.
+   * @default true
+   */
+  enabled?: boolean;
+  /**
+   * Endpoints by name; `false` makes one answer Go's 404.
+   * @default all on
+   * @example { cmdline: false }
+   */
+  endpoints?: Readonly<Record<string, boolean>>;
+  /**
+   * The arguments that `cmdline` shows. What looks like a secret is replaced by `REDACTED`, and what the expressions
+   * in `redact` match too. `false`: 404.
+   * @default true
+   */
+  cmdline?: boolean | { readonly redact: readonly RegExp[] };
+  /**
+   * What samples: the package `pprof`, Node's own `inspector`, or `auto`: `pprof` where it could be built.
+   * @default 'auto'
+   */
+  sampler?: 'auto' | SamplerName;
+  /**
+   * CPU samples per second, 1 to 1000, where a request has no `hz`.
+   * @default 100
+   */
+  cpuProfileRate?: number;
+  /**
+   * Mean number of bytes between two samples of the heap; 0: the heap is not sampled.
+   * @default 524288
+   */
+  memProfileRate?: number;
+  /**
+   * `'window'`: `allocs?seconds=N` shows all that was allocated in the window, dead or alive; V8's one heap sampler forgets
+   * what was alive before it. `'off'`: V8 is left alone, and such a window shows a lower bound.
+   * @default 'window'
+   */
+  allocs?: 'window' | 'off';
+  /**
+   * Frames show the source that a person wrote, where a source map says which.
+   * @default true
+   */
+  sourceMaps?: boolean;
+  /**
+   * Comments for each profile, beside those of the module: service, version, commit.
+   * @default []
+   * @example [`service ${name}`, `commit ${process.env.GIT_SHA}`]
+   */
+  profileComments?: readonly string[];
+}
+
+/** What shapes the module, and so has to be known before it exists, in `forRootAsync` too. */
+export interface PprofModuleExtras {
+  /**
+   * Where the endpoints are; a global prefix comes before it.
+   * @default 'debug/pprof'
+   */
+  path?: string;
+  /**
+   * Guards for every endpoint, after the application's global ones: classes that the application provides anywhere,
+   * or instances. With none, the endpoints answer only programs on the same machine, and nobody in production.
+   * @default []
+   */
+  guards?: readonly (Type<CanActivate> | CanActivate)[];
+  /**
+   * Interceptors for every endpoint, classes or instances. What they see is the capture itself, from its begin to its
+   * end. The application's global interceptors see only its begin.
+   * @default []
+   */
+  interceptors?: readonly (Type<NestInterceptor> | NestInterceptor)[];
+  /**
+   * Class decorators for every endpoint's controller, such as `SkipThrottle()` or `Public()`.
+   * @default []
+   */
+  decorators?: readonly ClassDecorator[];
+  /**
+   * Modules whose exports the guards and interceptors need, where nobody else provides them.
+   * @default []
+   */
+  imports?: (Type | DynamicModule | Promise<DynamicModule> | ForwardReference)[];
+  /**
+   * `true`: every module can inject `ProfilerService` without importing this one.
+   * @default false
+   */
+  isGlobal?: boolean;
+}
+
+/** Options of `PprofModule.forRoot`. */
+export interface PprofModuleOptions extends PprofRuntimeOptions, PprofModuleExtras {}
+
+/** For `forRootAsync({ useClass })` and `{ useExisting }`. */
+export interface PprofOptionsFactory {
+  createPprofOptions(): PprofRuntimeOptions | Promise<PprofRuntimeOptions>;
+}
+
+/** The run-time options with their defaults. */
+export type ResolvedPprofOptions = Readonly<Required<PprofRuntimeOptions>>;
 
 /** An option: what it is if nobody sets it, what it takes, and whether a value is that. */
 interface OptionRule {
@@ -70,6 +193,11 @@ const RUNTIME_RULES: Readonly<Record<keyof PprofRuntimeOptions, OptionRule>> = {
     fallback: DEFAULT_HEAP_RATE,
     takes: 'a whole number of bytes from 1 to 2147483647, or 0 for no heap sampling',
     accepts: isInteger(0, 0x7fff_ffff),
+  },
+  allocs: {
+    fallback: 'window',
+    takes: '"window" or "off"',
+    accepts: (value) => ['window', 'off'].includes(value as string),
   },
   sourceMaps: { fallback: true, takes: 'true or false', accepts: isBoolean },
   profileComments: {

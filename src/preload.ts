@@ -10,7 +10,7 @@
  * Nothing of Nest is imported before both run: it is part of what is looked at.
  */
 import { isMainThread } from 'node:worker_threads';
-import { beginCpuCapture } from './profiling/cpu-capture.js';
+import { beginCpuCapture } from './profiling/cpu/cpu-recording.js';
 import { chooseSampler } from './sampling/choose-sampler.js';
 import { processState } from './sampling/process-state.js';
 import { DEFAULT_HEAP_RATE, type Sampling } from './sampling/sampler.js';
@@ -44,6 +44,6 @@ function startHeap(sampling: Sampling, rate: number): void {
 
 async function recordBoot(sampling: Sampling, file: string): Promise<void> {
   const capture = beginCpuCapture(sampling.cpu, BOOT_RATE);
-  const { writeBootProfileLater } = await import('./profiling/boot-profile.js');
+  const { writeBootProfileLater } = await import('./profiling/cpu/boot-profile.js');
   writeBootProfileLater(capture, file);
 }

@@ -1,9 +1,9 @@
 import { applyDecorators, Res, SetMetadata, UseFilters, UseGuards, UseInterceptors } from '@nestjs/common';
 import { MetadataScanner } from '@nestjs/core';
-import { AnswerInterceptor } from './answer.interceptor.js';
+import { AccessGuard } from './access.guard.js';
+import { ReplyInterceptor } from './reply.interceptor.js';
 import { checkedEndpoint, checkHandlers, markedAs, placedAt, type PprofEndpointOptions } from './endpoint.js';
-import { GoErrorFilter } from './go-error.filter.js';
-import { PprofGuard } from './pprof.guard.js';
+import { GoErrorFilter } from './go-errors.js';
 
 /** What `@nestjs/swagger`'s ApiExcludeController sets: the endpoints are no part of the application's API. */
 const SWAGGER_EXCLUDE = 'swagger/apiExcludeController';
@@ -17,7 +17,7 @@ const BEYOND_PARAMETERS = 15;
  * modules.
  *
  * There is one handler for each method, without a path of its own. It returns a string (text), bytes (a download), an
- * object (JSON), or a {@link PprofAnswer} for a status and headers of its own, in place of `@HttpCode()`; `pprofRequest(@Req() request)` has
+ * object (JSON), or a {@link PprofReply} for a status and headers of its own, in place of `@HttpCode()`; `pprofRequest(@Req() request)` has
  * the parameters by Go's rules and a signal that is aborted when the client goes away.
  *
  * @example
@@ -36,24 +36,24 @@ export function PprofEndpoint(options: PprofEndpointOptions): ClassDecorator {
   const endpoint = checkedEndpoint(options);
   return applyDecorators(
     checkHandlers(endpoint),
-    AnsweredByPprof(endpoint.name),
+    RepliedByPprof(endpoint.name),
     markedAs(endpoint),
   ) as ClassDecorator;
 }
 
-/** What all our controllers share, endpoints or not: guard, interceptor, filter, and an answer that we write. */
-export function AnsweredByPprof(path: string): ClassDecorator {
+/** What all our controllers share, endpoints or not: guard, interceptor, filter, and a reply that we write. */
+export function RepliedByPprof(...places: string[]): ClassDecorator {
   return applyDecorators(
-    placedAt([path]),
+    placedAt(places),
     SetMetadata(SWAGGER_EXCLUDE, [true]),
-    UseGuards(PprofGuard),
-    UseInterceptors(AnswerInterceptor),
+    UseGuards(AccessGuard),
+    UseInterceptors(ReplyInterceptor),
     UseFilters(GoErrorFilter),
     leftToUs,
   ) as ClassDecorator;
 }
 
-/** Injects the response into each handler: Nest then leaves the answer to us, the AnswerInterceptor that is. */
+/** Injects the response into each handler: Nest then leaves the reply to us, to the ReplyInterceptor. */
 const leftToUs: ClassDecorator = (controller) => {
   const prototype = controller.prototype as object;
   for (const method of new MetadataScanner().getAllMethodNames(prototype))

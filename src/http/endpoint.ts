@@ -1,6 +1,12 @@
 import { Controller, RequestMethod, SetMetadata, VERSION_NEUTRAL } from '@nestjs/common';
 import { MetadataScanner } from '@nestjs/core';
 
+/** Where the router has what replies to all requests at our path that no endpoint accepts. */
+export const FALLBACK = '_';
+
+/** Where the router has the named profiles, whatever their names. */
+export const NAMED_PROFILE = '_profile';
+
 /** What an endpoint is called and what the index says of it. */
 export interface PprofEndpointOptions {
   /** The last part of its path, and its row in the index; empty for the index itself. */
@@ -8,7 +14,7 @@ export interface PprofEndpointOptions {
   /** A sentence for the index. */
   readonly description: string;
   /**
-   * Methods it takes; others get 405. HEAD goes with GET.
+   * Methods that it accepts; others get 405. HEAD goes with GET.
    * @default ['GET']
    */
   readonly methods?: readonly ('GET' | 'POST')[];
@@ -45,7 +51,7 @@ export function checkedEndpoint({
 }
 
 function refusal(what: string, value: unknown, takes: string): Error {
-  return new Error(`PprofEndpoint: the ${what} is ${JSON.stringify(value)}; it takes ${takes}`);
+  return new Error(`PprofEndpoint: invalid ${what} ${JSON.stringify(value)}: expected ${takes}`);
 }
 
 /** Checks that a controller has a handler for each method of its endpoint, and none at a path below it. */
@@ -62,7 +68,7 @@ export function checkHandlers({ name, methods }: Endpoint): ClassDecorator {
     if (below)
       throw new Error(`PprofEndpoint: a handler of "${name}" has a path of its own; an endpoint is one path`);
     const missing = methods.find((method) => !taken.has(method) && !taken.has('ALL'));
-    if (missing) throw new Error(`PprofEndpoint: "${name}" takes ${missing} and has no handler for it`);
+    if (missing) throw new Error(`PprofEndpoint: "${name}" accepts ${missing} and has no handler for it`);
   };
 }
 
@@ -74,6 +80,11 @@ export function endpointOf(controller: object): Endpoint | undefined {
 /** Notes on a controller's class that it is an endpoint. */
 export function markedAs(endpoint: Endpoint): ClassDecorator {
   return SetMetadata(ENDPOINT, endpoint);
+}
+
+/** The paths of a controller. */
+export function placesOf(controller: object): readonly string[] {
+  return Reflect.getMetadata('path', controller) as string[];
 }
 
 /** Puts a controller at paths, whatever the application's version is. */

@@ -1,20 +1,12 @@
-import { Inject, Injectable } from '@nestjs/common';
-import type { ResolvedPprofOptions } from '../interfaces/pprof-options.interface.js';
-import { PPROF_OPTIONS } from '../pprof.constants.js';
-import { CaptureLog } from '../profiling/capture-log.js';
-import type { CapturedProfile, DevToolsFormat } from '../profiling/captured-profile.js';
-import { commandLine } from '../profiling/command-line.js';
-import { CPU_RATE, CpuProfiler, SAMPLER_NAMES, type SamplerName } from '../profiling/cpu-profiler.js';
-import { ProfileRegistry } from '../profiling/profile-registry.js';
-import type { NamedProfile } from '../profiling/profiles/named-profile.js';
-import { INDEX_CSP, indexPage } from '../ui/index-page.js';
-import { attachment, html, type PprofAnswer, text } from './answer.js';
-import { badValue, goException, notImplemented, tooLong } from './errors.js';
-import { answerOf } from './go-error.filter.js';
-import { atoi, formValue, parseInt64, type QueryLike, rawQueryOf } from './go-query.js';
-import { PprofMount } from './mount.js';
+import { Injectable } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { goException, notImplemented, replyOf } from './go-errors.js';
+import { type QueryLike, rawQueryOf } from './go-query.js';
+import { type PprofReply, toReply } from './reply.js';
+import { noteRequest } from './request.js';
+import { Routes } from './routes.js';
 
-/** What {@link PprofHandler.serve} is asked. */
+/** What {@link PprofHandler.serve} needs to know. */
 export interface PprofHandlerRequest {
   /**
    * The parameters: a raw query, or what a framework made of it.
@@ -31,8 +23,6 @@ export interface PprofHandlerRequest {
    * @default 'http://localhost:3000/debug/pprof/'
    */
   readonly url?: string;
-  /** The body of a POST. No endpoint that is there yet reads one. */
-  readonly body?: Uint8Array;
   /**
    * Who asks, for the log and the event of a capture.
    * @default 'code'
@@ -42,164 +32,58 @@ export interface PprofHandlerRequest {
   readonly signal?: AbortSignal;
 }
 
-/** Seconds of a CPU profile where the request names none. */
-const DEFAULT_SECONDS = 30;
-
-const NO_BYTES = new Uint8Array();
-
-const IN_CODE = 'code';
-
-const CPU_FORMAT: DevToolsFormat = 'cpuprofile';
+/** A controller of ours. */
+interface EndpointController {
+  serve(request: object): unknown;
+}
 
 /**
- * The endpoints as values: status, headers and body, to answer them in a controller of one's own. As Go's exported
- * handlers, it knows no guards: whoever calls it sees to that.
+ * The endpoints as values: status, headers and body, for a controller of one's own. As Go's exported handlers, it performs no
+ * access checks; the caller must.
  *
  * @publicApi
  */
 @Injectable()
 export class PprofHandler {
-  private readonly handlers: Readonly<
-    Record<string, (request: PprofHandlerRequest) => PprofAnswer | Promise<PprofAnswer>>
-  > = {
-    '': (request) => this.index(request),
-    cmdline: () => this.cmdline(),
-    profile: (request) => this.profile(request),
-  };
-
   constructor(
-    private readonly mount: PprofMount,
-    private readonly cpu: CpuProfiler,
-    private readonly registry: ProfileRegistry,
-    private readonly log: CaptureLog,
-    @Inject(PPROF_OPTIONS) private readonly options: ResolvedPprofOptions,
+    private readonly routes: Routes,
+    private readonly moduleRef: ModuleRef,
   ) {}
 
   /**
-   * Answers an endpoint, errors included: it never rejects.
+   * Serves one of the library's endpoints, errors included: it never rejects.
    *
    * @param name an endpoint or a named profile; empty for the index
    *
    * @example
    * const { status, headers, body } = await this.pprof.serve('heap', { query: 'gc=1' });
    */
-  async serve(name: string, request: PprofHandlerRequest = {}): Promise<PprofAnswer> {
+  async serve(name: string, request: PprofHandlerRequest = {}): Promise<PprofReply> {
+    const {
+      query = '',
+      method = 'GET',
+      url = 'http://localhost:3000/debug/pprof/',
+      peer = 'code',
+      signal = new AbortController().signal,
+    } = request;
     try {
-      if (this.mount.isPlanned(name)) throw notImplemented(name);
-      if (!this.mount.endpoint(name)) throw goException('unknownProfile');
-      if (Object.hasOwn(this.handlers, name)) return await this.handlers[name]!(request);
-      const profile = this.registry.lookup(name);
-      if (!profile) throw goException('unknownProfile');
-      return await this.named(profile, request);
+      if (!this.routes.isOn(name)) throw goException('unknownProfile');
+      if (this.routes.isPlanned(name)) throw notImplemented(name);
+      const controller = this.moduleRef.get<EndpointController>(this.routes.controllerFor(name));
+      const target = { kind: 'name', name } as const;
+      const routed = {
+        routes: this.routes,
+        target,
+        name,
+        method,
+        query: rawQueryOf(query),
+        url,
+        peer,
+        signal,
+      };
+      return toReply(await controller.serve(noteRequest(routed)), name);
     } catch (error) {
-      return answerOf(error);
+      return replyOf(error);
     }
   }
-
-  private index({ url = 'http://localhost:3000/debug/pprof/' }: PprofHandlerRequest): PprofAnswer {
-    const rows = this.mount.endpoints
-      .filter(({ name }) => name !== '')
-      .map(({ name, description }) => {
-        const named = this.registry.lookup(name);
-        const devToolsFormat = name === 'profile' ? CPU_FORMAT : named?.devToolsFormat;
-        return { name, description, count: named?.count(), devToolsFormat };
-      });
-    return html(indexPage(url, rows), INDEX_CSP);
-  }
-
-  private cmdline(): PprofAnswer {
-    const { cmdline } = this.options;
-    return text(commandLine(typeof cmdline === 'object' ? cmdline.redact : []).join('\0'));
-  }
-
-  private async profile({
-    query = '',
-    method,
-    signal,
-    peer = IN_CODE,
-  }: PprofHandlerRequest): Promise<PprofAnswer> {
-    const parameters = rawQueryOf(query);
-    const asked = parseInt64(formValue(parameters, 'seconds')) ?? 0;
-    const seconds = asked > 0 ? asked : Math.min(DEFAULT_SECONDS, this.options.maxSeconds);
-    this.checkDuration(seconds);
-    const hz = this.hz(formValue(parameters, 'hz'));
-    const format = formatOf(parameters, CPU_FORMAT);
-    const sampler = samplerOf(parameters) ?? (format && 'inspector'); // which knows when each sample was
-    const gc = atoi(formValue(parameters, 'gc')) > 0;
-    if (method === 'HEAD') return download('profile', format, NO_BYTES);
-    return this.capture('profile', format, peer, () =>
-      this.cpu.profile({ seconds, hz, sampler, gc, signal }),
-    );
-  }
-
-  /** Go's `Handler(name)`, with its order of checks. */
-  private async named(
-    profile: NamedProfile,
-    { query = '', method, peer = IN_CODE }: PprofHandlerRequest,
-  ): Promise<PprofAnswer> {
-    const parameters = rawQueryOf(query);
-    const seconds = formValue(parameters, 'seconds');
-    const debug = atoi(formValue(parameters, 'debug'));
-    if (seconds !== '') {
-      const parsed = parseInt64(seconds) ?? 0;
-      if (parsed <= 0) throw goException('deltaSeconds');
-      this.checkDuration(parsed);
-      if (debug !== 0) throw goException('deltaAndDebug');
-      throw notImplemented(`seconds on ${profile.name}`);
-    }
-    if (debug !== 0) throw notImplemented(`debug on ${profile.name}`);
-    const format = formatOf(parameters, profile.devToolsFormat);
-    const gc = atoi(formValue(parameters, 'gc')) > 0;
-    if (method === 'HEAD') return download(profile.name, format, NO_BYTES);
-    return this.capture(profile.name, format, peer, () => profile.collect({ gc }));
-  }
-
-  private async capture(
-    profile: string,
-    format: DevToolsFormat | undefined,
-    peer: string,
-    take: () => Promise<CapturedProfile>,
-  ): Promise<PprofAnswer> {
-    const begin = performance.now();
-    const captured = await take();
-    const body = await (format ? captured.encodeForDevTools() : captured.encode());
-    this.log.report({ profile, peer, bytes: body.length, longestHoldMs: captured.longestHoldMs }, begin);
-    return download(profile, format, body);
-  }
-
-  private checkDuration(seconds: number): void {
-    const { writeTimeout, maxSeconds } = this.options;
-    if (writeTimeout > 0 && seconds * 1000 >= writeTimeout) throw goException('writeTimeout');
-    if (seconds > maxSeconds) throw tooLong(maxSeconds);
-  }
-
-  private hz(asked: string): number {
-    if (asked === '') return this.options.cpuProfileRate;
-    const hz = parseInt64(asked) ?? 0;
-    if (hz < CPU_RATE.min || hz > CPU_RATE.max) {
-      throw badValue('hz', `an integer from ${CPU_RATE.min} to ${CPU_RATE.max}`);
-    }
-    return hz;
-  }
-}
-
-/** @param offered the one that the profile can be had in beside pprof's own */
-function formatOf(parameters: string, offered: DevToolsFormat | undefined): DevToolsFormat | undefined {
-  const asked = formValue(parameters, 'format');
-  if (asked === '') return undefined;
-  if (asked !== offered) throw badValue('format', offered ?? 'left out');
-  return offered;
-}
-
-function samplerOf(parameters: string): SamplerName | undefined {
-  const asked = formValue(parameters, 'sampler');
-  if (asked === '') return undefined;
-  const sampler = SAMPLER_NAMES.find((name) => name === asked);
-  if (!sampler) throw badValue('sampler', SAMPLER_NAMES.join(' or '));
-  return sampler;
-}
-
-/** DevTools know a file by its extension. */
-function download(profile: string, format: DevToolsFormat | undefined, body: Uint8Array): PprofAnswer {
-  return attachment(format ? `${profile}.${format}` : profile, body);
 }

@@ -21,3 +21,22 @@ export class ProfilerNotStartedError extends ProfilerError {
 
 /** A number is outside of what the method takes. */
 export class ProfilerArgumentError extends ProfilerError {}
+
+/** A capture was given up, or the application shut down, before there was a result. The cause is the signal's reason. */
+export class ProfilerCanceledError extends ProfilerError {
+  /** Whether a time limit ended it, such as `AbortSignal.timeout()`. */
+  readonly isDeadline: boolean;
+
+  constructor(reason?: unknown) {
+    const isDeadline = (reason as Partial<Error> | undefined)?.name === 'TimeoutError';
+    super(isDeadline ? 'context deadline exceeded' : 'context canceled', { cause: reason });
+    this.isDeadline = isDeadline;
+  }
+}
+
+/** Reading a profile for a window failed: the cause says why. */
+export class ProfilerCollectError extends ProfilerError {
+  constructor(cause: unknown) {
+    super('failed to collect profile', { cause });
+  }
+}

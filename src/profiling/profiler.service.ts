@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import { type CaptureEvent, CaptureLog } from './capture-log.js';
-import type { CapturedProfile } from './captured-profile.js';
-import { type CpuProfileOptions, CpuProfiler } from './cpu-profiler.js';
-import { type HeapProfileOptions, HeapProfiler } from './heap-profiler.js';
+import { type CapturedProfile, type CaptureEvent, Captures } from './capture.js';
+import { type CpuProfileOptions, CpuProfiler } from './cpu/cpu-profiler.js';
+import { HeapProfiler } from './heap/heap-profiler.js';
+import type { CollectOptions, NamedProfile } from './named-profile.js';
 import { ProfileRegistry } from './profile-registry.js';
-import type { NamedProfile } from './profiles/named-profile.js';
 
 /**
  * Captures in code: the same profiles that the endpoints serve.
@@ -18,17 +17,15 @@ import type { NamedProfile } from './profiles/named-profile.js';
  */
 @Injectable()
 export class ProfilerService {
-  private startedAt = 0;
-
   constructor(
     private readonly cpu: CpuProfiler,
     private readonly heap: HeapProfiler,
     private readonly registry: ProfileRegistry,
-    private readonly log: CaptureLog,
+    private readonly log: Captures,
   ) {}
 
   /**
-   * Tells of every capture when it has ended, over HTTP and in code.
+   * Emits an event for every capture when it has ended, over HTTP and in code.
    *
    * @example
    * profiler.captures.subscribe(({ profile, peer, seconds }) => audit.write(`${peer} took ${profile}, ${seconds} s`));
@@ -41,10 +38,10 @@ export class ProfilerService {
    * Samples the CPU for a time.
    *
    * @throws ProfilerBusyError while another CPU capture runs, in code or over HTTP
-   * @throws ProfilerArgumentError if a number is out of bounds
+   * @throws ProfilerArgumentError if an option is invalid
    */
   cpuProfile(options?: CpuProfileOptions): Promise<CapturedProfile> {
-    return this.told('profile', () => this.cpu.profile(options));
+    return this.cpu.profile(options);
   }
 
   /**
@@ -54,9 +51,7 @@ export class ProfilerService {
    * @throws ProfilerArgumentError if `hz` is out of bounds
    */
   startCpuProfile({ hz }: Pick<CpuProfileOptions, 'hz'> = {}): void {
-    const begin = performance.now();
     this.cpu.start(hz);
-    this.startedAt = begin;
   }
 
   /**
@@ -65,12 +60,12 @@ export class ProfilerService {
    * @throws ProfilerNotStartedError if nothing was started
    */
   stopCpuProfile(): Promise<CapturedProfile> {
-    return this.told('profile', () => this.cpu.stop(), this.startedAt);
+    return this.cpu.stop();
   }
 
   /** What is alive on the heap now, by the stack that allocated it. */
-  heapProfile(options?: HeapProfileOptions): Promise<CapturedProfile> {
-    return this.told('heap', () => this.heap.profile(options));
+  heapProfile(options?: CollectOptions): Promise<CapturedProfile> {
+    return this.heap.collect(options);
   }
 
   /** The named profiles, in byte order of their names. */
@@ -81,18 +76,5 @@ export class ProfilerService {
   /** The named profile `name`, if there is one. */
   lookup(name: string): NamedProfile | undefined {
     return this.registry.lookup(name);
-  }
-
-  private async told(
-    profile: string,
-    capture: () => Promise<CapturedProfile>,
-    since = performance.now(),
-  ): Promise<CapturedProfile> {
-    const captured = await capture();
-    this.log.report(
-      { profile, peer: 'code', bytes: undefined, longestHoldMs: captured.longestHoldMs },
-      since,
-    );
-    return captured;
   }
 }

@@ -1,7 +1,7 @@
 import type { Profile, ProfileHeader } from '../format/profile.js';
 import { type PlaceInCode, ProfileBuilder } from '../format/profile-builder.js';
 import type { CallTree } from '../sampling/sampler.js';
-import { placeNamed } from './place-resolver.js';
+import { placeNamed } from './frames/frame-resolver.js';
 
 /** A sample: a node of a call tree, or frames that stand for no code, outermost first. */
 export interface WeighedStack {
@@ -10,6 +10,9 @@ export interface WeighedStack {
   readonly values: readonly number[];
   readonly labels?: Readonly<Record<string, number>>;
 }
+
+/** For stacks that are all given by names. */
+export const NO_TREE: CallTree = { frames: [], frameOf: [], parentOf: [] };
 
 /** Stacks between two yields. */
 const SLICE = 10;

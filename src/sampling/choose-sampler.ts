@@ -36,9 +36,10 @@ export async function chooseSampler(
 
 async function loadPprof(): Promise<PprofPackage> {
   if (!isMainThread) throw new Error('it works in the main thread only');
-  const { heap, time } = await importCommonJs('pprof');
+  const { time } = await importCommonJs('pprof');
   const timeBindings = await importCommonJs('pprof/out/src/time-profiler-bindings.js');
-  return { heap, time, timeBindings } as PprofPackage;
+  const heapBindings = await importCommonJs('pprof/out/src/heap-profiler-bindings.js');
+  return { time, timeBindings, heapBindings } as unknown as PprofPackage;
 }
 
 /** By a name that is no literal: the package is optional, and no compiler or bundler is to insist on it. */

@@ -30,8 +30,16 @@ export class InspectorSession {
     });
   }
 
+  /**
+   * Makes V8 forget the arguments of `console.*` calls: it keeps the last 1,000 while a session is connected, and after it.
+   */
+  discardConsoleEntries(): void {
+    this.post('Runtime.discardConsoleEntries');
+  }
+
   /** Ends what the session started. */
   close(): void {
+    this.discardConsoleEntries();
     this.session.disconnect();
   }
 }

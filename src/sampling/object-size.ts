@@ -22,6 +22,11 @@ export function likelyObjectSize(bytes: number, rate: number): number {
 }
 
 /** How many objects of a size one sample stands for, as V8 rounds it. */
-function weightOf(size: number, rate: number): number {
-  return Math.floor(1 / (1 - Math.exp(-size / rate)) + 0.5);
+export function weightOf(size: number, rate: number): number {
+  return Math.floor(exactWeightOf(size, rate) + 0.5);
+}
+
+/** The same, not rounded. */
+export function exactWeightOf(size: number, rate: number): number {
+  return 1 / (1 - Math.exp(-size / rate));
 }

@@ -1,6 +1,5 @@
 import { CallTreeBuilder } from './call-tree-builder.js';
-import { rateOfCounts } from './heap-rate.js';
-import type { CpuSamples, HeapSamples, LiveObjects, RawFrame, Sliced, TimeApart } from './sampler.js';
+import type { CpuSamples, RawFrame, SampledObjects, Sliced, TimeApart } from './sampler.js';
 
 interface PprofNode<Node> {
   readonly name: string;
@@ -95,24 +94,16 @@ function* scaled(numbers: readonly number[], factor: number): Sliced<Float64Arra
   return result;
 }
 
-/**
- * What is alive, from the package's profile.
- *
- * @param asked the sampler's rate, if the samples don't show another
- */
-export function* heapSamplesOf(root: PprofAllocationNode, asked: number): Sliced<HeapSamples> {
-  const tree = new CallTreeBuilder();
-  const objects: LiveObjects[] = [];
-  const allocations: PprofAllocationNode['allocations'][number][] = [];
+/** What is alive, from the package's profile. */
+export function* liveObjectsOf(root: PprofAllocationNode, tree: CallTreeBuilder): Sliced<SampledObjects[]> {
+  const objects: SampledObjects[] = [];
   yield* walk(root, (raw, parent) => {
-    const node = tree.node(parent, frameOf(raw));
-    for (const { count, sizeBytes } of raw.allocations) {
+    const node = tree.callee(parent, frameOf(raw));
+    for (const { count, sizeBytes } of raw.allocations)
       objects.push({ node, count, bytes: count * sizeBytes });
-      allocations.push({ count, sizeBytes });
-    }
     return node;
   });
-  return { tree: tree.build(), objects, rate: rateOfCounts(allocations, asked) };
+  return objects;
 }
 
 function frameOf({

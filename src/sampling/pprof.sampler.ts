@@ -1,12 +1,7 @@
-import { HEAP_STACK_DEPTH, InspectorHeapSampler, isSampling } from './inspector-heap.js';
+import { type PprofHeapBinding, V8HeapSampler } from './heap-sampler.js';
 import { OtherThreads } from './other-threads.js';
-import {
-  cpuSamplesOf,
-  heapSamplesOf,
-  type PprofAllocationNode,
-  type PprofTimeProfile,
-} from './pprof-samples.js';
-import type { CpuRecording, HeapSampler, HeapSamples, Sampling, Sliced } from './sampler.js';
+import { cpuSamplesOf, type PprofTimeProfile } from './pprof-samples.js';
+import type { CpuRecording, Sampling } from './sampler.js';
 import { openThreadClock } from './thread-clock.js';
 
 /** What is used of the `pprof` package. Declared here, since the package is optional. */
@@ -21,19 +16,15 @@ export interface PprofPackage {
   readonly timeBindings: {
     stopProfiling(name: string, lineNumbers: true): PprofTimeProfile;
   };
-  readonly heap: {
-    start(intervalBytes: number, stackDepth: number): void;
-    v8Profile(): PprofAllocationNode;
-    stop(): void;
-  };
+  readonly heapBindings: PprofHeapBinding;
 }
 
-/** Samples by the `pprof` package: the exact line in every frame, the exact number of objects. */
+/** Samples by the `pprof` package: the exact line in every frame, the exact sizes of objects. */
 export function pprofSampling(pprof: PprofPackage): Sampling {
   return {
     name: 'pprof',
     cpu: { name: 'pprof', start: (hz) => startCpu(pprof, hz) },
-    startHeap: (rate) => new PprofHeapSampler(pprof, rate),
+    startHeap: (rate) => new V8HeapSampler(rate, pprof.heapBindings),
   };
 }
 
@@ -70,47 +61,5 @@ function release(stop: () => unknown): void {
     stop();
   } catch {
     // as expected
-  }
-}
-
-/**
- * The heap sampled by V8 for `pprof`. A session of the inspector watches over it, since the package crashes the process
- * when it reads a sampler that someone else has stopped.
- *
- * The session is second: a sampler that the inspector starts collects all garbage at each reading.
- */
-class PprofHeapSampler implements HeapSampler {
-  readonly name = 'pprof';
-  private readonly watch: InspectorHeapSampler;
-  /** The sampler is someone else's. */
-  private readonly leaves: boolean;
-
-  constructor(
-    private readonly pprof: PprofPackage,
-    readonly rate: number,
-  ) {
-    this.leaves = isSampling();
-    this.ensureStarted();
-    this.watch = new InspectorHeapSampler(rate, this.leaves);
-  }
-
-  read(): Sliced<HeapSamples> {
-    this.ensureStarted();
-    this.watch.ensureStarted();
-    return heapSamplesOf(this.pprof.heap.v8Profile(), this.rate);
-  }
-
-  stop(): void {
-    this.watch.stop();
-    if (!this.leaves) this.pprof.heap.stop();
-  }
-
-  /** The package throws where it runs, whoever started it, and refuses to read where someone has stopped it. */
-  private ensureStarted(): void {
-    try {
-      this.pprof.heap.start(this.rate, HEAP_STACK_DEPTH);
-    } catch {
-      // it runs
-    }
   }
 }

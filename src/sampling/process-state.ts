@@ -1,6 +1,6 @@
 import type { HeapSampler } from './sampler.js';
 
-/** What there is once in a process (strictly: once in a V8 isolate), however many modules and copies of this package. */
+/** What exists once in a process (strictly: once in a V8 isolate), however many modules and copies of this package there are. */
 export interface ProcessState {
   /** A CPU capture runs. */
   cpuBusy: boolean;
@@ -10,10 +10,17 @@ export interface ProcessState {
   heap: { readonly sampler: HeapSampler; readonly preloaded?: true; users: number } | undefined;
 }
 
-const KEY = Symbol.for('nestjs-pprof/process-state');
-
 /** Kept on `globalThis`: the ESM and the CommonJS copy of this package may be loaded side by side. */
 export function processState(): ProcessState {
-  const holder = globalThis as { [KEY]?: ProcessState };
-  return (holder[KEY] ??= { cpuBusy: false, finishBoot: undefined, heap: undefined });
+  return perProcess('process-state', () => ({ cpuBusy: false, finishBoot: undefined, heap: undefined }));
+}
+
+/**
+ * The process's one value of a name.
+ *
+ * @param create makes it, the first time
+ */
+export function perProcess<T>(name: string, create: () => T): T {
+  const holder = globalThis as { [key: symbol]: T | undefined };
+  return (holder[Symbol.for(`nestjs-pprof/${name}`)] ??= create());
 }

@@ -71,6 +71,9 @@ export interface CpuRecording {
   stop(): Sliced<CpuSamples>;
 }
 
+/** Limits of a CPU sampler's rate, in samples per second. */
+export const CPU_RATE = { min: 1, max: 1000 } as const;
+
 /** Takes CPU samples of the calling thread. */
 export interface CpuSampler {
   /** Told in each profile's comments. */
@@ -79,19 +82,20 @@ export interface CpuSampler {
   start(hz: number): CpuRecording;
 }
 
-/** Objects of one size, allocated at one node of a call tree and still alive. */
-export interface LiveObjects {
+/** Objects of one size, allocated at one node of a call tree; scaled to all objects from those that were sampled. */
+export interface SampledObjects {
   readonly node: number;
   readonly count: number;
   readonly bytes: number;
 }
 
-/** What is alive on the heap, scaled to all objects from those that were sampled. */
+/** What a reading of the heap sampler found. */
 export interface HeapSamples {
   readonly tree: CallTree;
-  readonly objects: readonly LiveObjects[];
-  /** Mean number of bytes between two samples, as the samples tell it; another than was asked for if someone else started V8's sampler. */
-  readonly rate: number;
+  /** What is alive; undefined while dead objects are kept, which V8 does not tell from live ones. */
+  readonly live: readonly SampledObjects[] | undefined;
+  /** What was sampled since the reading before; of what has died since then, only what was kept. */
+  readonly allocated: readonly SampledObjects[];
   /** What a reader of the profile has to know. */
   readonly caveat?: string;
 }
@@ -99,12 +103,41 @@ export interface HeapSamples {
 /** Go's own rate, in bytes. */
 export const DEFAULT_HEAP_RATE = 524_288;
 
+/** A run of V8's heap sampler. Starting it makes V8 forget what it has sampled. */
+export interface HeapEpoch {
+  /** Dead objects are kept too. */
+  readonly keepsDead: boolean;
+  /** What was on the heap when it began, and is not tracked; undefined for the first one, which tracks all. */
+  readonly before:
+    | {
+        /** A window of allocations began or ended, or someone else had stopped the sampler. */
+        readonly cause: 'window' | 'stop';
+        readonly time: Date;
+        readonly heapUsed: number;
+      }
+    | undefined;
+}
+
+/** One look at V8's heap sampler. */
+export interface HeapReading {
+  readonly epoch: HeapEpoch;
+  samples(): Sliced<HeapSamples>;
+}
+
 /** Samples the allocations of the calling thread's heap. V8 has one such sampler per isolate. */
 export interface HeapSampler {
   readonly name: SamplerName;
-  /** Mean number of bytes between two samples that was asked for. */
+  /** Mean number of bytes between two samples. */
   readonly rate: number;
-  read(): Sliced<HeapSamples>;
+  /** Someone else started V8's sampler, at a rate that V8 does not tell, and would lose their samples if it were restarted. */
+  readonly isForeign: boolean;
+  /** Each sample is new in one reading: whoever counts allocations needs all readings. */
+  read(): HeapReading;
+  /** Begins an epoch that keeps dead objects, until {@link dropDead} has been called as often. */
+  keepDead(): void;
+  /** While dead objects are kept: begins another such epoch, so that V8 does not keep them for ever. */
+  forgetDead(): void;
+  dropDead(): void;
   stop(): void;
 }
 

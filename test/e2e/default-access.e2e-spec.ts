@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { IN_PRODUCTION, NOT_LOCAL } from '../../src/http/default-access.js';
+import { IN_PRODUCTION, NOT_LOCAL } from '../../src/http/access.guard.js';
 import { ADAPTERS, type AppSetup, closeApps, startApp } from '../support/app.js';
 import { KeyGuard, line, SESAME, UptimeController } from '../support/application-parts.js';
 import { request } from '../support/http.js';

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Get, HttpException, Injectable, Module, Post, Req } from '@nestjs/common';
-import { type PprofAnswer, PprofEndpoint, type PprofEndpointOptions, pprofRequest } from '../../src/index.js';
+import { type PprofReply, PprofEndpoint, type PprofEndpointOptions, pprofRequest } from '../../src/index.js';
 import { ADAPTERS, closeApps, startApp } from '../support/app.js';
 import { request } from '../support/http.js';
 
@@ -34,7 +34,7 @@ const RESULTS: Record<string, { result: () => unknown; status: number; type: str
     text: 'a',
   },
   answer: {
-    result: (): PprofAnswer => ({ status: 418, headers: { 'content-type': 'text/x-tea' }, body: 'tea' }),
+    result: (): PprofReply => ({ status: 418, headers: { 'content-type': 'text/x-tea' }, body: 'tea' }),
     status: 418,
     type: 'text/x-tea',
     text: 'tea',

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type CpuProfileOptions, CpuProfiler, ProfilerBusyError, ProfilerService } from '../../src/index.js';
-import { cannotStart } from '../../src/http/errors.js';
+import { cannotStart } from '../../src/http/go-errors.js';
 import { ADAPTERS, closeApps, startApp, type TestApp } from '../support/app.js';
 import { checkRow, type ContractRow, file, HEAD, refused, TEXTS } from '../support/contract.js';
 import { DecodedProfile } from '../support/decoded-profile.js';

@@ -18,7 +18,7 @@ import {
   ProfilerService,
   samplesOf,
 } from '../../src/index.js';
-import { PPROF_SAMPLING } from '../../src/pprof.constants.js';
+import { PPROF_SAMPLING } from '../../src/pprof.options.js';
 import { MadeUpSampling } from '../support/made-up-sampling.js';
 
 @Injectable()

@@ -3,7 +3,7 @@ import { Transport } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import { describe, expect, it } from '@jest/globals';
 import { PprofModule, ProfilerService } from '../../src/index.js';
-import { PPROF_SAMPLING } from '../../src/pprof.constants.js';
+import { PPROF_SAMPLING } from '../../src/pprof.options.js';
 import { UptimeController } from '../support/application-parts.js';
 import { DecodedProfile } from '../support/decoded-profile.js';
 import { MadeUpSampling } from '../support/made-up-sampling.js';

@@ -1,6 +1,6 @@
 import type { Profiler } from 'node:inspector';
 import { describe, expect, it } from '@jest/globals';
-import type { SamplingHeapProfile } from '../../src/sampling/inspector-heap-samples.js';
+import type { SamplingHeapProfile } from '../../src/sampling/heap-samples.js';
 import { rawHits, rawObjects, sumOf } from './raw-values.js';
 import { CPU_SOURCES, HEAP_SOURCES, lineWith, onEachNode, recording } from './recordings.js';
 import { replayCpu, replayHeap } from './replay.js';

@@ -3,7 +3,7 @@ import type { Profiler } from 'node:inspector';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { FunctionLocation } from '../../src/sampling/function-locations.js';
 import type { Measured } from '../../src/sampling/inspector-cpu-samples.js';
-import type { SamplingHeapProfile } from '../../src/sampling/inspector-heap-samples.js';
+import type { SamplingHeapProfile } from '../../src/sampling/heap-samples.js';
 import type { PprofAllocationNode, PprofTimeProfile } from '../../src/sampling/pprof-samples.js';
 import type { TimeApart } from '../../src/sampling/sampler.js';
 

@@ -1,6 +1,7 @@
-import type { ModulesContainer } from '@nestjs/core';
+import type { DiscoveryService } from '@nestjs/core';
 import { jest } from '@jest/globals';
 import type { FunctionLocation } from '../../src/sampling/function-locations.js';
+import type { SamplingHeapProfile } from '../../src/sampling/heap-samples.js';
 import type { CpuSamples, HeapSamples, Sliced } from '../../src/sampling/sampler.js';
 import { DecodedProfile } from '../support/decoded-profile.js';
 import { AnimalsService, CatsService, Namesake } from '../fixtures/program/cats.js';
@@ -15,15 +16,17 @@ jest.unstable_mockModule('../../src/sampling/function-locations.js', () => ({
   },
 }));
 const inspectorCpu = await import('../../src/sampling/inspector-cpu-samples.js');
-const inspectorHeap = await import('../../src/sampling/inspector-heap-samples.js');
+const { heapSamplesOf } = await import('../../src/sampling/heap-samples.js');
 const pprof = await import('../../src/sampling/pprof-samples.js');
-const { ClassNames } = await import('../../src/profiling/class-names.js');
-const { beginCpuCapture } = await import('../../src/profiling/cpu-capture.js');
-const { endCpuCapture } = await import('../../src/profiling/cpu-profile.js');
-const { HeapProfiler } = await import('../../src/profiling/heap-profiler.js');
-const { PlaceResolver } = await import('../../src/profiling/place-resolver.js');
+const { ClassNames } = await import('../../src/profiling/frames/class-names.js');
+const { beginCpuCapture } = await import('../../src/profiling/cpu/cpu-recording.js');
+const { endCpuCapture } = await import('../../src/profiling/cpu/cpu-profile.js');
+const { Captures } = await import('../../src/profiling/capture.js');
+const { HeapProfiler } = await import('../../src/profiling/heap/heap-profiler.js');
+const { HeapReader } = await import('../../src/profiling/heap/heap-reader.js');
+const { FrameResolver } = await import('../../src/profiling/frames/frame-resolver.js');
 const { resolveRuntimeOptions } = await import('../../src/pprof.options.js');
-const { SourceMapper } = await import('../../src/profiling/source-maps/source-mapper.js');
+const { SourceMapper } = await import('../../src/profiling/frames/source-maps/source-mapper.js');
 
 /** Classes whose methods are recorded. */
 const CLASSES = { AnimalsService, CatsService, Namesake, Dogs };
@@ -48,9 +51,12 @@ const CPU_SAMPLES: { [S in CpuSource]: Convert<S, CpuSamples> } = {
   'pprof-cpu': ({ profile, others }) => pprof.cpuSamplesOf(profile, others),
 };
 
+const NOTHING = { head: { children: [] }, samples: [] } as unknown as SamplingHeapProfile;
+const FIRST = { after: 0, keepsDead: false };
+
 const HEAP_SAMPLES: { [S in HeapSource]: Convert<S, HeapSamples> } = {
-  'inspector-heap': ({ profile, rate }) => inspectorHeap.heapSamplesOf(profile, rate),
-  'pprof-heap': ({ profile, rate }) => pprof.heapSamplesOf(profile, rate),
+  'inspector-heap': ({ profile, rate }) => heapSamplesOf({ ...FIRST, profile, native: undefined, rate }),
+  'pprof-heap': ({ profile, rate }) => heapSamplesOf({ ...FIRST, profile: NOTHING, native: profile, rate }),
 };
 
 export async function replayCpu<S extends CpuSource>(
@@ -62,7 +68,7 @@ export async function replayCpu<S extends CpuSource>(
   const cpu = { name: samplerOf(source), start: () => ({ stop }) };
   const isAfterGc = true; // else a comment follows that depends on this Node, not on the recorded one
   const capture = beginCpuCapture(cpu, recorded.hz, isAfterGc);
-  return replayed(await endCpuCapture(capture, placeResolver(recorded, options), []));
+  return replayed(await endCpuCapture(capture, frameResolver(recorded, options), []));
 }
 
 export async function replayHeap<S extends HeapSource>(
@@ -72,19 +78,32 @@ export async function replayHeap<S extends HeapSource>(
 ): Promise<Replayed> {
   const name = samplerOf(source);
   const { rate, memory } = recorded;
-  const startHeap = () => ({ name, rate, read: () => HEAP_SAMPLES[source](recorded), stop() {} });
-  const profiler = new HeapProfiler(
-    { name, cpu: undefined as never, startHeap },
-    resolveRuntimeOptions({ memProfileRate: rate }),
-    placeResolver(recorded, options),
-  );
-  const memoryUsage = jest.spyOn(process, 'memoryUsage').mockReturnValue(memory);
-  profiler.onModuleInit();
+  const epoch = { keepsDead: false, before: undefined };
+  const read = () => ({ epoch, samples: () => HEAP_SAMPLES[source](recorded) });
+  const unused = (): void => {};
+  const startHeap = () => ({
+    name,
+    rate,
+    isForeign: false,
+    read,
+    keepDead: unused,
+    forgetDead: unused,
+    dropDead: unused,
+    stop: unused,
+  });
+  const runtimeOptions = resolveRuntimeOptions({ memProfileRate: rate });
+  const captures = new Captures(runtimeOptions);
+  const sampling = { name, cpu: undefined as never, startHeap };
+  const reader = new HeapReader(sampling, runtimeOptions, frameResolver(recorded, options), captures);
+  const memoryUsage = jest
+    .spyOn(process, 'memoryUsage')
+    .mockReturnValue(memory) as unknown as jest.SpiedFunction<() => unknown>;
+  reader.onModuleInit();
   try {
-    return await replayed(await profiler.profile());
+    return await replayed(await new HeapProfiler(reader, captures).take());
   } finally {
     memoryUsage.mockRestore();
-    profiler.onModuleDestroy();
+    reader.onModuleDestroy();
   }
 }
 
@@ -92,24 +111,23 @@ function samplerOf(source: CpuSource | HeapSource): 'inspector' | 'pprof' {
   return source.startsWith('pprof') ? 'pprof' : 'inspector';
 }
 
-function placeResolver(
+function frameResolver(
   { methods }: Recordings[keyof Recordings],
   { injectable = [CatsService] }: ReplayOptions = {},
-): InstanceType<typeof PlaceResolver> {
+): InstanceType<typeof FrameResolver> {
   locations.clear();
   for (const [name, { prototype }] of Object.entries(CLASSES)) {
     const functions = prototype as unknown as Record<string, unknown>;
     for (const [method, location] of Object.entries(methods[name]!))
       locations.set(functions[method], location);
   }
-  return new PlaceResolver(new SourceMapper({ sourceMaps: true }), new ClassNames(containerOf(injectable)));
+  return new FrameResolver(new SourceMapper({ sourceMaps: true }), new ClassNames(discoveryOf(injectable)));
 }
 
-/** A container as Nest has it, as far as it is looked at. */
-function containerOf(classes: readonly unknown[]): ModulesContainer {
-  const providers = new Map(classes.map((metatype) => [metatype, { metatype, inject: undefined }]));
-  const module = { providers, controllers: new Map(), injectables: new Map() };
-  return new Map([['module', module]]) as unknown as ModulesContainer;
+/** Nest's discovery, as far as it is asked. */
+function discoveryOf(classes: readonly unknown[]): DiscoveryService {
+  const getProviders = () => classes.map((metatype) => ({ metatype, inject: undefined }));
+  return { getProviders, getControllers: () => [] } as unknown as DiscoveryService;
 }
 
 async function replayed(captured: Awaited<ReturnType<typeof endCpuCapture>>): Promise<Replayed> {

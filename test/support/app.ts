@@ -4,7 +4,7 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { PprofModule, type PprofModuleOptions } from '../../src/index.js';
-import { PPROF_SAMPLING } from '../../src/pprof.constants.js';
+import { PPROF_SAMPLING } from '../../src/pprof.options.js';
 import { MadeUpSampling } from './made-up-sampling.js';
 
 export const ADAPTERS = ['express', 'fastify'] as const;

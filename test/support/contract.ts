@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { gunzipSync } from 'node:zlib';
-import { badValue, GO_ERRORS, notImplemented, tooLong } from '../../src/http/errors.js';
+import { badValue, GO_ERRORS, notImplemented, tooLong } from '../../src/http/go-errors.js';
 import { request } from './http.js';
 
 /** One request and its expected response: a line of the HTTP contract. */

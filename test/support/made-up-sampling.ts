@@ -2,8 +2,12 @@ import { EventEmitter, once } from 'node:events';
 import type {
   CallTree,
   CpuSamples,
+  HeapEpoch,
+  HeapReading,
+  HeapSampler,
   HeapSamples,
   RawFrame,
+  SampledObjects,
   Sampling,
   Sliced,
 } from '../../src/sampling/sampler.js';
@@ -41,15 +45,80 @@ const CPU_SAMPLES: CpuSamples = {
   timeline: { startMicros: 1000, nodes: [1, 2, 3, 4], deltasMicros: [10, 10, 10, 10] },
 };
 
+const HEAP_TREE: CallTree = {
+  frames: [frame('main', 1), frame('hold', 30), frame('churn', 40)],
+  frameOf: [0, 1, 2],
+  parentOf: [-1, 0, 0],
+};
+
 /** 3 MB in use: 2 MB in 2,048 objects by hold, 1 MB in one by main. */
-const heapSamples = (rate: number): HeapSamples => ({
-  tree: { frames: [frame('main', 1), frame('hold', 30)], frameOf: [0, 1], parentOf: [-1, 0] },
-  objects: [
-    { node: 1, count: 2048, bytes: 2 ** 21 },
-    { node: 0, count: 1, bytes: 2 ** 20 },
-  ],
-  rate,
-});
+const LIVE: readonly SampledObjects[] = [
+  { node: 1, count: 2048, bytes: 2 ** 21 },
+  { node: 0, count: 1, bytes: 2 ** 20 },
+];
+
+/** A heap sampler that finds what it is told to. */
+export class MadeUpHeap implements HeapSampler {
+  readonly name = 'inspector';
+  readonly isForeign = false;
+  /** What is alive, and what the next reading finds new. */
+  live = [...LIVE];
+  allocated = [...LIVE];
+  /** Windows that keep dead objects. */
+  keepers = 0;
+  epochs = 0;
+  private epoch: HeapEpoch = { keepsDead: false, before: undefined };
+
+  constructor(
+    readonly rate: number,
+    private readonly stopped: () => void,
+  ) {}
+
+  /** As if main had called churn, which allocated objects of 1 KiB and dropped them. */
+  churn(count: number): void {
+    if (this.epoch.keepsDead) this.allocated.push({ node: 2, count, bytes: count * 1024 });
+  }
+
+  /** As if main had called hold, which allocated objects of 1 KiB and kept them. */
+  hold(count: number): void {
+    const objects = { node: 1, count, bytes: count * 1024 };
+    this.live.push(objects);
+    this.allocated.push(objects);
+  }
+
+  read(): HeapReading {
+    const { epoch, live } = this;
+    const samples: HeapSamples = {
+      tree: HEAP_TREE,
+      live: epoch.keepsDead ? undefined : [...live],
+      allocated: this.allocated,
+    };
+    this.allocated = [];
+    return { epoch, samples: () => sliced(samples) };
+  }
+
+  keepDead(): void {
+    if (this.keepers++ === 0) this.begin(true);
+  }
+
+  forgetDead(): void {
+    if (this.keepers > 0) this.begin(true);
+  }
+
+  dropDead(): void {
+    if (--this.keepers === 0) this.begin(false);
+  }
+
+  stop(): void {
+    this.stopped();
+  }
+
+  private begin(keepsDead: boolean): void {
+    this.epochs++;
+    this.live = [];
+    this.epoch = { keepsDead, before: { cause: 'window', time: new Date(1e12), heapUsed: 2 ** 40 } };
+  }
+}
 
 /** V8's place in an application under test: it gives the same samples each time, and tells when it is asked. */
 export class MadeUpSampling implements Sampling {
@@ -76,14 +145,13 @@ export class MadeUpSampling implements Sampling {
     },
   };
 
-  startHeap(rate: number) {
+  /** The application's heap sampler, once it is started. */
+  heap!: MadeUpHeap;
+
+  startHeap(rate: number): MadeUpHeap {
     this.running.heap++;
-    return {
-      name: this.name,
-      rate,
-      read: () => sliced(heapSamples(rate)),
-      stop: () => void this.running.heap--,
-    };
+    this.heap = new MadeUpHeap(rate, () => void this.running.heap--);
+    return this.heap;
   }
 
   /** The next CPU recording is under way. */

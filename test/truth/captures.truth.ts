@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, it } from '@jest/globals';
-import { HoldMeter } from '../../src/profiling/hold-meter.js';
+import { HoldMeter } from '../../src/profiling/loop.js';
 import { startWorkload, TestProcess, type Workload } from '../support/process.js';
 import { atLeast, atMost, claim } from './claim.js';
 

@@ -1,0 +1,14 @@
+import { CmdlineEndpoint } from './endpoints/cmdline.js';
+import { FallbackEndpoint } from './endpoints/fallback.js';
+import { IndexEndpoint } from './endpoints/index-page.js';
+import { NamedProfileEndpoint } from './endpoints/named-profile.js';
+import { ProfileEndpoint } from './endpoints/profile.js';
+
+/** All endpoints of the library. A new one is a file beside these, and a line here. */
+export const ENDPOINTS = [
+  IndexEndpoint,
+  CmdlineEndpoint,
+  ProfileEndpoint,
+  NamedProfileEndpoint,
+  FallbackEndpoint,
+];

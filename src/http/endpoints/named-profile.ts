@@ -1,0 +1,73 @@
+import { Get, Inject, Req } from '@nestjs/common';
+import { Captures } from '../../profiling/capture.js';
+import { DeltaCollector } from '../../profiling/delta.js';
+import type { NamedProfile } from '../../profiling/named-profile.js';
+import { GO_PROFILES, ProfileRegistry } from '../../profiling/profile-registry.js';
+import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../../pprof.options.js';
+import { NAMED_PROFILE } from '../endpoint.js';
+import { RepliedByPprof } from '../endpoint.decorator.js';
+import { goException } from '../go-errors.js';
+import { atoi, formValue, parseInt64 } from '../go-query.js';
+import { type PprofReply, text } from '../reply.js';
+import { type PprofRequest, pprofRequest } from '../request.js';
+import { checkDuration, download, formatOf } from './capture-request.js';
+
+const NO_BYTES = new Uint8Array();
+
+/** Go's `Handler(name)`: every named profile, in all of its forms. The order of the checks is Go's. */
+@RepliedByPprof(...GO_PROFILES, NAMED_PROFILE)
+export class NamedProfileEndpoint {
+  constructor(
+    private readonly registry: ProfileRegistry,
+    private readonly deltas: DeltaCollector,
+    private readonly captures: Captures,
+    @Inject(PPROF_OPTIONS) private readonly options: ResolvedPprofOptions,
+  ) {}
+
+  @Get()
+  serve(@Req() incoming: object): Promise<PprofReply> {
+    const request = pprofRequest(incoming);
+    const profile = this.registry.lookup(request.name);
+    if (!profile) throw goException('unknownProfile');
+    const seconds = formValue(request.query, 'seconds');
+    return seconds === '' ? this.snapshot(profile, request) : this.delta(profile, seconds, request);
+  }
+
+  private async snapshot(profile: NamedProfile, { method, query, peer }: PprofRequest): Promise<PprofReply> {
+    const { name, devToolsFormat } = profile;
+    const format = formatOf(query, devToolsFormat);
+    const gc = atoi(formValue(query, 'gc')) > 0;
+    const isText = atoi(formValue(query, 'debug')) !== 0;
+    if (method === 'HEAD') return isText ? text('') : download(name, format, NO_BYTES);
+    const body = await this.captures.encoded(
+      { profile: name, peer },
+      () => profile.take({ gc }),
+      (captured) => {
+        if (isText) return captured.encodeText();
+        return format ? captured.encodeForDevTools() : captured.encode();
+      },
+    );
+    return isText ? text(body) : download(name, format, body);
+  }
+
+  private async delta(
+    profile: NamedProfile,
+    asked: string,
+    { method, query, peer, signal }: PprofRequest,
+  ): Promise<PprofReply> {
+    const seconds = parseInt64(asked) ?? 0;
+    if (seconds <= 0) throw goException('deltaSeconds');
+    if (!profile.hasWindows) throw goException('deltaUnsupported');
+    checkDuration(seconds, this.options);
+    if (atoi(formValue(query, 'debug')) !== 0) throw goException('deltaAndDebug');
+    formatOf(query, undefined); // there is no window for DevTools
+    const name = `${profile.name}-delta`;
+    if (method === 'HEAD') return download(name, undefined, NO_BYTES);
+    const body = await this.captures.encoded(
+      { profile: name, peer },
+      () => this.deltas.take(profile, { seconds, signal }),
+      (captured) => captured.encode(),
+    );
+    return download(name, undefined, body);
+  }
+}

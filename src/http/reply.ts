@@ -1,0 +1,155 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+/** What an endpoint replies. */
+export interface PprofReply {
+  readonly status: number;
+  /** Beside those of {@link COMMON_HEADERS}. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array;
+}
+
+const TEXT = { 'content-type': 'text/plain; charset=utf-8' };
+
+/**
+ * On every reply, refusals included. `no-transform`: a compressed profile is one that scrapers cannot read, since
+ * they do not decode a `Content-Encoding`.
+ */
+export const COMMON_HEADERS: Readonly<Record<string, string>> = {
+  'x-content-type-options': 'nosniff',
+  'cache-control': 'no-store, no-transform',
+};
+
+/** A text, with status 200. */
+export function text(body: string | Uint8Array): PprofReply {
+  return { status: 200, headers: TEXT, body };
+}
+
+/** A page, with a policy of its own: whatever the application's is, the page works and loads nothing. */
+export function html(body: string, contentSecurityPolicy: string): PprofReply {
+  return {
+    status: 200,
+    headers: { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': contentSecurityPolicy },
+    body,
+  };
+}
+
+/** A binary profile that a browser saves under its name. */
+export function attachment(filename: string, body: Uint8Array): PprofReply {
+  return {
+    status: 200,
+    headers: {
+      'content-type': 'application/octet-stream',
+      'content-disposition': `attachment; filename="${filename}"`,
+    },
+    body,
+  };
+}
+
+/** Go's `serveError`: a line of text and the header by which `go tool pprof` knows that it may show it. */
+export function goError(
+  status: number,
+  message: string,
+  headers: Readonly<Record<string, string>> = {},
+): PprofReply {
+  return { status, headers: { ...TEXT, 'x-go-pprof': '1', ...headers }, body: `${oneLine(message)}\n` };
+}
+
+/**
+ * What a controller returned, as a reply: bytes become a file named after the endpoint, objects JSON.
+ *
+ * @throws TypeError for a stream
+ */
+export function toReply(result: unknown, endpoint: string): PprofReply {
+  if (result instanceof Uint8Array) return attachment(endpoint, result);
+  if (result instanceof ArrayBuffer) return attachment(endpoint, new Uint8Array(result));
+  if (isReply(result)) return { ...result, headers: { ...headersOf(result.body), ...result.headers } };
+  if (isStream(result))
+    throw new TypeError(`endpoint ${endpoint} returned a stream: expected text, bytes or an object`);
+  return typeof result === 'object' ? json(result) : text(String(result ?? ''));
+}
+
+function headersOf(body: string | Uint8Array): Readonly<Record<string, string>> {
+  return typeof body === 'string' ? TEXT : { 'content-type': 'application/octet-stream' };
+}
+
+function isStream(result: unknown): boolean {
+  const { pipe, getStream } = Object(result) as { pipe?: unknown; getStream?: unknown };
+  return typeof pipe === 'function' || typeof getStream === 'function';
+}
+
+function json(value: unknown): PprofReply {
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/json; charset=utf-8' },
+    body: JSON.stringify(value),
+  };
+}
+
+function isReply(result: unknown): result is PprofReply {
+  return (
+    typeof result === 'object' &&
+    result !== null &&
+    'status' in result &&
+    'headers' in result &&
+    'body' in result
+  );
+}
+
+function oneLine(message: string): string {
+  return String(message)
+    .replace(/[\r\n\0]+/g, ' ')
+    .trim();
+}
+
+/** What is used of Fastify's request and reply; Express's are Node's own. */
+interface Wrapping<T> {
+  readonly raw?: T;
+}
+interface FastifyReply extends Wrapping<ServerResponse> {
+  hijack?(): void;
+  getHeaders?(): Record<string, number | string | string[] | undefined>;
+}
+
+/** Node's own request behind an adapter's. */
+export function rawRequest(request: object): IncomingMessage {
+  return (request as Wrapping<IncomingMessage>).raw ?? (request as IncomingMessage);
+}
+
+/** Node's own response behind an adapter's. */
+export function rawResponse(response: object): ServerResponse {
+  return (response as Wrapping<ServerResponse>).raw ?? (response as ServerResponse);
+}
+
+/**
+ * Takes a response away from the adapter, so that nothing between it and the socket (serializers, compression, hooks)
+ * can change a reply. Headers that others have set before stay.
+ */
+export function takeOver(response: object): ServerResponse {
+  const raw = rawResponse(response);
+  if (raw.headersSent) return raw;
+  const reply = response as FastifyReply;
+  if (reply.raw) {
+    reply.hijack?.();
+    // Fastify keeps headers (CORS, helmet, a guard's WWW-Authenticate) to itself until it sends.
+    for (const [name, value] of Object.entries(reply.getHeaders?.() ?? {})) {
+      if (value !== undefined) raw.setHeader(name, value);
+    }
+  }
+  setHeaders(raw, COMMON_HEADERS);
+  return raw;
+}
+
+/** Writes a reply and ends the response; nothing happens if the client is gone. */
+export function writeReply(response: ServerResponse, { status, headers, body }: PprofReply): void {
+  if (response.headersSent || response.destroyed) return;
+  response.removeHeader('content-disposition'); // of a reply that could not be written
+  response.statusCode = status;
+  setHeaders(response, headers);
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  if (response.req.method !== 'HEAD') response.setHeader('content-length', bytes.length);
+  response.end(bytes);
+}
+
+function setHeaders(response: ServerResponse, headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+}

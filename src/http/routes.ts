@@ -1,0 +1,203 @@
+import {
+  type CanActivate,
+  Inject,
+  Injectable,
+  type NestInterceptor,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+  type OnModuleInit,
+  type Type,
+} from '@nestjs/common';
+import { DiscoveryService, ModuleRef, ModulesContainer } from '@nestjs/core';
+import {
+  PPROF_EXTRAS,
+  PPROF_OPTIONS,
+  type PprofModuleExtras,
+  type ResolvedPprofOptions,
+} from '../pprof.options.js';
+import { GO_NAMES, ProfileRegistry } from '../profiling/profile-registry.js';
+import { type Endpoint, endpointOf, FALLBACK, NAMED_PROFILE, placedAt, placesOf } from './endpoint.js';
+import { type Injected, injectedOf } from './injected.js';
+import type { Target } from './request.js';
+
+/** What shapes a module, with the controllers that were made for it. */
+export interface RoutesExtras extends Required<PprofModuleExtras> {
+  readonly controllers: readonly Type[];
+}
+
+/** Where the router has a controller of ours, below the module's path. */
+export interface Route {
+  readonly path: string;
+  /** The application's parsers are to read its body. */
+  readonly readsBody: boolean;
+}
+
+/** Classes made by {@link controllersAt}, as opposed to the controllers that users list themselves. */
+const ownControllers = new WeakSet<object>();
+
+/** What the modules of one application have to agree on. */
+interface Application {
+  readonly paths: Set<string>;
+  /** Users' endpoints and the paths that they are at. */
+  readonly placed: Map<Type, string[]>;
+}
+
+const applications = new WeakMap<ModulesContainer, Application>();
+
+/**
+ * A class of its own for each controller and module: Nest keeps a controller's path on the class, and two modules, or
+ * two applications in one process, have two paths.
+ */
+export function controllersAt(
+  { path, decorators }: Pick<Required<PprofModuleExtras>, 'path' | 'decorators'>,
+  controllers: readonly Type[],
+): Type[] {
+  return controllers.map((controller) => {
+    const AtPath = class extends controller {};
+    Object.defineProperty(AtPath, 'name', { value: controller.name }); // for logs
+    placedAt(placesOf(controller).map((place) => joined(path, place)))(AtPath);
+    for (const decorate of decorators) decorate(AtPath);
+    ownControllers.add(AtPath);
+    return AtPath;
+  });
+}
+
+/** The endpoints of one module, at its path in one application: which are on, and who guards them. */
+@Injectable()
+export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
+  readonly path: string;
+  /** As it was at boot. */
+  readonly production = process.env.NODE_ENV === 'production';
+  guards: readonly Injected<CanActivate>[] = [];
+  interceptors: readonly Injected<NestInterceptor>[] = [];
+  /** The application shuts down: connections are not kept. */
+  closing = false;
+  private readonly users: readonly Type[];
+  private readonly byName: ReadonlyMap<string, Type>;
+
+  /** @throws Error if another module has the path, or two endpoints one name */
+  constructor(
+    @Inject(PPROF_EXTRAS) private readonly extras: RoutesExtras,
+    @Inject(PPROF_OPTIONS) readonly options: ResolvedPprofOptions,
+    private readonly registry: ProfileRegistry,
+    private readonly moduleRef: ModuleRef,
+    discovery: DiscoveryService,
+    container: ModulesContainer,
+  ) {
+    this.path = extras.path;
+    const application = applications.get(container) ?? { paths: new Set(), placed: new Map() };
+    applications.set(container, application);
+    if (application.paths.has(this.path)) {
+      throw new Error(`PprofModule: two modules have the path "${this.path}"; give each its own`);
+    }
+    application.paths.add(this.path);
+    // Here and not in a hook: Nest reads the controllers' paths before it calls any.
+    this.users = usersEndpoints(discovery);
+    for (const controller of this.users) this.place(controller, application.placed);
+    this.byName = byName([...extras.controllers, ...this.users]);
+  }
+
+  async onModuleInit(): Promise<void> {
+    this.guards = await injectedOf<CanActivate>(this.moduleRef, this.extras.guards);
+    this.interceptors = await injectedOf<NestInterceptor>(this.moduleRef, this.extras.interceptors);
+  }
+
+  /**
+   * Only now all profiles are known.
+   *
+   * @throws Error if an endpoint has the name of a profile, or `endpoints` names one that does not exist
+   */
+  onApplicationBootstrap(): void {
+    const taken = this.users.find((controller) => this.registry.lookup(endpointOf(controller)!.name));
+    if (taken) throw nameTaken(taken);
+    const profiles = this.registry.profiles().map(({ name }) => name);
+    const known = new Set([...this.byName.keys(), ...profiles, ...GO_NAMES]);
+    const unknown = Object.keys(this.options.endpoints).find((name) => !known.has(name));
+    if (unknown !== undefined) {
+      throw new Error(
+        `PprofModule: unknown endpoint "${unknown}" in the option "endpoints"; known endpoints: ${[...known].filter(Boolean).join(', ')}`,
+      );
+    }
+  }
+
+  onModuleDestroy(): void {
+    this.closing = true;
+  }
+
+  /** Those that are switched on. */
+  get endpoints(): Endpoint[] {
+    return [...this.byName.keys()].filter((name) => this.isOn(name)).map((name) => this.endpoint(name)!);
+  }
+
+  /** The endpoint of that name, if it exists and is switched on. */
+  endpoint(name: string): Endpoint | undefined {
+    const controller = this.isOn(name) ? this.byName.get(name) : undefined;
+    return controller && endpointOf(controller);
+  }
+
+  /** The controller of ours that replies to a name: an endpoint's, or that of the named profiles. */
+  controllerFor(name: string): Type {
+    const { controllers } = this.extras;
+    return (
+      controllers.find((controller) => endpointOf(controller)?.name === name) ??
+      controllers.find((controller) => placesOf(controller).some((place) => place.endsWith(NAMED_PROFILE)))!
+    );
+  }
+
+  /** Where the router has what a request asks for; {@link FALLBACK} if nothing is there. */
+  routeFor(target: Target, method: string): Route {
+    const get = method === 'HEAD' ? 'GET' : method;
+    const name = target.kind === 'name' && this.isOn(target.name) ? target.name : undefined;
+    if (name !== undefined && this.endpoint(name)?.methods.some((accepted) => accepted === get)) {
+      return { path: name, readsBody: !ownControllers.has(this.byName.get(name)!) };
+    }
+    const isProfile = name !== undefined && this.registry.lookup(name) !== undefined;
+    return { path: isProfile && get === 'GET' ? NAMED_PROFILE : FALLBACK, readsBody: false };
+  }
+
+  /** Whether the options leave a name on; there may be nothing of that name. */
+  isOn(name: string): boolean {
+    const { enabled, endpoints, cmdline } = this.options;
+    return enabled && endpoints[name] !== false && !(name === 'cmdline' && cmdline === false);
+  }
+
+  /** It is Go's and still to come. */
+  isPlanned(name: string): boolean {
+    return GO_NAMES.has(name) && !this.byName.has(name) && !this.registry.lookup(name);
+  }
+
+  /** An endpoint of the user's is at the paths of all modules of its application. */
+  private place(controller: Type, placed: Application['placed']): void {
+    const paths = [...(placed.get(controller) ?? []), joined(this.path, endpointOf(controller)!.name)];
+    placed.set(controller, paths);
+    placedAt(paths)(controller);
+    for (const decorate of this.extras.decorators) decorate(controller);
+  }
+}
+
+function usersEndpoints(discovery: DiscoveryService): Type[] {
+  const types = discovery.getControllers().map(({ metatype }) => metatype as Type | null);
+  return [...new Set(types)].filter(
+    (type) => type !== null && endpointOf(type) !== undefined && !ownControllers.has(type),
+  ) as Type[];
+}
+
+function byName(controllers: readonly Type[]): Map<string, Type> {
+  const endpoints = new Map<string, Type>();
+  for (const controller of controllers) {
+    const endpoint = endpointOf(controller);
+    if (!endpoint) continue;
+    if (endpoints.has(endpoint.name) || endpoint.name.startsWith(FALLBACK)) throw nameTaken(controller);
+    endpoints.set(endpoint.name, controller);
+  }
+  return endpoints;
+}
+
+function nameTaken(controller: Type): Error {
+  const { name } = endpointOf(controller)!;
+  return new Error(`PprofModule: the endpoint name "${name}" of ${controller.name} is taken`);
+}
+
+function joined(...parts: string[]): string {
+  return parts.filter(Boolean).join('/');
+}

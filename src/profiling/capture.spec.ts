@@ -1,0 +1,58 @@
+import { Logger } from '@nestjs/common';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { type CapturedProfile, type CaptureEvent, Captures } from './capture.js';
+
+const CAPTURED = { longestHoldMs: 3.25 } as CapturedProfile;
+const take = (): Promise<CapturedProfile> => Promise.resolve(CAPTURED);
+const encode = (): Promise<Buffer> => Promise.resolve(Buffer.alloc(1234));
+
+describe('Captures', () => {
+  let log: Captures;
+  let events: CaptureEvent[];
+  const logged = jest.spyOn(Logger.prototype, 'log');
+
+  beforeEach(() => {
+    jest.spyOn(performance, 'now').mockReturnValue(3500);
+    logged.mockReset();
+    log = new Captures({ profileComments: [] });
+    events = [];
+    log.events.subscribe((event) => events.push(event));
+  });
+  afterEach(() => void logged.mockReset());
+
+  it('reports a capture by one line and one event', async () => {
+    const peer = '203.0.113.7';
+    await log.encoded({ profile: 'heap', peer, since: 1000 }, take, encode);
+    expect(events).toEqual([{ profile: 'heap', peer, seconds: 2.5, bytes: 1234, longestHoldMs: 3.25 }]);
+    expect(logged.mock.calls).toEqual([
+      ['heap for 203.0.113.7: 2.500 s, 1234 bytes, held the event loop for 3.3 ms at most'],
+    ]);
+  });
+
+  it('leaves out the size of a capture in code', async () => {
+    await log.run({ profile: 'profile' }, take);
+    expect(logged.mock.calls).toEqual([
+      [expect.stringMatching(/^profile for code: 0\.000 s, held the event loop for 3\.3 ms at most$/)],
+    ]);
+  });
+
+  it('sends an event to all current subscribers', async () => {
+    await log.run({ profile: 'heap' }, take);
+    const later: CaptureEvent[] = [];
+    const subscription = log.events.subscribe((event) => later.push(event));
+    await log.run({ profile: 'heap' }, take);
+    subscription.unsubscribe();
+    await log.run({ profile: 'heap' }, take);
+    expect([events.length, later.length]).toEqual([3, 1]);
+  });
+
+  it('reports no capture that failed', async () => {
+    const failing = log.run({ profile: 'heap' }, () => Promise.reject(new Error('no')));
+    await expect(failing).rejects.toThrow('no');
+    expect([events, logged.mock.calls]).toEqual([[], []]);
+  });
+
+  it('takes no events from subscribers', () => {
+    expect(log.events).not.toHaveProperty('next');
+  });
+});

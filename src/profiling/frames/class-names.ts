@@ -1,0 +1,159 @@
+import { Injectable, Optional } from '@nestjs/common';
+import { DiscoveryService } from '@nestjs/core';
+import { type FunctionLocation, locateFunctions } from '../../sampling/function-locations.js';
+import type { RawFrame } from '../../sampling/sampler.js';
+import { type HoldMeter, runSliced } from '../loop.js';
+
+type AnyFunction = (...args: never[]) => unknown;
+type AnyClass = abstract new (...args: never[]) => unknown;
+
+/** The class that a frame's method belongs to, if it is one that the application injects. */
+export type ClassNameOf = (frame: RawFrame) => string | undefined;
+
+/** Frames between two yields. */
+const SLICE = 200;
+
+interface Candidate {
+  readonly className: string;
+  readonly method: AnyFunction;
+}
+
+interface Method extends Candidate {
+  readonly location: FunctionLocation;
+}
+
+/**
+ * Finds the classes of methods: V8's profiles say `findOne`, a reader looks for `CatsController.findOne`. V8 and the
+ * container of Nest agree on where a method begins.
+ */
+@Injectable()
+export class ClassNames {
+  private readonly methods = new WeakMap<AnyClass, readonly Candidate[]>();
+  /** Functions do not move; null for one that V8 has no place for. */
+  private readonly locations = new WeakMap<AnyFunction, FunctionLocation | null>();
+
+  constructor(@Optional() private readonly discovery?: DiscoveryService) {}
+
+  /** Looks for the methods whose names are in these frames; to find one takes some 40 µs, once. */
+  async load(frames: readonly RawFrame[], holds: HoldMeter): Promise<ClassNameOf> {
+    const candidates = await runSliced(this.candidates(frames), holds);
+    await this.locate(
+      candidates.map(({ method }) => method),
+      holds,
+    );
+    return finder(
+      candidates.flatMap((candidate) => {
+        const location = this.locations.get(candidate.method);
+        return location ? [{ ...candidate, location }] : [];
+      }),
+    );
+  }
+
+  /** The methods of all classes that Nest makes instances of, and of those they extend, as far as their names occur. */
+  private *candidates(frames: readonly RawFrame[]): Generator<void, Candidate[]> {
+    const names = new Set<string>();
+    for (const [i, { functionName }] of frames.entries()) {
+      if (i % SLICE === SLICE - 1) yield;
+      names.add(functionName);
+    }
+    const seen = new Set<unknown>();
+    const candidates: Candidate[] = [];
+    for (const metatype of this.metatypes()) {
+      yield;
+      for (
+        let type: unknown = metatype;
+        isClass(type) && !seen.has(type);
+        type = Object.getPrototypeOf(type)
+      ) {
+        seen.add(type);
+        candidates.push(...this.methodsOf(type).filter(({ method }) => names.has(method.name)));
+      }
+    }
+    return candidates;
+  }
+
+  /** Classes of controllers and providers, and of the guards, pipes and interceptors of controllers. */
+  private *metatypes(): Generator<unknown, void> {
+    if (!this.discovery) return;
+    const controllers = this.discovery.getControllers();
+    const enhancers = controllers.flatMap((wrapper) => wrapper.getEnhancersMetadata() ?? []);
+    for (const { metatype, inject } of [...controllers, ...this.discovery.getProviders(), ...enhancers])
+      if (!inject) yield metatype; // else it is a factory
+  }
+
+  private methodsOf(type: AnyClass): readonly Candidate[] {
+    let methods = this.methods.get(type);
+    if (!methods) {
+      methods = methodsOf(type);
+      this.methods.set(type, methods);
+    }
+    return methods;
+  }
+
+  private async locate(functions: readonly AnyFunction[], holds: HoldMeter): Promise<void> {
+    const unknown = functions.filter((fn) => !this.locations.has(fn));
+    if (unknown.length === 0) return;
+    const locations = await runSliced(locateFunctions(unknown), holds);
+    unknown.forEach((fn, i) => this.locations.set(fn, locations[i] ?? null));
+  }
+}
+
+function isClass(type: unknown): type is AnyClass {
+  return typeof type === 'function' && type !== Function.prototype && typeof type.prototype === 'object';
+}
+
+/** The methods and accessors of a class, its static ones too; what is enumerable is a property that holds a function. */
+function methodsOf(type: AnyClass): Candidate[] {
+  return [type.prototype as object, type].flatMap((holder) =>
+    Reflect.ownKeys(holder).flatMap((key) => {
+      const { value, get, set, enumerable } = Object.getOwnPropertyDescriptor(holder, key)!;
+      if (enumerable || key === 'constructor') return [];
+      return [value as unknown, get, set]
+        .filter((fn): fn is AnyFunction => typeof fn === 'function')
+        .map((fn) => ({ className: type.name, method: fn }));
+    }),
+  );
+}
+
+/**
+ * By the place where the method begins. Where a frame does not have that (`pprof` says which line was executing), by
+ * script, name, and the lines from the method's first to its last, or those of another method: V8 gives a method the lines
+ * of what it has inlined.
+ */
+function finder(methods: readonly Method[]): ClassNameOf {
+  const byPlace = groupedBy(methods, ({ location }) => placeKey(location));
+  const byScript = groupedBy(methods, ({ location }) => String(location.scriptId));
+  const byName = groupedBy(methods, ({ location, method }) => `${location.scriptId}:${method.name}`);
+  return ({ functionName, scriptId, functionLine: line, functionColumn: column, line: executing }) => {
+    if (line > 0) return theClass(byPlace.get(placeKey({ scriptId, line, column })));
+    const namesakes = byName.get(`${scriptId}:${functionName}`);
+    const own = theClass(namesakes?.filter((method) => covers(method, executing)));
+    const isInlined = byScript.get(String(scriptId))?.some((method) => covers(method, executing));
+    return own ?? (isInlined ? theClass(namesakes) : undefined);
+  };
+}
+
+function groupedBy(methods: readonly Method[], keyOf: (method: Method) => string): Map<string, Method[]> {
+  const groups = new Map<string, Method[]>();
+  for (const method of methods) {
+    const key = keyOf(method);
+    const group = groups.get(key);
+    if (group) group.push(method);
+    else groups.set(key, [method]);
+  }
+  return groups;
+}
+
+function placeKey({ scriptId, line, column }: FunctionLocation): string {
+  return `${scriptId}:${line}:${column}`;
+}
+
+/** A function that several classes have, such as a decorator's wrapper, is nobody's. */
+function theClass(methods: readonly Method[] = []): string | undefined {
+  const names = new Set(methods.map(({ className }) => className));
+  return names.size === 1 ? [...names][0] : undefined;
+}
+
+function covers({ method, location }: Method, line: number): boolean {
+  return line >= location.line && line < location.line + method.toString().split('\n').length;
+}

@@ -1,0 +1,265 @@
+import { describe, expect, it } from '@jest/globals';
+import { AnyMap, encodedMappings, originalPositionFor, TraceMap } from '@jridgewell/trace-mapping';
+import fc from 'fast-check';
+import {
+  buffersOf,
+  type CompactMap,
+  NONE,
+  originalName,
+  segmentAt,
+  segmentOfLine,
+  textAt,
+} from './compact-map.js';
+import { finished } from '../../../format/finished.js';
+import { parseMap } from './map-parser.js';
+
+fc.configureGlobal({ seed: 1 }); // the same cases in every run
+
+/** More lines than any map here has. */
+const LINES = '\n'.repeat(100);
+
+function parsed(map: unknown, code = LINES): CompactMap {
+  return finished(parseMap(typeof map === 'string' ? map : JSON.stringify(map), code));
+}
+
+type Segments = number[][][];
+
+const SOURCES = ['a.ts', 'b.ts', 'c.ts'];
+const NAMES = ['alpha', 'beta'];
+
+const mapOf = (
+  segments: Segments,
+  more: object = {},
+): { version: 3; mappings: string; sources: string[]; names: string[] } => ({
+  version: 3,
+  sources: SOURCES,
+  names: NAMES,
+  mappings: encodedMappings(
+    new TraceMap({ version: 3, sources: SOURCES, names: NAMES, mappings: segments as never }),
+  ),
+  ...more,
+});
+
+/** Source and line, from 1, of a generated place, from 0. */
+function at(map: CompactMap, line: number, column: number): [string, number] | undefined {
+  return placeOf(map, segmentAt(map, line, column));
+}
+function placeOf(map: CompactMap, segment: number): [string, number] | undefined {
+  if (segment === NONE || map.source[segment] === NONE) return undefined;
+  return [textAt(map.sources, map.source[segment]!), map.originalLine[segment]! + 1];
+}
+
+const small = fc.nat({ max: 12 });
+const segment = fc.oneof(
+  fc.tuple(small),
+  fc.tuple(small, fc.nat({ max: 2 }), small, small),
+  fc.tuple(small, fc.nat({ max: 2 }), small, small, fc.nat({ max: 1 })),
+);
+const segments = fc.array(fc.array(segment, { maxLength: 6 }), { maxLength: 6 }) as fc.Arbitrary<Segments>;
+
+const PLACES = Array.from({ length: 14 * 10 }, (_, i) => ({ line: Math.floor(i / 14), column: i % 14 }));
+
+function placesIn(map: CompactMap) {
+  return PLACES.map(({ line, column }) => ({ line, column, at: at(map, line, column) }));
+}
+function peerPlacesIn(peer: TraceMap) {
+  return PLACES.map(({ line, column }) => {
+    const { source, line: found } = originalPositionFor(peer, { line: line + 1, column });
+    return { line, column, at: source === null ? undefined : [source, found] };
+  });
+}
+/** The source of a map with a root. */
+const rooted = (sourceRoot: unknown, source: string): string | undefined =>
+  at(parsed(mapOf([[[0, 0, 0, 0]]], { sources: [source], sourceRoot })), 0, 0)?.[0];
+
+/** A map of one line with a name at each place where `@` stands in the code, and where V8 begins the function: `|`. */
+function nameIn(marked: string, v8Name: string, original = 'alpha'): string | undefined {
+  const name = marked.indexOf('@');
+  const begin = marked.replace('@', '').indexOf('|');
+  const code = marked.replace(/[@|]/g, '');
+  const map = mapOf(
+    [
+      [
+        [0, 0, 0, 0],
+        [name, 0, 0, 9, 0],
+      ],
+    ],
+    { names: [original] },
+  );
+  return originalName(parsed(map, code), 0, begin, v8Name);
+}
+
+describe('parseMap', () => {
+  it('finds what another reader of maps finds, in disorder too', () => {
+    fc.assert(
+      fc.property(segments, (lines) => {
+        const map = mapOf(lines);
+        expect(placesIn(parsed(map))).toEqual(peerPlacesIn(new TraceMap(map)));
+      }),
+    );
+  });
+
+  it('joins sections as another reader does', () => {
+    const sections = fc.array(fc.tuple(fc.nat({ max: 2 }), small, segments), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(sections, (parts) => {
+        let line = 0;
+        const map = {
+          version: 3 as const,
+          sections: parts.map(([down, column, lines]) => {
+            line += down + 1; // lines apart: the other reader adds up the columns of sections in one line
+            const sorted = lines.map((one) => one.toSorted((a, b) => a[0]! - b[0]!));
+            return { offset: { line, column }, map: mapOf(sorted) };
+          }),
+        };
+        expect(placesIn(parsed(map))).toEqual(peerPlacesIn(new AnyMap(map as never)));
+      }),
+    );
+  });
+
+  it('puts sources behind the root', () => {
+    expect(rooted('/app/src', 'a.ts')).toBe('/app/src/a.ts');
+    expect(rooted('/app/src/', 'a.ts')).toBe('/app/src/a.ts');
+    expect(rooted('', 'a.ts')).toBe('a.ts');
+  });
+
+  it('reads a map behind a line that guards it', () => {
+    expect(at(parsed(`)]}'\n${JSON.stringify(mapOf([[[0, 0, 4, 0]]]))}`), 0, 0)).toEqual(['a.ts', 5]);
+  });
+
+  it('has no source where the map points to none', () => {
+    const map = parsed(
+      mapOf([[[0, 1, 0, 0]], [[0, 9, 0, 0]], [[0, -1, 0, 0]], [[0, 0, -5, 0]], [[0]], [[0, 0, 0, 0]]], {
+        sources: ['a.ts', null],
+      }),
+    );
+    expect([0, 1, 2, 3, 4].map((line) => at(map, line, 0))).toEqual(Array(5).fill(undefined));
+    expect(at(map, 5, 0)).toEqual(['a.ts', 1]);
+  });
+
+  it('lets go in between, also of a map whose code is in one line', () => {
+    const segments = Array.from({ length: 20_000 }, (_, i) => [i * 3, 0, i, 0, 0]);
+    const pieces = [...parseMap(JSON.stringify(mapOf([segments])), 'a()'.repeat(20_000))];
+    expect(pieces.length).toBeGreaterThan(20);
+  });
+
+  it('hands out its memory, all of it and once each', () => {
+    const buffers = buffersOf(parsed(mapOf([[[0, 0, 0, 0, 1]]]), 'f(){'));
+    expect(new Set(buffers).size).toBe(buffers.length);
+    expect(() => structuredClone(null, { transfer: buffers })).not.toThrow();
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['no JSON', '<html>'],
+    ['null', 'null'],
+    ['a number', '1'],
+    ['a list', '[]'],
+    ['no mappings', { version: 3, sources: [] }],
+    ['no sources', { version: 3, mappings: 'AAAA' }],
+    ['sources as an object', { version: 3, mappings: 'AAAA', sources: { length: 1 } }],
+    ['sections without an offset', { sections: [{ map: {} }] }],
+    [
+      'a section at a line that no script has',
+      { sections: [{ offset: { line: 2_000_000_000, column: 0 }, map: mapOf([[[0]]]) }] },
+    ],
+    ['sections that are null', { sections: [null] }],
+    ['an offset of text', { sections: [{ offset: { line: '1', column: 0 }, map: mapOf([[[0]]]) }] }],
+    ['an offset below 0', { sections: [{ offset: { line: -1, column: 0 }, map: mapOf([[[0]]]) }] }],
+  ])('throws at %s', (_what, map) => {
+    expect(() => parsed(map)).toThrow(Error);
+  });
+});
+
+describe('segmentOfLine', () => {
+  const lines = parsed(
+    mapOf([
+      [[0], [4, 0, 7, 0], [9, 0, 8, 0]],
+      [
+        [0, 0, 0, 0],
+        [5, 1, 0, 0],
+      ],
+      [[0]],
+      [],
+      [
+        [0, 0, 0, 0],
+        [5, 0, 5000, 0],
+      ],
+    ]),
+  );
+
+  it('is the first one that has a source', () => {
+    expect(placeOf(lines, segmentOfLine(lines, 0))).toEqual(['a.ts', 8]);
+  });
+
+  it.each([
+    ['of two sources', 1],
+    ['that nobody wrote', 2],
+    ['without segments', 3],
+    ['into which a whole file was folded', 4],
+    ['behind the end', 5],
+  ])('is none for a line %s', (_what, line) => {
+    expect(segmentOfLine(lines, line)).toBe(NONE);
+  });
+});
+
+describe('originalName', () => {
+  it.each([
+    ['a declaration', 'x;function @t|(e){}', 't'],
+    ['an async declaration', 'async function @t|(e){}', 't'],
+    ['a generator', 'function*@t|(e){}', 't'],
+    ['a method', 'class{@t|(e){}}', 't'],
+    ['a private method', 'class{@#t|(e){}}', '#t'],
+    ['an arrow function', 'let @t=|e=>e', 't'],
+    ['an arrow function of several', 'let @t=|(e,n)=>e', 't'],
+    ['an async arrow function', 'let @t=|async e=>e', 't'],
+    ['an async arrow function of several', 'let @t=|async(e,n)=>e', 't'],
+    ['a function expression', 'let @t=function|(e){}', 't'],
+    ['an async generator expression', 'let @t=async function*|(e){}', 't'],
+    ['a named function expression', 'let a=function @t|(e){}', 't'],
+    ['a name of several characters', 'function @$tö|(e){}', '$tö'],
+    ['code with spaces', 'const @t = |(e) => e', 't'],
+  ])('is that of the map for %s', (_what, marked, v8Name) => {
+    expect(nameIn(marked, v8Name)).toBe('alpha');
+  });
+
+  it.each([
+    ['a function in a list behind a name', '[@t,|e=>e]', 't'],
+    ['a function that is an argument', '@t(|e=>e)', 't'],
+    ['another function that begins there', 'let @t=|e=>e', 'n'],
+    ['an anonymous function', 'let @t=|e=>e', ''],
+    ['a constructor, which has the name of its class', 'class{@constructor|(){}}', 't'],
+    ['a comparison', 'if(@t==|e)', 't'],
+    ['a value', 'let @t=|5', 't'],
+    ['a name that stands behind the code', 'x|                @', 't'],
+  ])('is none for %s', (_what, marked, v8Name) => {
+    expect(nameIn(marked, v8Name)).toBeUndefined();
+  });
+
+  it('is none for a function that kept its name', () => {
+    expect(nameIn('function @alpha|(e){}', 'alpha')).toBeUndefined();
+  });
+
+  it('is found in any line', () => {
+    const lines = ['', 'function a(){}', '', 'function b(){}function c(){}', ''];
+    const map = mapOf(
+      [
+        [],
+        [[9, 0, 1, 9, 0]],
+        [],
+        [
+          [9, 0, 3, 9, 1],
+          [23, 0, 4, 9, 2],
+        ],
+        [],
+      ],
+      { names: ['first', 'second', 'third'] },
+    );
+    const compact = parsed(map, lines.join('\r\n'));
+    expect(originalName(compact, 1, 10, 'a')).toBe('first');
+    expect(originalName(compact, 3, 10, 'b')).toBe('second');
+    expect(originalName(compact, 3, 24, 'c')).toBe('third');
+    expect(originalName(compact, 2, 10, 'a')).toBeUndefined();
+    expect(originalName(compact, 9, 10, 'a')).toBeUndefined();
+  });
+});

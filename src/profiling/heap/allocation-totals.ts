@@ -1,0 +1,68 @@
+import { merge, scale } from '../../format/merge.js';
+import type { Profile } from '../../format/profile.js';
+import { type HoldMeter, runSliced } from '../loop.js';
+import { buildStackProfile, NO_TREE } from '../stack-profile.js';
+
+/** Stacks and sizes that are counted one by one. What is allocated at others afterwards is counted together. */
+export const MAX_STACKS = 10_000;
+
+/** The frame of what is counted together. */
+export const OTHER_STACKS = '(other stacks)';
+
+/** Values of a sample: objects and bytes allocated, objects and bytes in use. */
+const WIDTH = 4;
+const ALLOCATED = 2;
+const ONLY_ALLOCATED = [1, 1, 0, 0];
+
+/** Samples between two yields. */
+const SLICE = 5000;
+
+/**
+ * What was allocated so far, as far as readings saw it: V8 forgets what dies between two of them. So it is a lower bound;
+ * and it never falls, at no stack, which scrapers that subtract one reading from the next depend on.
+ */
+export class AllocationTotals {
+  private total: Promise<Profile | undefined> = Promise.resolve(undefined);
+
+  /**
+   * Adds what is new in a reading. The totals are those of the readings before it and itself, in the order of the calls.
+   *
+   * @param reading objects and bytes that are new, and those in use
+   * @returns objects and bytes allocated so far, and those in use
+   */
+  add(reading: Promise<Profile>, holds: HoldMeter): Promise<Profile> {
+    const { total } = this;
+    const sum = this.sum(total, reading, holds);
+    this.total = sum.then((profile) => runSliced(scale(profile, ONLY_ALLOCATED), holds)).catch(() => total);
+    return sum;
+  }
+
+  private async sum(
+    total: Promise<Profile | undefined>,
+    reading: Promise<Profile>,
+    holds: HoldMeter,
+  ): Promise<Profile> {
+    const profiles = (await Promise.all([total, reading])).filter((profile) => profile !== undefined);
+    return runSliced(limitedSum(profiles), holds);
+  }
+}
+
+function* limitedSum(profiles: readonly Profile[]): Generator<void, Profile> {
+  const sum = yield* merge(profiles);
+  const { length } = sum.samples;
+  if (length <= MAX_STACKS) return sum;
+  const values = Float64Array.from(sum.samples.values);
+  const others = [0, 0, 0, 0];
+  for (let i = MAX_STACKS; i < length; i++) {
+    if (i % SLICE === 0) yield;
+    for (let column = 0; column < ALLOCATED; column++) {
+      others[column]! += values[i * WIDTH + column]!;
+      values[i * WIDTH + column] = 0;
+    }
+  }
+  const limited = { ...sum, samples: { ...sum.samples, values } };
+  return yield* merge([
+    limited,
+    yield* buildStackProfile(sum, NO_TREE, [], [{ at: [OTHER_STACKS], values: others }]),
+  ]);
+}

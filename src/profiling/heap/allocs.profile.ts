@@ -1,0 +1,46 @@
+import { Injectable } from '@nestjs/common';
+import { type CapturedProfile, Captures } from '../capture.js';
+import { HoldMeter } from '../loop.js';
+import { NamedProfile } from '../named-profile.js';
+import type { ProfileWindow } from '../window.js';
+import { type HeapProfileKind, HeapReader, LOWER_BOUND } from './heap-reader.js';
+import { allocationWindow, differenceWindow } from './heap-windows.js';
+
+const ALLOCS: HeapProfileKind = {
+  name: 'allocs',
+  defaultSampleType: 'alloc_space',
+  about: [LOWER_BOUND],
+  untracked: () => 'all',
+};
+
+const WINDOW: HeapProfileKind = {
+  ...ALLOCS,
+  about: ['all that was allocated in the window, dead or alive at its end; inuse_* is not known'],
+  untracked: () => 'none',
+};
+
+/** `allocs`: what was allocated. V8 forgets what has died; a window makes it keep that. */
+@Injectable()
+export class AllocsProfile extends NamedProfile {
+  readonly name = 'allocs';
+  readonly description =
+    'Allocations by stack since the first reading, a lower bound. seconds= counts all allocations in a window exactly.';
+
+  constructor(
+    private readonly reader: HeapReader,
+    captures: Captures,
+  ) {
+    super(captures);
+  }
+
+  /** @internal */
+  override openWindow(): Promise<ProfileWindow> {
+    const { reader } = this;
+    return reader.canKeepDead ? allocationWindow(reader, WINDOW) : differenceWindow(reader, ALLOCS);
+  }
+
+  protected async read(): Promise<CapturedProfile> {
+    const { captured } = await this.reader.read(ALLOCS, new HoldMeter());
+    return captured;
+  }
+}

@@ -1,0 +1,48 @@
+import { Injectable } from '@nestjs/common';
+import { collectGarbage } from '../../sampling/garbage.js';
+import { type CapturedProfile, Captures } from '../capture.js';
+import { HoldMeter } from '../loop.js';
+import { type CollectOptions, NamedProfile } from '../named-profile.js';
+import type { ProfileWindow } from '../window.js';
+import { type HeapProfileKind, HeapReader, LOWER_BOUND } from './heap-reader.js';
+import { differenceWindow } from './heap-windows.js';
+
+const HEAP: HeapProfileKind = {
+  name: 'heap',
+  defaultSampleType: '',
+  about: [LOWER_BOUND],
+  untracked: () => 'all',
+};
+
+/**
+ * `heap`: what is alive, by the stack that allocated it. V8 takes one sample per `memProfileRate` bytes allocated. With
+ * `memProfileRate` 0 it shows external memory only.
+ *
+ * @publicApi
+ */
+@Injectable()
+export class HeapProfiler extends NamedProfile {
+  readonly name = 'heap';
+  readonly description =
+    'Live objects on the JavaScript heap by the stack that allocated them, and memory outside the heap. gc=1 collects garbage first.';
+  override readonly devToolsFormat = 'heapprofile';
+
+  constructor(
+    private readonly reader: HeapReader,
+    captures: Captures,
+  ) {
+    super(captures);
+  }
+
+  /** @internal */
+  override openWindow(): Promise<ProfileWindow> {
+    return differenceWindow(this.reader, HEAP);
+  }
+
+  protected async read({ gc = false }: CollectOptions): Promise<CapturedProfile> {
+    const holds = new HoldMeter();
+    if (gc) holds.note(await collectGarbage());
+    const { captured } = await this.reader.read(HEAP, holds);
+    return captured;
+  }
+}

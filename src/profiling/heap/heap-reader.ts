@@ -1,0 +1,271 @@
+import { setImmediate } from 'node:timers/promises';
+import { Inject, Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { heapProfileText } from '../../format/devtools.js';
+import type { Profile, ProfileHeader } from '../../format/profile.js';
+import type { PlaceInCode } from '../../format/profile-builder.js';
+import { PPROF_OPTIONS, PPROF_SAMPLING, type ResolvedPprofOptions } from '../../pprof.options.js';
+import { perProcess, processState } from '../../sampling/process-state.js';
+import {
+  DEFAULT_HEAP_RATE,
+  type HeapEpoch,
+  type HeapReading,
+  type HeapSampler,
+  type HeapSamples,
+  type SampledObjects,
+  type Sampling,
+} from '../../sampling/sampler.js';
+import { CapturedProfile, Captures } from '../capture.js';
+import { FrameResolver } from '../frames/frame-resolver.js';
+import { HoldMeter, nowNanos, runSliced } from '../loop.js';
+import { buildStackProfile, NO_TREE, type WeighedStack } from '../stack-profile.js';
+import { AllocationTotals, MAX_STACKS, OTHER_STACKS } from './allocation-totals.js';
+import { memoryStatistics } from './memory-statistics.js';
+
+/** What a heap profile is to show. */
+export interface HeapProfileKind {
+  readonly name: string;
+  readonly defaultSampleType: '' | 'alloc_space';
+  /** Comments of this profile alone. */
+  readonly about: readonly string[];
+  /** Memory of which no stack is known, as frames of their own: all, or only that outside of the heap. */
+  readonly untracked: (epoch: HeapEpoch | undefined) => 'all' | 'outside' | 'none';
+}
+
+/** One reading. */
+export interface HeapCapture {
+  /** Undefined if the heap is not sampled. */
+  readonly epoch: HeapEpoch | undefined;
+  readonly captured: CapturedProfile;
+}
+
+const NOTHING: HeapSamples = { tree: NO_TREE, live: [], allocated: [] };
+
+/** While dead objects are kept, V8 is made to forget them so often, in ms; they are counted by then. */
+const FORGET_EVERY = 10_000;
+
+const SAMPLE_TYPES = [
+  { type: 'alloc_objects', unit: 'count' },
+  { type: 'alloc_space', unit: 'bytes' },
+  { type: 'inuse_objects', unit: 'count' },
+  { type: 'inuse_space', unit: 'bytes' },
+];
+
+/** Counts allocations; nobody sees the profile. */
+const UNSEEN: HeapProfileKind = {
+  name: '',
+  defaultSampleType: '',
+  about: [],
+  untracked: () => 'none',
+};
+
+/** A comment that every cumulative profile of the heap has. */
+export const LOWER_BOUND =
+  'alloc_* is a lower bound: V8 forgets what was allocated after one reading and died before the next';
+
+const FOREIGN =
+  "someone else started V8's one heap sampler, at a rate that V8 does not tell: values are right, the period may not be";
+
+const KEEPS_DEAD = 'while a window of allocs is open, V8 does not tell what is alive';
+
+const CAUSES = {
+  window: 'a window of allocs',
+  stop: "someone else, who stopped V8's one heap sampler,",
+};
+
+const OFF = 'heap sampling is off: memProfileRate is 0, or the module is not enabled or not initialized';
+
+/**
+ * Reads V8's heap sampler, which runs from the initialization of the module to its destruction. Each reading adds what
+ * was allocated since the one before.
+ */
+@Injectable()
+export class HeapReader implements OnModuleInit, OnModuleDestroy {
+  private sampler: HeapSampler | undefined;
+  private windows = 0;
+  private forgetting: NodeJS.Timeout | undefined;
+
+  constructor(
+    @Inject(PPROF_SAMPLING) private readonly sampling: Sampling,
+    @Inject(PPROF_OPTIONS) private readonly options: ResolvedPprofOptions,
+    private readonly frames: FrameResolver,
+    private readonly captures: Captures,
+  ) {}
+
+  /** Not in the constructor: a boot that fails before would leave V8's sampler on. */
+  onModuleInit(): void {
+    const { enabled, memProfileRate } = this.options;
+    if (enabled && memProfileRate > 0) this.sampler = this.join(memProfileRate);
+  }
+
+  /** The module that leaves last stops V8's sampler. */
+  onModuleDestroy(): void {
+    while (this.windows > 0) this.dropDead();
+    const state = processState();
+    if (!this.sampler || !state.heap) return;
+    this.sampler = undefined;
+    if (--state.heap.users > 0) return;
+    state.heap.sampler.stop();
+    state.heap = undefined;
+  }
+
+  /** Whether V8 can be made to keep dead objects: not by the option `allocs`, nor if someone else started its sampler. */
+  get canKeepDead(): boolean {
+    return this.options.allocs === 'window' && this.sampler?.isForeign === false;
+  }
+
+  /** Begins an epoch that keeps dead objects, so that all that is allocated is counted, until {@link dropDead}. */
+  keepDead(): void {
+    this.sampler!.keepDead();
+    if (this.windows++ === 0) this.forgetting = setInterval(() => this.forgetDead(), FORGET_EVERY).unref();
+  }
+
+  dropDead(): void {
+    if (--this.windows === 0) clearInterval(this.forgetting);
+    this.sampler?.dropDead();
+  }
+
+  /** What is alive and what was allocated so far. V8 has been asked when this returns its promise. */
+  async read(kind: HeapProfileKind, holds: HoldMeter): Promise<HeapCapture> {
+    const { sampler } = this;
+    const reading = sampler && holds.time(() => sampler.read());
+    const epoch = reading?.epoch;
+    const memory = process.memoryUsage();
+    const header = this.header(kind, epoch);
+    const found = this.resolved(reading, holds);
+    const built = found.then(({ samples, places }) => {
+      const stacks = [
+        ...trackedStacks(samples),
+        ...untrackedStacks(kind.untracked(epoch), epoch, samples, memory),
+      ];
+      return runSliced(buildStackProfile(header, samples.tree, places, stacks), holds);
+    });
+    const profile = await (sampler ? totalsOf(sampler).add(built, holds) : built);
+    const { samples, places } = await found;
+    const comments = [
+      ...header.comments,
+      ...(samples.caveat ? [samples.caveat] : []),
+      ...fullComment(profile),
+    ];
+    return {
+      epoch,
+      captured: new CapturedProfile(kind.name, { ...profile, ...header, comments }, holds, {
+        devToolsText: () => heapProfileText({ tree: samples.tree, objects: samples.live ?? [] }, places),
+        textTrailer: memoryStatistics(),
+      }),
+    };
+  }
+
+  private async resolved(
+    reading: HeapReading | undefined,
+    holds: HoldMeter,
+  ): Promise<{ samples: HeapSamples; places: PlaceInCode[] }> {
+    if (!reading) return { samples: NOTHING, places: [] };
+    await setImmediate(); // V8 has held the loop for long enough
+    const samples = await runSliced(reading.samples(), holds);
+    return { samples, places: await this.frames.resolve(samples.tree.frames, holds) };
+  }
+
+  private header({ defaultSampleType, about }: HeapProfileKind, epoch: HeapEpoch | undefined): ProfileHeader {
+    const { sampler } = this;
+    return {
+      sampleTypes: SAMPLE_TYPES,
+      defaultSampleType,
+      periodType: { type: 'space', unit: 'bytes' },
+      period: sampler?.rate ?? 0,
+      timeNanos: nowNanos(),
+      durationNanos: 0,
+      comments: this.captures.comments([...about, ...(sampler ? aboutSampler(sampler, epoch) : [OFF])]),
+    };
+  }
+
+  /** All that V8 keeps has been counted, and it need not keep it. */
+  private forgetDead(): void {
+    this.read(UNSEEN, new HoldMeter()).catch(() => {}); // counts nothing then; the next one may
+    this.sampler?.forgetDead();
+  }
+
+  private join(rate: number): HeapSampler {
+    const state = processState();
+    state.heap ??= { sampler: this.sampling.startHeap(rate), users: 0 };
+    state.heap.users++;
+    const { sampler, preloaded } = state.heap;
+    const isChosen = !preloaded || rate !== DEFAULT_HEAP_RATE;
+    if (sampler.rate !== rate && isChosen) {
+      new Logger('PprofModule').warn(
+        `memProfileRate ${rate} has no effect: V8's one heap sampler runs at ${sampler.rate} already`,
+      );
+    }
+    return sampler;
+  }
+}
+
+/** Per process, as the sampler is, whichever copy of this package reads it. */
+function totalsOf(sampler: HeapSampler): AllocationTotals {
+  const all = perProcess('allocation-totals', () => new WeakMap<HeapSampler, AllocationTotals>());
+  const totals = all.get(sampler) ?? new AllocationTotals();
+  all.set(sampler, totals);
+  return totals;
+}
+
+function aboutSampler({ name, rate, isForeign }: HeapSampler, epoch: HeapEpoch | undefined): string[] {
+  const { keepsDead, before } = epoch!;
+  return [
+    `heap sampled by ${name}, every ${rate} bytes`,
+    ...(isForeign ? [FOREIGN] : []),
+    ...(keepsDead ? [KEEPS_DEAD] : []),
+    ...(before && !keepsDead
+      ? [`${CAUSES[before.cause]} made V8 forget what was allocated before ${before.time.toISOString()}`]
+      : []),
+  ];
+}
+
+function fullComment({ samples }: Profile): string[] {
+  return samples.length > MAX_STACKS
+    ? [`more than ${MAX_STACKS} stacks: allocations at further ones are ${OTHER_STACKS}`]
+    : [];
+}
+
+/** One for each node and size of objects: what was allocated, and what is alive. */
+function* trackedStacks({ allocated, live = [] }: HeapSamples): Generator<WeighedStack, void> {
+  for (const objects of allocated) yield stackOf(objects, [objects.count, objects.bytes, 0, 0]);
+  for (const objects of live) yield stackOf(objects, [0, 0, objects.count, objects.bytes]);
+}
+
+function stackOf({ node, count, bytes }: SampledObjects, values: readonly number[]): WeighedStack {
+  return { at: node, values, labels: { bytes: sizeClass(bytes / count) } };
+}
+
+/** Sizes have to be few, since allocations are counted by size: eight for each power of two. Go's allocator has classes too. */
+function sizeClass(bytes: number): number {
+  const step = Math.max(2 ** (Math.floor(Math.log2(bytes)) - 3), 1);
+  return Math.round(bytes / step) * step;
+}
+
+/** Memory of which no stack is known. */
+function untrackedStacks(
+  wanted: ReturnType<HeapProfileKind['untracked']>,
+  epoch: HeapEpoch | undefined,
+  samples: HeapSamples,
+  { heapUsed, external, arrayBuffers }: NodeJS.MemoryUsage,
+): WeighedStack[] {
+  const frames = {
+    ...(wanted !== 'none' && { '(external)': external - arrayBuffers, '(ArrayBuffers)': arrayBuffers }),
+    ...(wanted === 'all' && epoch && bytesBefore(epoch, samples, heapUsed)),
+  };
+  return Object.entries(frames)
+    .filter(([, bytes]) => bytes > 0)
+    .map(([name, bytes]) => ({ at: [name], values: [0, 0, 1, bytes] }));
+}
+
+/** What V8 has forgotten and may still be on the heap: never more than there was when it forgot. */
+function bytesBefore(
+  { keepsDead, before }: HeapEpoch,
+  { live = [] }: HeapSamples,
+  heapUsed: number,
+): Record<string, number> {
+  if (!before) return {};
+  if (keepsDead) return { '(in use, not tracked during a window of allocs)': heapUsed };
+  const tracked = live.reduce((sum, { bytes }) => sum + bytes, 0);
+  const bytes = Math.min(before.heapUsed, heapUsed - tracked);
+  return { [`(allocated before ${before.time.toISOString()})`]: bytes };
+}

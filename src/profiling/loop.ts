@@ -1,0 +1,64 @@
+/** What a capture does to the event loop, which is the application's: work in slices, and a measure of the longest hold. */
+import { setImmediate } from 'node:timers/promises';
+
+/** Measures how long one capture holds the event loop: V8's own work at its begin and end, and each slice of ours. */
+export class HoldMeter {
+  /** The longest hold so far, in ms. */
+  longestMs = 0;
+
+  /** Notes a hold that somebody else has timed. */
+  note(ms: number): void {
+    this.longestMs = Math.max(this.longestMs, ms);
+  }
+
+  /** Does synchronous work and notes how long it took. */
+  time<T>(work: () => T): T {
+    const begin = performance.now();
+    try {
+      return work();
+    } finally {
+      this.note(performance.now() - begin);
+    }
+  }
+}
+
+/** How long a piece of work may hold the event loop, in ms. */
+const SLICE_MS = 4;
+
+/** Runs work that yields now and then, and lets the event loop turn between its slices. */
+export async function runSliced<T>(work: Generator<void, T>, holds: HoldMeter): Promise<T> {
+  for (;;) {
+    const step = holds.time(() => slice(work));
+    if (step.done) return step.value;
+    await setImmediate();
+  }
+}
+
+function slice<T>(work: Generator<void, T>): IteratorResult<void, T> {
+  const until = performance.now() + SLICE_MS;
+  for (;;) {
+    const step = work.next();
+    if (step.done || performance.now() >= until) return step;
+  }
+}
+
+/** Waits for a time, or until one of the signals is aborted; never rejects. */
+export function wait(ms: number, ...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      for (const signal of signals) signal?.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    for (const signal of signals) {
+      if (signal?.aborted) end();
+      else signal?.addEventListener('abort', end);
+    }
+  });
+}
+
+/** Now, as a profile's `time_nanos`. */
+export function nowNanos(): bigint {
+  return BigInt(Date.now()) * 1_000_000n;
+}

@@ -1,0 +1,76 @@
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+import { type CapturedProfile, type Captures, type DevToolsFormat } from './capture.js';
+import { difference, type ProfileWindow } from './window.js';
+
+/** How to read a named profile. */
+export interface CollectOptions {
+  /**
+   * Collect the garbage first, so that `heap` shows only what is held. It stops the process for as long as that takes. As
+   * in Go, other profiles ignore it.
+   * @default false
+   */
+  readonly gc?: boolean;
+}
+
+/** A profile that can be read by its name at any time: Go's `pprof.Lookup(name)`. */
+export abstract class NamedProfile {
+  abstract readonly name: string;
+  /** A sentence for the index. */
+  abstract readonly description: string;
+  /** The format for DevTools, if the profile has one. */
+  readonly devToolsFormat: DevToolsFormat | undefined = undefined;
+  /** Whether `seconds=` is supported. */
+  readonly hasWindows: boolean = true;
+  private lastCount = 0;
+
+  constructor(private readonly captures: Captures) {}
+
+  /** Number of records at the last reading; reading it does not capture. */
+  count(): number {
+    return this.lastCount;
+  }
+
+  /** The profile as it is now. */
+  collect(options?: CollectOptions): Promise<CapturedProfile> {
+    return this.captures.run({ profile: this.name }, () => this.take(options));
+  }
+
+  /**
+   * Writes the profile as it is now, as Go's `WriteTo` does; the stream stays open.
+   *
+   * @param debug 0: gzipped profile.proto; otherwise Go's text
+   * @throws the stream's error
+   */
+  async writeTo(stream: Writable, debug = 0): Promise<void> {
+    const bytes = await this.captures.encoded(
+      { profile: this.name },
+      () => this.take(),
+      (captured) => (debug === 0 ? captured.encode() : captured.encodeText()),
+    );
+    if (!stream.write(bytes)) await once(stream, 'drain');
+  }
+
+  /**
+   * The capture alone, for those who report it themselves.
+   *
+   * @internal
+   */
+  async take(options: CollectOptions = {}): Promise<CapturedProfile> {
+    const captured = await this.read(options);
+    this.lastCount = captured.profile.samples.length;
+    return captured;
+  }
+
+  /**
+   * Begins a window: at its end, what the profile has gained.
+   *
+   * @internal
+   */
+  async openWindow(): Promise<ProfileWindow> {
+    const before = await this.read({});
+    return { end: async () => difference(before, await this.read({})), close() {} };
+  }
+
+  protected abstract read(options: CollectOptions): Promise<CapturedProfile>;
+}

@@ -1,0 +1,122 @@
+import type { Runtime } from 'node:inspector';
+import { CallTreeBuilder } from './call-tree-builder.js';
+import { frameOf } from './inspector-frame.js';
+import { exactWeightOf, likelyObjectSize, weightOf } from './object-size.js';
+import { liveObjectsOf, type PprofAllocationNode } from './pprof-samples.js';
+import type { HeapSamples, SampledObjects, Sliced } from './sampler.js';
+
+/** Nodes or samples between two yields. */
+const PIECE = 1000;
+
+const CAVEAT =
+  'object counts are estimates: this sampler knows bytes only; it collected garbage for this reading, as it always does';
+
+/** V8's profile by the inspector; Node's types have no samples in it. */
+export interface SamplingHeapProfile {
+  readonly head: SamplingHeapProfileNode;
+  readonly samples: readonly HeapSample[];
+}
+
+interface HeapSample {
+  readonly nodeId: number;
+  /** Size of the sampled object times the number of objects that it stands for. */
+  readonly size: number;
+  /** V8 numbers samples in the order of the allocations. */
+  readonly ordinal: number;
+}
+
+interface SamplingHeapProfileNode {
+  readonly id: number;
+  readonly callFrame: Runtime.CallFrame;
+  readonly children: readonly SamplingHeapProfileNode[];
+}
+
+/** One reading of V8's heap sampler. */
+export interface RawHeap {
+  readonly profile: SamplingHeapProfile;
+  /** The same by the `pprof` package, which knows the sizes of objects and no ordinals. */
+  readonly native: PprofAllocationNode | undefined;
+  /** The last ordinal of the reading before. */
+  readonly after: number;
+  readonly rate: number;
+  readonly keepsDead: boolean;
+}
+
+/** What is alive, and what is new since the reading before, in one call tree. */
+export function* heapSamplesOf({ profile, native, after, rate, keepsDead }: RawHeap): Sliced<HeapSamples> {
+  const tree = new CallTreeBuilder();
+  const known = native && (yield* liveObjectsOf(native, tree));
+  const nodeById = yield* addNodes(profile.head, tree);
+  const sizes = new ObjectSizes(rate, known ?? []);
+  const { samples } = profile;
+  const newSamples = samples.filter(({ ordinal }) => ordinal > after);
+  return {
+    tree: tree.build(),
+    live: keepsDead ? undefined : (known ?? (yield* objectsOf(samples, nodeById, sizes))),
+    allocated: yield* objectsOf(newSamples, nodeById, sizes),
+    ...(!native && { caveat: CAVEAT }),
+  };
+}
+
+/** @returns for each of V8's nodes, by its number, that of the tree */
+function* addNodes(head: SamplingHeapProfileNode, tree: CallTreeBuilder): Sliced<number[]> {
+  const nodeById: number[] = [];
+  const pending = head.children.map((node) => ({ node, parent: -1 }));
+  for (let next = pending.pop(), count = 1; next; next = pending.pop(), count++) {
+    if (count % PIECE === 0) yield;
+    const node = tree.callee(next.parent, frameOf(next.node.callFrame));
+    nodeById[next.node.id] = node;
+    for (const child of next.node.children) pending.push({ node: child, parent: node });
+  }
+  return nodeById;
+}
+
+/** Samples of the same size at the same node together. */
+function* objectsOf(
+  samples: readonly HeapSample[],
+  nodeById: readonly number[],
+  sizes: ObjectSizes,
+): Sliced<SampledObjects[]> {
+  const objects = new Map<string, SampledObjects>();
+  for (let i = 0; i < samples.length; i++) {
+    if (i % PIECE === 0) yield;
+    const { nodeId, size: product } = samples[i]!;
+    const node = nodeById[nodeId];
+    if (node === undefined || product === 0) continue;
+    const { size, count } = sizes.of(product);
+    const key = `${node}/${size}`;
+    const sum = objects.get(key);
+    objects.set(key, {
+      node,
+      count: (sum?.count ?? 0) + count,
+      bytes: (sum?.bytes ?? 0) + size * count,
+    });
+  }
+  return [...objects.values()];
+}
+
+/** The factors of a sample's product: the size of an object and the number of objects. Few products, many samples. */
+class ObjectSizes {
+  private readonly byProduct = new Map<number, { readonly size: number; readonly count: number }>();
+
+  /** @param known objects of which the sampler knows the size */
+  constructor(
+    private readonly rate: number,
+    known: readonly SampledObjects[],
+  ) {
+    for (const { bytes, count } of known) {
+      const size = Math.round(bytes / count);
+      this.byProduct.set(size * weightOf(size, rate), { size, count: exactWeightOf(size, rate) });
+    }
+  }
+
+  of(product: number): { readonly size: number; readonly count: number } {
+    let factors = this.byProduct.get(product);
+    if (!factors) {
+      const size = likelyObjectSize(product, this.rate);
+      factors = { size, count: product / size };
+      this.byProduct.set(product, factors);
+    }
+    return factors;
+  }
+}
