@@ -22,7 +22,7 @@ describe('ProfileBuilder', () => {
     builder.location({ ...PLACE, address: 3, startLine: 9 });
     const { locations, functions, strings } = finished(builder.build(HEADER, 'x'));
     expect(locations.length).toBe(3);
-    expect([...locations.lineFunction]).toEqual([0, 0, 1]);
+    expect([...locations.function]).toEqual([0, 0, 1]);
     expect([...functions.startLine]).toEqual([1, 9]);
     expect(strings).toEqual(['', 'f', 'a.js']);
   });

@@ -1,5 +1,5 @@
 import { GrowingArray } from './growing-array.js';
-import type { Mapping, Profile, ProfileHeader } from './profile.js';
+import type { Profile, ProfileHeader } from './profile.js';
 
 /** A place in the code, as a profile shows it. */
 export interface PlaceInCode {
@@ -25,9 +25,9 @@ export class ProfileBuilder {
   private readonly functionStartLine = GrowingArray.uint32();
 
   private readonly address = GrowingArray.float64();
-  private readonly lineFunction = GrowingArray.uint32();
-  private readonly lineNumber = GrowingArray.uint32();
-  private readonly lineColumn = GrowingArray.uint32();
+  private readonly locationFunction = GrowingArray.uint32();
+  private readonly locationLine = GrowingArray.uint32();
+  private readonly locationColumn = GrowingArray.uint32();
 
   private readonly stackStart = GrowingArray.uint32();
   private readonly stack = GrowingArray.uint32();
@@ -49,9 +49,9 @@ export class ProfileBuilder {
     const id = this.address.length;
     this.locationIds.set(place.address, id);
     this.address.push(place.address);
-    this.lineFunction.push(this.functionOf(place));
-    this.lineNumber.push(place.line);
-    this.lineColumn.push(place.column);
+    this.locationFunction.push(this.functionOf(place));
+    this.locationLine.push(place.line);
+    this.locationColumn.push(place.column);
     return id;
   }
 
@@ -76,29 +76,24 @@ export class ProfileBuilder {
   /** Yields now and then. */
   *build(header: ProfileHeader, program: string): Generator<void, Profile> {
     const samples = this.stackStart.length;
-    const locations = this.address.length;
-    const functions = this.functionName.length;
     this.stackStart.push(this.stack.length);
     this.labelStart.push(this.labelKey.length);
     return {
       ...header,
+      program,
       strings: this.strings.all,
-      mappings: [mappingOf(program)],
       functions: {
-        length: functions,
+        length: this.functionName.length,
         name: yield* this.functionName.toArray(),
-        systemName: new Uint32Array(functions),
         filename: yield* this.functionFilename.toArray(),
         startLine: yield* this.functionStartLine.toArray(),
       },
       locations: {
-        length: locations,
+        length: this.address.length,
         address: yield* this.address.toArray(),
-        mapping: new Uint32Array(locations).fill(1),
-        lineStart: Uint32Array.from({ length: locations + 1 }, (_, i) => i),
-        lineFunction: yield* this.lineFunction.toArray(),
-        lineNumber: yield* this.lineNumber.toArray(),
-        lineColumn: yield* this.lineColumn.toArray(),
+        function: yield* this.locationFunction.toArray(),
+        line: yield* this.locationLine.toArray(),
+        column: yield* this.locationColumn.toArray(),
       },
       samples: {
         length: samples,
@@ -133,11 +128,6 @@ export class ProfileBuilder {
     this.labelNumber.push(typeof value === 'number' ? value : 0);
     this.labelUnit.push(0);
   }
-}
-
-/** One mapping for all, with `hasFunctions`: otherwise `go tool pprof` looks for the binary and warns. */
-function mappingOf(program: string): Mapping {
-  return { start: 0, limit: 0, offset: 0, filename: program, buildId: '', hasFunctions: true };
 }
 
 class Interner<T> {

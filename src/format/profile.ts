@@ -3,7 +3,7 @@
  *
  * A profile of 100,000 samples has millions of stack entries. As objects they take longer to write than Go
  * takes; as typed arrays, less than half of it. Tables are parallel arrays, an entry is an index into them, and
- * what has a variable length (a stack, lines, labels) is a slice between two neighbouring `…Start` entries.
+ * what has a variable length (a stack, labels) is a slice between two neighbouring `…Start` entries.
  *
  * @see https://github.com/google/pprof/blob/main/proto/profile.proto
  */
@@ -14,41 +14,26 @@ export interface ValueType {
   readonly unit: string;
 }
 
-/** The program that the frames belong to. */
-export interface Mapping {
-  readonly start: number;
-  readonly limit: number;
-  readonly offset: number;
-  /** What clients print as `File:`. */
-  readonly filename: string;
-  readonly buildId: string;
-  /** Set: clients look for no symbols of their own. */
-  readonly hasFunctions: boolean;
-}
-
-/** Functions; `name`, `systemName` and `filename` are indexes into `Profile.strings`. */
+/** Functions; `name` and `filename` are indexes into `Profile.strings`. */
 export interface FunctionTable {
   readonly length: number;
   readonly name: Uint32Array;
-  /** Empty, so that no client demangles a JavaScript name. */
-  readonly systemName: Uint32Array;
   readonly filename: Uint32Array;
   /** Line at which the function begins; 0 where unknown. */
   readonly startLine: Uint32Array;
 }
 
-/** Places in the code; lines of location `i` are `lineStart[i]` to `lineStart[i + 1]`, innermost first. */
+/** Places in the code: one function and one line each. Two places never have the same address. */
 export interface LocationTable {
   readonly length: number;
   /** Below 2^53, never 0. */
   readonly address: Float64Array;
-  /** Index into `Profile.mappings` plus one; 0 for none. */
-  readonly mapping: Uint32Array;
-  readonly lineStart: Uint32Array;
   /** Index into `Profile.functions`. */
-  readonly lineFunction: Uint32Array;
-  readonly lineNumber: Uint32Array;
-  readonly lineColumn: Uint32Array;
+  readonly function: Uint32Array;
+  /** 0 where unknown. */
+  readonly line: Uint32Array;
+  /** 0 where unknown. */
+  readonly column: Uint32Array;
 }
 
 /** Samples; the stack of sample `i` is `stackStart[i]` to `stackStart[i + 1]`, leaf first. */
@@ -88,13 +73,14 @@ export interface ProfileHeader {
 export interface Profile extends ProfileHeader {
   /** `strings[0]` is the empty string. */
   readonly strings: readonly string[];
-  readonly mappings: readonly Mapping[];
+  /** The program that the frames belong to, which clients print as `File:`. */
+  readonly program: string;
   readonly functions: FunctionTable;
   readonly locations: LocationTable;
   readonly samples: SampleTable;
 }
 
-/** One line of a stack, with its strings looked up. */
+/** One entry of a stack, with its strings looked up. */
 export interface Frame {
   readonly name: string;
   readonly filename: string;
@@ -119,29 +105,25 @@ export interface Sample {
 export function* samplesOf(profile: Profile): Generator<Sample, void> {
   const { samples, sampleTypes } = profile;
   const frames = Array.from({ length: profile.locations.length }, (_, location) =>
-    framesOf(profile, location),
+    frameOf(profile, location),
   );
   for (let i = 0; i < samples.length; i++) {
     const stack = samples.stack.subarray(samples.stackStart[i], samples.stackStart[i + 1]);
     yield {
-      stack: Array.from(stack).flatMap((location) => frames[location] ?? []),
+      stack: Array.from(stack, (location) => frames[location]!),
       values: Array.from(samples.values.subarray(i * sampleTypes.length, (i + 1) * sampleTypes.length)),
       labels: labelsOf(profile, i),
     };
   }
 }
 
-function framesOf({ locations, functions, strings }: Profile, location: number): Frame[] {
-  const frames: Frame[] = [];
-  for (let line = locations.lineStart[location]!; line < locations.lineStart[location + 1]!; line++) {
-    const fn = locations.lineFunction[line]!;
-    frames.push({
-      name: strings[functions.name[fn]!]!,
-      filename: strings[functions.filename[fn]!]!,
-      line: locations.lineNumber[line]!,
-    });
-  }
-  return frames;
+function frameOf({ locations, functions, strings }: Profile, location: number): Frame {
+  const fn = locations.function[location]!;
+  return {
+    name: strings[functions.name[fn]!]!,
+    filename: strings[functions.filename[fn]!]!,
+    line: locations.line[location]!,
+  };
 }
 
 function labelsOf({ samples, strings }: Profile, sample: number): Record<string, string | number> {
