@@ -36,7 +36,18 @@ export interface LocationTable {
   readonly column: Uint32Array;
 }
 
-/** Samples; the stack of sample `i` is `stackStart[i]` to `stackStart[i + 1]`, leaf first. */
+/** Sets of labels; set `i` is `start[i]` to `start[i + 1]`, sorted by key. Set 0 is empty. */
+export interface LabelSetTable {
+  readonly length: number;
+  readonly start: Uint32Array;
+  /** Indexes into `Profile.strings`. */
+  readonly key: Uint32Array;
+  /** Index into `Profile.strings`; 0 where the label is a number. */
+  readonly text: Uint32Array;
+  readonly number: Float64Array;
+}
+
+/** Samples; the stack of sample `i` is `stackStart[i]` to `stackStart[i + 1]`, leaf first and never empty. */
 export interface SampleTable {
   readonly length: number;
   readonly stackStart: Uint32Array;
@@ -44,14 +55,8 @@ export interface SampleTable {
   readonly stack: Uint32Array;
   /** `sampleTypes.length` values for each sample, one sample after the other. */
   readonly values: Float64Array;
-  readonly labelStart: Uint32Array;
-  /** Indexes into `Profile.strings`. */
-  readonly labelKey: Uint32Array;
-  /** Index into `Profile.strings`; 0 where the label is a number. */
-  readonly labelText: Uint32Array;
-  readonly labelNumber: Float64Array;
-  /** Index into `Profile.strings`; 0 for no unit. */
-  readonly labelUnit: Uint32Array;
+  /** Index into `Profile.labelSets`. */
+  readonly labelSet: Uint32Array;
 }
 
 /** What a profile says of itself. */
@@ -77,6 +82,7 @@ export interface Profile extends ProfileHeader {
   readonly program: string;
   readonly functions: FunctionTable;
   readonly locations: LocationTable;
+  readonly labelSets: LabelSetTable;
   readonly samples: SampleTable;
 }
 
@@ -87,13 +93,16 @@ export interface Frame {
   readonly line: number;
 }
 
+/** What is known of a sample besides its stack, such as the size of its objects. */
+export type Labels = Readonly<Record<string, string | number>>;
+
 /** One sample, with everything looked up. */
 export interface Sample {
   /** Leaf first. */
   readonly stack: readonly Frame[];
   /** In the order of `Profile.sampleTypes`. */
   readonly values: readonly number[];
-  readonly labels: Readonly<Record<string, string | number>>;
+  readonly labels: Labels;
 }
 
 /**
@@ -112,7 +121,7 @@ export function* samplesOf(profile: Profile): Generator<Sample, void> {
     yield {
       stack: Array.from(stack, (location) => frames[location]!),
       values: Array.from(samples.values.subarray(i * sampleTypes.length, (i + 1) * sampleTypes.length)),
-      labels: labelsOf(profile, i),
+      labels: labelsOf(profile, samples.labelSet[i]!),
     };
   }
 }
@@ -126,11 +135,12 @@ function frameOf({ locations, functions, strings }: Profile, location: number): 
   };
 }
 
-function labelsOf({ samples, strings }: Profile, sample: number): Record<string, string | number> {
-  const labels: Record<string, string | number> = {};
-  for (let label = samples.labelStart[sample]!; label < samples.labelStart[sample + 1]!; label++) {
-    const text = samples.labelText[label]!;
-    labels[strings[samples.labelKey[label]!]!] = text === 0 ? samples.labelNumber[label]! : strings[text]!;
+/** A set of labels as an object. */
+export function labelsOf({ labelSets, strings }: Profile, labelSet: number): Labels {
+  const labels: [string, string | number][] = [];
+  for (let i = labelSets.start[labelSet]!; i < labelSets.start[labelSet + 1]!; i++) {
+    const text = labelSets.text[i]!;
+    labels.push([strings[labelSets.key[i]!]!, text === 0 ? labelSets.number[i]! : strings[text]!]);
   }
-  return labels;
+  return Object.fromEntries(labels);
 }

@@ -24,17 +24,17 @@ export function* encodeProfile(profile: Profile): Generator<void, Uint8Array> {
 
   for (const type of profile.sampleTypes) out.message(1, () => valueType(type));
 
-  const { samples } = profile;
+  const { samples, labelSets } = profile;
   const width = profile.sampleTypes.length;
   yield* messages(out, 2, samples.length, (i) => {
     out.packed(1, samples.stack, samples.stackStart[i]!, samples.stackStart[i + 1]!, 1);
     out.packed(2, samples.values, i * width, (i + 1) * width);
-    for (let label = samples.labelStart[i]!; label < samples.labelStart[i + 1]!; label++) {
+    const labelSet = samples.labelSet[i]!;
+    for (let label = labelSets.start[labelSet]!; label < labelSets.start[labelSet + 1]!; label++) {
       out.message(3, () => {
-        out.number(1, samples.labelKey[label]!);
-        out.number(2, samples.labelText[label]!);
-        out.number(3, samples.labelNumber[label]!);
-        out.number(4, samples.labelUnit[label]!);
+        out.number(1, labelSets.key[label]!);
+        out.number(2, labelSets.text[label]!);
+        out.number(3, labelSets.number[label]!);
       });
     }
   });
