@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { finished } from './finished.js';
+import { type Labels, labelsOf, samplesOf } from './profile.js';
 import { ProfileBuilder } from './profile-builder.js';
 
 const HEADER = {
@@ -14,7 +15,7 @@ const HEADER = {
 const PLACE = { functionName: 'f', filename: 'a.js', startLine: 1, line: 2, column: 0 };
 
 describe('ProfileBuilder', () => {
-  it('keeps a place that comes twice once, and functions apart by where they begin', () => {
+  it('keeps a location once by its address, and a function once by its name, file and first line', () => {
     const builder = new ProfileBuilder();
     expect(builder.location({ ...PLACE, address: 1 })).toBe(0);
     expect(builder.location({ ...PLACE, address: 1 })).toBe(0);
@@ -22,21 +23,86 @@ describe('ProfileBuilder', () => {
     builder.location({ ...PLACE, address: 3, startLine: 9 });
     const { locations, functions, strings } = finished(builder.build(HEADER, 'x'));
     expect(locations.length).toBe(3);
-    expect([...locations.lineFunction]).toEqual([0, 0, 1]);
+    expect([...locations.function]).toEqual([0, 0, 1]);
     expect([...functions.startLine]).toEqual([1, 9]);
     expect(strings).toEqual(['', 'f', 'a.js']);
   });
 
   it('rounds values, since the format has whole numbers only', () => {
     const builder = new ProfileBuilder();
-    builder.sample([], [1.6]);
-    expect([...finished(builder.build(HEADER, 'x')).samples.values]).toEqual([2]);
+    const location = builder.location({ ...PLACE, address: 1 });
+    builder.sample([location], [1.6]);
+    builder.sample([location, location], [-0.4]);
+    expect([...finished(builder.build(HEADER, 'x')).samples.values]).toEqual([2, 0]);
+  });
+
+  it('adds up samples with the same stack and labels, at the position of the first', () => {
+    const builder = new ProfileBuilder();
+    const [f, g] = [1, 2].map((address) => builder.location({ ...PLACE, address }));
+    const bytes = (size: number): number => builder.labels({ bytes: size });
+    const samples: [number[], number, number?][] = [
+      [[f!, g!], 1],
+      [[g!, f!], 2],
+      [[f!], 4, bytes(16)],
+      [[f!, g!], 8],
+      [[f!], 16, bytes(24)],
+      [[f!], 32, bytes(16)],
+      [[f!], 64],
+    ];
+    for (const [stack, value, labels] of samples) builder.sample(stack, [value], labels);
+    const all = [...samplesOf(finished(builder.build(HEADER, 'x')))];
+    expect(all.map(({ values: [value], labels }) => [value, labels])).toEqual([
+      [9, {}],
+      [2, {}],
+      [36, { bytes: 16 }],
+      [16, { bytes: 24 }],
+      [64, {}],
+    ]);
+  });
+
+  it('distinguishes sets of labels by their keys and values, whatever their order', () => {
+    const builder = new ProfileBuilder();
+    const sets: Labels[] = [
+      {},
+      { a: 1, b: '2' },
+      { b: '2', a: 1 },
+      { a: '1', b: '2' },
+      { a: 1 },
+      { '': 'no key' },
+      { 'a,b': 1 },
+      JSON.parse('{"__proto__":"x"}') as Labels,
+    ];
+    expect(sets.map((set) => builder.labels(set))).toEqual([0, 1, 1, 2, 3, 0, 4, 5]);
+    const profile = finished(builder.build(HEADER, 'x'));
+    expect([0, 1, 2, 3, 4, 5].map((set) => Object.entries(labelsOf(profile, set)))).toEqual([
+      [],
+      [
+        ['a', 1],
+        ['b', '2'],
+      ],
+      [
+        ['a', '1'],
+        ['b', '2'],
+      ],
+      [['a', 1]],
+      [['a,b', 1]],
+      [['__proto__', 'x']],
+    ]);
+  });
+
+  it('gives a sample without a stack the location (no stack), since scrapers refuse one without a location', () => {
+    const builder = new ProfileBuilder();
+    builder.sample([], [1]);
+    builder.sample([], [2]);
+    const [sample, ...others] = samplesOf(finished(builder.build(HEADER, 'x')));
+    expect(sample).toMatchObject({ stack: [{ name: '(no stack)', filename: '', line: 0 }], values: [3] });
+    expect(others).toEqual([]);
   });
 
   it('grows to 100,000 samples of 30 frames', () => {
     const builder = new ProfileBuilder();
     const stack = Array.from({ length: 30 }, (_, i) => builder.location({ ...PLACE, address: i + 1 }));
-    for (let i = 0; i < 100_000; i++) builder.sample(stack, [i]);
+    for (let i = 0; i < 100_000; i++) builder.sample(stack, [i], builder.labels({ i }));
     const { samples } = finished(builder.build(HEADER, 'x'));
     expect(samples.length).toBe(100_000);
     expect(samples.stack.length).toBe(3_000_000);

@@ -1,5 +1,6 @@
+import { addressOf } from './address.js';
 import { GrowingArray } from './growing-array.js';
-import type { Mapping, Profile, ProfileHeader } from './profile.js';
+import type { Labels, Profile, ProfileHeader } from './profile.js';
 
 /** A place in the code, as a profile shows it. */
 export interface PlaceInCode {
@@ -14,32 +15,59 @@ export interface PlaceInCode {
   readonly column: number;
 }
 
-/** Gathers a profile: places and samples in, a {@link Profile} out. Same strings, functions, locations are kept once. */
+/** The location of a sample without a stack: Parca and Pyroscope refuse a profile with a sample that has no location. */
+const NO_STACK: PlaceInCode = {
+  address: addressOf('(no stack)', '', 0, 0),
+  functionName: '(no stack)',
+  filename: '',
+  startLine: 0,
+  line: 0,
+  column: 0,
+};
+
+/** Chains of the index of samples. Their number is fixed: to grow a large index holds the event loop. */
+const CHAINS = 1 << 16;
+
+/**
+ * Gathers a profile: places and samples in, a {@link Profile} out. The same string, function, location or sample is
+ * kept once; the values of samples with the same stack and labels add up.
+ */
 export class ProfileBuilder {
-  private readonly strings = new Interner<string>();
+  private readonly strings: string[] = [];
+  private readonly stringIds = new Map<string, number>();
   private readonly functionIds = new Map<string, number>();
   private readonly locationIds = new Map<number, number>();
+  private readonly labelSetIds = new Map<string, number>();
 
   private readonly functionName = GrowingArray.uint32();
   private readonly functionFilename = GrowingArray.uint32();
   private readonly functionStartLine = GrowingArray.uint32();
 
   private readonly address = GrowingArray.float64();
-  private readonly lineFunction = GrowingArray.uint32();
-  private readonly lineNumber = GrowingArray.uint32();
-  private readonly lineColumn = GrowingArray.uint32();
+  private readonly locationFunction = GrowingArray.uint32();
+  private readonly locationLine = GrowingArray.uint32();
+  private readonly locationColumn = GrowingArray.uint32();
 
-  private readonly stackStart = GrowingArray.uint32();
-  private readonly stack = GrowingArray.uint32();
-  private readonly values = GrowingArray.float64();
   private readonly labelStart = GrowingArray.uint32();
   private readonly labelKey = GrowingArray.uint32();
   private readonly labelText = GrowingArray.uint32();
   private readonly labelNumber = GrowingArray.float64();
-  private readonly labelUnit = GrowingArray.uint32();
+
+  private readonly stackStart = GrowingArray.uint32();
+  private readonly stack = GrowingArray.uint32();
+  private readonly values = GrowingArray.float64();
+  private readonly labelSet = GrowingArray.uint32();
+
+  /** The index of samples: by hash the last one of a chain plus one, and by sample the one before it; 0 ends a chain. */
+  private readonly lastOfChain = new Uint32Array(CHAINS);
+  private readonly previousInChain = GrowingArray.uint32();
+  private readonly hash = GrowingArray.uint32();
 
   constructor() {
-    this.strings.idOf('');
+    this.stringId('');
+    this.stackStart.push(0);
+    this.labelStart.push(0);
+    this.labels({});
   }
 
   /** The index of a place; one that has the address of an earlier place is that place. */
@@ -49,9 +77,26 @@ export class ProfileBuilder {
     const id = this.address.length;
     this.locationIds.set(place.address, id);
     this.address.push(place.address);
-    this.lineFunction.push(this.functionOf(place));
-    this.lineNumber.push(place.line);
-    this.lineColumn.push(place.column);
+    this.locationFunction.push(this.functionOf(place));
+    this.locationLine.push(place.line);
+    this.locationColumn.push(place.column);
+    return id;
+  }
+
+  /** The index of a set of labels, in whatever order they come; 0 for none. A label without a key is left out. */
+  labels(labels: Labels): number {
+    const entries = Object.entries(labels).filter(([key]) => key !== '');
+    const text = JSON.stringify(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+    const known = this.labelSetIds.get(text);
+    if (known !== undefined) return known;
+    for (const [key, value] of entries) {
+      this.labelKey.push(this.stringId(key));
+      this.labelText.push(typeof value === 'string' ? this.stringId(value) : 0);
+      this.labelNumber.push(typeof value === 'number' ? value : 0);
+    }
+    this.labelStart.push(this.labelKey.length);
+    const id = this.labelSetIds.size;
+    this.labelSetIds.set(text, id);
     return id;
   }
 
@@ -60,58 +105,61 @@ export class ProfileBuilder {
    *
    * @param stack indexes from {@link location}, leaf first
    * @param values in the order of the header's sample types
+   * @param labelSet index from {@link labels}
    */
-  sample(
-    stack: Iterable<number>,
-    values: readonly number[],
-    labels?: Readonly<Record<string, string | number>>,
-  ): void {
-    this.stackStart.push(this.stack.length);
-    this.labelStart.push(this.labelKey.length);
-    for (const location of stack) this.stack.push(location);
-    for (const value of values) this.values.push(Math.round(value));
-    for (const key in labels) this.label(key, labels[key]!);
+  sample(stack: readonly number[], values: readonly number[], labelSet = 0): void {
+    if (stack.length === 0) return this.sample([this.location(NO_STACK)], values, labelSet);
+    const sample = this.sampleOf(stack, labelSet);
+    const start = sample * values.length;
+    for (let i = 0; i < values.length; i++) {
+      if (start + i === this.values.length) this.values.push(0);
+      this.values.increase(start + i, Math.round(values[i]!));
+    }
   }
 
   /** Yields now and then. */
   *build(header: ProfileHeader, program: string): Generator<void, Profile> {
-    const samples = this.stackStart.length;
-    const locations = this.address.length;
-    const functions = this.functionName.length;
-    this.stackStart.push(this.stack.length);
-    this.labelStart.push(this.labelKey.length);
     return {
       ...header,
-      strings: this.strings.all,
-      mappings: [mappingOf(program)],
+      program,
+      strings: this.strings,
       functions: {
-        length: functions,
+        length: this.functionName.length,
         name: yield* this.functionName.toArray(),
-        systemName: new Uint32Array(functions),
         filename: yield* this.functionFilename.toArray(),
         startLine: yield* this.functionStartLine.toArray(),
       },
       locations: {
-        length: locations,
+        length: this.address.length,
         address: yield* this.address.toArray(),
-        mapping: new Uint32Array(locations).fill(1),
-        lineStart: Uint32Array.from({ length: locations + 1 }, (_, i) => i),
-        lineFunction: yield* this.lineFunction.toArray(),
-        lineNumber: yield* this.lineNumber.toArray(),
-        lineColumn: yield* this.lineColumn.toArray(),
+        function: yield* this.locationFunction.toArray(),
+        line: yield* this.locationLine.toArray(),
+        column: yield* this.locationColumn.toArray(),
+      },
+      labelSets: {
+        length: this.labelSetIds.size,
+        start: yield* this.labelStart.toArray(),
+        key: yield* this.labelKey.toArray(),
+        text: yield* this.labelText.toArray(),
+        number: yield* this.labelNumber.toArray(),
       },
       samples: {
-        length: samples,
+        length: this.labelSet.length,
         stackStart: yield* this.stackStart.toArray(),
         stack: yield* this.stack.toArray(),
         values: yield* this.values.toArray(),
-        labelStart: yield* this.labelStart.toArray(),
-        labelKey: yield* this.labelKey.toArray(),
-        labelText: yield* this.labelText.toArray(),
-        labelNumber: yield* this.labelNumber.toArray(),
-        labelUnit: yield* this.labelUnit.toArray(),
+        labelSet: yield* this.labelSet.toArray(),
       },
     };
+  }
+
+  private stringId(text: string): number {
+    let id = this.stringIds.get(text);
+    if (id === undefined) {
+      id = this.strings.push(text) - 1;
+      this.stringIds.set(text, id);
+    }
+    return id;
   }
 
   private functionOf(place: PlaceInCode): number {
@@ -120,36 +168,40 @@ export class ProfileBuilder {
     if (id === undefined) {
       id = this.functionName.length;
       this.functionIds.set(key, id);
-      this.functionName.push(this.strings.idOf(place.functionName));
-      this.functionFilename.push(this.strings.idOf(place.filename));
+      this.functionName.push(this.stringId(place.functionName));
+      this.functionFilename.push(this.stringId(place.filename));
       this.functionStartLine.push(place.startLine);
     }
     return id;
   }
 
-  private label(key: string, value: string | number): void {
-    this.labelKey.push(this.strings.idOf(key));
-    this.labelText.push(typeof value === 'string' ? this.strings.idOf(value) : 0);
-    this.labelNumber.push(typeof value === 'number' ? value : 0);
-    this.labelUnit.push(0);
-  }
-}
-
-/** One mapping for all, with `hasFunctions`: otherwise `go tool pprof` looks for the binary and warns. */
-function mappingOf(program: string): Mapping {
-  return { start: 0, limit: 0, offset: 0, filename: program, buildId: '', hasFunctions: true };
-}
-
-class Interner<T> {
-  readonly all: T[] = [];
-  private readonly ids = new Map<T, number>();
-
-  idOf(value: T): number {
-    let id = this.ids.get(value);
-    if (id === undefined) {
-      id = this.all.push(value) - 1;
-      this.ids.set(value, id);
+  /** The index of the sample with this stack and these labels, which is new if there is none. */
+  private sampleOf(stack: readonly number[], labelSet: number): number {
+    const hash = hashOf(stack, labelSet);
+    const chain = hash % CHAINS;
+    for (let next = this.lastOfChain[chain]!; next > 0; next = this.previousInChain.at(next - 1)) {
+      if (this.hash.at(next - 1) === hash && this.isSample(next - 1, stack, labelSet)) return next - 1;
     }
-    return id;
+    for (let i = 0; i < stack.length; i++) this.stack.push(stack[i]!);
+    this.stackStart.push(this.stack.length);
+    this.labelSet.push(labelSet);
+    this.hash.push(hash);
+    this.previousInChain.push(this.lastOfChain[chain]!);
+    this.lastOfChain[chain] = this.labelSet.length;
+    return this.labelSet.length - 1;
   }
+
+  private isSample(sample: number, stack: readonly number[], labelSet: number): boolean {
+    const start = this.stackStart.at(sample);
+    if (this.stackStart.at(sample + 1) - start !== stack.length) return false;
+    for (let i = 0; i < stack.length; i++) if (this.stack.at(start + i) !== stack[i]) return false;
+    return this.labelSet.at(sample) === labelSet;
+  }
+}
+
+/** As FNV-1a, over whole indexes; mixed at the end, since the lower bits choose the chain. */
+function hashOf(stack: readonly number[], labelSet: number): number {
+  let hash = labelSet;
+  for (let i = 0; i < stack.length; i++) hash = Math.imul(hash ^ stack[i]!, 0x9e3779b1) ^ (hash >>> 15);
+  return (hash ^ (hash >>> 16)) >>> 0;
 }

@@ -3,7 +3,7 @@
  *
  * A profile of 100,000 samples has millions of stack entries. As objects they take longer to write than Go
  * takes; as typed arrays, less than half of it. Tables are parallel arrays, an entry is an index into them, and
- * what has a variable length (a stack, lines, labels) is a slice between two neighbouring `…Start` entries.
+ * what has a variable length (a stack, labels) is a slice between two neighbouring `…Start` entries.
  *
  * @see https://github.com/google/pprof/blob/main/proto/profile.proto
  */
@@ -14,44 +14,40 @@ export interface ValueType {
   readonly unit: string;
 }
 
-/** The program that the frames belong to. */
-export interface Mapping {
-  readonly start: number;
-  readonly limit: number;
-  readonly offset: number;
-  /** What clients print as `File:`. */
-  readonly filename: string;
-  readonly buildId: string;
-  /** Set: clients look for no symbols of their own. */
-  readonly hasFunctions: boolean;
-}
-
-/** Functions; `name`, `systemName` and `filename` are indexes into `Profile.strings`. */
+/** Functions; `name` and `filename` are indexes into `Profile.strings`. */
 export interface FunctionTable {
   readonly length: number;
   readonly name: Uint32Array;
-  /** Empty, so that no client demangles a JavaScript name. */
-  readonly systemName: Uint32Array;
   readonly filename: Uint32Array;
   /** Line at which the function begins; 0 where unknown. */
   readonly startLine: Uint32Array;
 }
 
-/** Places in the code; lines of location `i` are `lineStart[i]` to `lineStart[i + 1]`, innermost first. */
+/** Places in the code: one function and one line each. Two places never have the same address. */
 export interface LocationTable {
   readonly length: number;
   /** Below 2^53, never 0. */
   readonly address: Float64Array;
-  /** Index into `Profile.mappings` plus one; 0 for none. */
-  readonly mapping: Uint32Array;
-  readonly lineStart: Uint32Array;
   /** Index into `Profile.functions`. */
-  readonly lineFunction: Uint32Array;
-  readonly lineNumber: Uint32Array;
-  readonly lineColumn: Uint32Array;
+  readonly function: Uint32Array;
+  /** 0 where unknown. */
+  readonly line: Uint32Array;
+  /** 0 where unknown. */
+  readonly column: Uint32Array;
 }
 
-/** Samples; the stack of sample `i` is `stackStart[i]` to `stackStart[i + 1]`, leaf first. */
+/** Sets of labels; set `i` is `start[i]` to `start[i + 1]`, sorted by key. Set 0 is empty. */
+export interface LabelSetTable {
+  readonly length: number;
+  readonly start: Uint32Array;
+  /** Indexes into `Profile.strings`. */
+  readonly key: Uint32Array;
+  /** Index into `Profile.strings`; 0 where the label is a number. */
+  readonly text: Uint32Array;
+  readonly number: Float64Array;
+}
+
+/** Samples; the stack of sample `i` is `stackStart[i]` to `stackStart[i + 1]`, leaf first and never empty. */
 export interface SampleTable {
   readonly length: number;
   readonly stackStart: Uint32Array;
@@ -59,14 +55,8 @@ export interface SampleTable {
   readonly stack: Uint32Array;
   /** `sampleTypes.length` values for each sample, one sample after the other. */
   readonly values: Float64Array;
-  readonly labelStart: Uint32Array;
-  /** Indexes into `Profile.strings`. */
-  readonly labelKey: Uint32Array;
-  /** Index into `Profile.strings`; 0 where the label is a number. */
-  readonly labelText: Uint32Array;
-  readonly labelNumber: Float64Array;
-  /** Index into `Profile.strings`; 0 for no unit. */
-  readonly labelUnit: Uint32Array;
+  /** Index into `Profile.labelSets`. */
+  readonly labelSet: Uint32Array;
 }
 
 /** What a profile says of itself. */
@@ -88,18 +78,23 @@ export interface ProfileHeader {
 export interface Profile extends ProfileHeader {
   /** `strings[0]` is the empty string. */
   readonly strings: readonly string[];
-  readonly mappings: readonly Mapping[];
+  /** The program that the frames belong to, which clients print as `File:`. */
+  readonly program: string;
   readonly functions: FunctionTable;
   readonly locations: LocationTable;
+  readonly labelSets: LabelSetTable;
   readonly samples: SampleTable;
 }
 
-/** One line of a stack, with its strings looked up. */
+/** One entry of a stack, with its strings looked up. */
 export interface Frame {
   readonly name: string;
   readonly filename: string;
   readonly line: number;
 }
+
+/** What is known of a sample besides its stack, such as the size of its objects. */
+export type Labels = Readonly<Record<string, string | number>>;
 
 /** One sample, with everything looked up. */
 export interface Sample {
@@ -107,7 +102,7 @@ export interface Sample {
   readonly stack: readonly Frame[];
   /** In the order of `Profile.sampleTypes`. */
   readonly values: readonly number[];
-  readonly labels: Readonly<Record<string, string | number>>;
+  readonly labels: Labels;
 }
 
 /**
@@ -119,36 +114,33 @@ export interface Sample {
 export function* samplesOf(profile: Profile): Generator<Sample, void> {
   const { samples, sampleTypes } = profile;
   const frames = Array.from({ length: profile.locations.length }, (_, location) =>
-    framesOf(profile, location),
+    frameOf(profile, location),
   );
   for (let i = 0; i < samples.length; i++) {
     const stack = samples.stack.subarray(samples.stackStart[i], samples.stackStart[i + 1]);
     yield {
-      stack: Array.from(stack).flatMap((location) => frames[location] ?? []),
+      stack: Array.from(stack, (location) => frames[location]!),
       values: Array.from(samples.values.subarray(i * sampleTypes.length, (i + 1) * sampleTypes.length)),
-      labels: labelsOf(profile, i),
+      labels: labelsOf(profile, samples.labelSet[i]!),
     };
   }
 }
 
-function framesOf({ locations, functions, strings }: Profile, location: number): Frame[] {
-  const frames: Frame[] = [];
-  for (let line = locations.lineStart[location]!; line < locations.lineStart[location + 1]!; line++) {
-    const fn = locations.lineFunction[line]!;
-    frames.push({
-      name: strings[functions.name[fn]!]!,
-      filename: strings[functions.filename[fn]!]!,
-      line: locations.lineNumber[line]!,
-    });
-  }
-  return frames;
+function frameOf({ locations, functions, strings }: Profile, location: number): Frame {
+  const fn = locations.function[location]!;
+  return {
+    name: strings[functions.name[fn]!]!,
+    filename: strings[functions.filename[fn]!]!,
+    line: locations.line[location]!,
+  };
 }
 
-function labelsOf({ samples, strings }: Profile, sample: number): Record<string, string | number> {
-  const labels: Record<string, string | number> = {};
-  for (let label = samples.labelStart[sample]!; label < samples.labelStart[sample + 1]!; label++) {
-    const text = samples.labelText[label]!;
-    labels[strings[samples.labelKey[label]!]!] = text === 0 ? samples.labelNumber[label]! : strings[text]!;
+/** A set of labels as an object. */
+export function labelsOf({ labelSets, strings }: Profile, labelSet: number): Labels {
+  const labels: [string, string | number][] = [];
+  for (let i = labelSets.start[labelSet]!; i < labelSets.start[labelSet + 1]!; i++) {
+    const text = labelSets.text[i]!;
+    labels.push([strings[labelSets.key[i]!]!, text === 0 ? labelSets.number[i]! : strings[text]!]);
   }
-  return labels;
+  return Object.fromEntries(labels);
 }

@@ -38,7 +38,7 @@ function small(): Profile {
   const builder = new ProfileBuilder();
   const leaf = builder.location(place(7, 'leaf', 3));
   const root = builder.location(place(2 ** 53 - 1, 'root'));
-  builder.sample([leaf, root], [3, 30_000_000], { bytes: 16 });
+  builder.sample([leaf, root], [3, 30_000_000], builder.labels({ bytes: 16 }));
   builder.sample([root], [1, 2 ** 52]);
   return finished(builder.build(HEADER, '/app/main.js'));
 }
@@ -91,7 +91,7 @@ describe('encodeProfile', () => {
     const name = fc.string({ unit: 'grapheme', maxLength: 300 });
     const value = fc.integer({ min: -(2 ** 53) + 1, max: 2 ** 53 - 1 });
     const sample = fc.record({
-      stack: fc.array(fc.nat(19), { maxLength: 40 }),
+      stack: fc.array(fc.nat(19), { minLength: 1, maxLength: 40 }),
       values: fc.tuple(value, value),
     });
     fc.assert(
@@ -101,11 +101,13 @@ describe('encodeProfile', () => {
         (names, samples) => {
           const builder = new ProfileBuilder();
           const locations = names.map((functionName, i) => builder.location(place(i + 1, functionName, i)));
-          for (const { stack, values } of samples)
+          for (const [i, { stack, values }] of samples.entries()) {
             builder.sample(
               stack.map((i) => locations[i]!),
               values,
+              builder.labels({ i }), // none is like another
             );
+          }
           const profile = decoded(finished(builder.build(HEADER, 'x')));
           const nameOf = (location: number | bigint): string => {
             const line = profile.location[Number(location) - 1]!.line[0]!;

@@ -4,6 +4,9 @@ import { ProtobufWriter } from './protobuf-writer.js';
 /** Entries written between two yields: some tenths of a millisecond, before V8 has optimized it. */
 const SLICE = 50;
 
+/** The id of the one mapping. */
+const MAPPING = 1;
+
 /**
  * Writes a profile as profile.proto, uncompressed.
  *
@@ -21,52 +24,43 @@ export function* encodeProfile(profile: Profile): Generator<void, Uint8Array> {
 
   for (const type of profile.sampleTypes) out.message(1, () => valueType(type));
 
-  const { samples } = profile;
+  const { samples, labelSets } = profile;
   const width = profile.sampleTypes.length;
   yield* messages(out, 2, samples.length, (i) => {
     out.packed(1, samples.stack, samples.stackStart[i]!, samples.stackStart[i + 1]!, 1);
     out.packed(2, samples.values, i * width, (i + 1) * width);
-    for (let label = samples.labelStart[i]!; label < samples.labelStart[i + 1]!; label++) {
+    const labelSet = samples.labelSet[i]!;
+    for (let label = labelSets.start[labelSet]!; label < labelSets.start[labelSet + 1]!; label++) {
       out.message(3, () => {
-        out.number(1, samples.labelKey[label]!);
-        out.number(2, samples.labelText[label]!);
-        out.number(3, samples.labelNumber[label]!);
-        out.number(4, samples.labelUnit[label]!);
+        out.number(1, labelSets.key[label]!);
+        out.number(2, labelSets.text[label]!);
+        out.number(3, labelSets.number[label]!);
       });
     }
   });
 
-  profile.mappings.forEach((mapping, i) =>
-    out.message(3, () => {
-      out.number(1, i + 1);
-      out.number(2, mapping.start);
-      out.number(3, mapping.limit);
-      out.number(4, mapping.offset);
-      out.number(5, strings.indexOf(mapping.filename));
-      out.number(6, strings.indexOf(mapping.buildId));
-      out.number(7, Number(mapping.hasFunctions));
-    }),
-  );
+  out.message(3, () => {
+    out.number(1, MAPPING);
+    out.number(5, strings.indexOf(profile.program));
+    out.number(7, 1); // has_functions: otherwise go tool pprof looks for the binary and warns
+  });
 
   const { locations } = profile;
   yield* messages(out, 4, locations.length, (i) => {
     out.number(1, i + 1);
-    out.number(2, locations.mapping[i]!);
+    out.number(2, MAPPING);
     out.number(3, locations.address[i]!);
-    for (let line = locations.lineStart[i]!; line < locations.lineStart[i + 1]!; line++) {
-      out.message(4, () => {
-        out.number(1, locations.lineFunction[line]! + 1);
-        out.number(2, locations.lineNumber[line]!);
-        out.number(3, locations.lineColumn[line]!);
-      });
-    }
+    out.message(4, () => {
+      out.number(1, locations.function[i]! + 1);
+      out.number(2, locations.line[i]!);
+      out.number(3, locations.column[i]!);
+    });
   });
 
   const { functions } = profile;
   yield* messages(out, 5, functions.length, (i) => {
     out.number(1, i + 1);
-    out.number(2, functions.name[i]!);
-    out.number(3, functions.systemName[i]!);
+    out.number(2, functions.name[i]!); // and no system_name, so that no client demangles a JavaScript name
     out.number(4, functions.filename[i]!);
     out.number(5, functions.startLine[i]!);
   });

@@ -40,7 +40,7 @@ export function* buildStackProfile(
     if (typeof at === 'number')
       for (let node = at; node >= 0; node = parentOf[node]!) stack.push(locationAt(frameOf[node]!));
     else for (const name of at.toReversed()) stack.push(builder.location(placeNamed(name)));
-    builder.sample(stack, values, labels);
+    builder.sample(stack, values, labels && builder.labels(labels));
   }
   return yield* builder.build(header, process.argv[1] ?? process.execPath);
 }
