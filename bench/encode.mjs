@@ -1,6 +1,6 @@
 // Building and encoding a profile: ours, the encoders of the peers, and Go's.
 import { ENCODERS } from './support/encoders.mjs';
-import { startGo } from './support/go.mjs';
+import { addGo, GO } from './support/go.mjs';
 import { absentRows, spread } from './support/report.mjs';
 import { endAll, Series, startAll, takeTurns } from './support/rounds.mjs';
 import { ratios, summary } from './support/statistics.mjs';
@@ -11,7 +11,6 @@ const PLACES = 5000;
 const WAVES = 3;
 const ROUNDS = 4;
 const OURS = 'ours';
-const GO = 'Go';
 const STEPS = ['build', 'encode', 'both', 'gzip'];
 
 export const title = 'Encoding';
@@ -29,10 +28,9 @@ export async function run(log) {
     log(`encode: ${wave + 1} of ${WAVES}`);
     for (const samples of SIZES) {
       const children = await startAll('encode.mjs', Object.keys(ENCODERS), (name) => ({ name }), failed);
-      const go = await goAsChild(failed);
-      if (go) children.set(GO, go);
+      await addGo(children, failed);
       await takeTurns(children, ROUNDS, failed, async (name, child, round) => {
-        const measured = await child.ask('round', samples, DEPTH, PLACES);
+        const measured = await child.ask('encode', samples, DEPTH, PLACES);
         measured.both = measured.build + measured.encode;
         for (const what in measured) {
           (round === 0 ? first : later).add(name, `${what} ${samples}`, measured[what]);
@@ -42,16 +40,6 @@ export async function run(log) {
     }
   }
   return report([...Object.keys(ENCODERS), GO], later, first, failed);
-}
-
-async function goAsChild(failed) {
-  try {
-    const go = await startGo();
-    return { ask: (_, ...args) => go.round(...args), end: go.end };
-  } catch (error) {
-    failed.set(GO, error.message);
-    return undefined;
-  }
 }
 
 function report(all, later, first, failed) {

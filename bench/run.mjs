@@ -4,13 +4,14 @@
 import * as encode from './encode.mjs';
 import * as holds from './holds.mjs';
 import * as memory from './memory.mjs';
+import * as merge from './merge.mjs';
 import * as requests from './requests.mjs';
 import * as samples from './samples.mjs';
 import { writeOverhead } from './support/overhead.mjs';
 import { installPeers } from './support/peers.mjs';
 import { tableText, worseLines } from './support/report.mjs';
 
-const GROUPS = { holds, samples, requests, encode, memory };
+const GROUPS = { holds, samples, requests, encode, merge, memory };
 
 const begin = performance.now();
 const wanted = process.argv.slice(2).filter((arg) => arg !== '--write');

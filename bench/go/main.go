@@ -1,5 +1,5 @@
-// The rounds of encode.mjs in Go: builds the same profile and writes it by google/pprof's own package. For each line of
-// input, a number of samples, it answers a line of JSON: milliseconds to build, to encode and to gzip, and bytes.
+// What encode.mjs and merge.mjs measure, in Go, by google/pprof's own package. Each line of input is a command and its
+// arguments; the answer is a line of JSON: milliseconds by step.
 package main
 
 import (
@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -21,23 +22,33 @@ const (
 	period = 10_000_000
 )
 
-type answer struct {
-	Build  float64 `json:"build"`
-	Encode float64 `json:"encode"`
-	Gzip   float64 `json:"gzip"`
-	Bytes  int     `json:"bytes"`
-}
+type answer map[string]float64
 
 func main() {
 	out := json.NewEncoder(os.Stdout)
 	for input := bufio.NewScanner(os.Stdin); input.Scan(); {
-		count, err := strconv.Atoi(input.Text())
-		check(err)
-		check(out.Encode(round(stacksOf(count))))
+		words := strings.Fields(input.Text())
+		check(out.Encode(commands[words[0]](words[1:])))
 	}
 }
 
-func round(stacks [][]int) answer {
+var commands = map[string]func(args []string) answer{
+	"encode": func(args []string) answer {
+		count, err := strconv.Atoi(args[0])
+		check(err)
+		return encode(stacksOf(count))
+	},
+	"prepare": func(files []string) answer {
+		profiles = nil
+		for _, file := range files {
+			profiles = append(profiles, read(file))
+		}
+		return answer{}
+	},
+	"merge": func([]string) answer { return merge() },
+}
+
+func encode(stacks [][]int) answer {
 	var plain, zipped bytes.Buffer
 	begin := time.Now()
 	p := build(stacks)
@@ -50,10 +61,34 @@ func round(stacks [][]int) answer {
 	check(err)
 	check(zip.Close())
 	return answer{
-		Build:  ms(built.Sub(begin)),
-		Encode: ms(encoded.Sub(built)),
-		Gzip:   ms(time.Since(encoded)),
-		Bytes:  plain.Len(),
+		"build":  ms(built.Sub(begin)),
+		"encode": ms(encoded.Sub(built)),
+		"gzip":   ms(time.Since(encoded)),
+	}
+}
+
+// What is merged in each round.
+var profiles []*profile.Profile
+
+func read(file string) *profile.Profile {
+	content, err := os.ReadFile(file)
+	check(err)
+	p, err := profile.ParseData(content)
+	check(err)
+	return p
+}
+
+func merge() answer {
+	var plain bytes.Buffer
+	begin := time.Now()
+	p, err := profile.Merge(profiles)
+	check(err)
+	merged := time.Now()
+	check(p.WriteUncompressed(&plain))
+	return answer{
+		"merge":   ms(merged.Sub(begin)),
+		"encode":  ms(time.Since(merged)),
+		"samples": float64(len(p.Sample)),
 	}
 }
 
@@ -99,7 +134,7 @@ func stacksOf(count int) [][]int {
 	for i := range stacks {
 		stacks[i] = make([]int, depth)
 		for j := range stacks[i] {
-			stacks[i][j] = (i*31 + j*977) % places
+			stacks[i][j] = (i*31 + j*(977+i/places)) % places
 		}
 	}
 	return stacks

@@ -1,4 +1,4 @@
-// Go's side of encode.mjs. google/pprof is taken from Go's own source tree, which has it for `go tool pprof`.
+// Go's side of encode.mjs and merge.mjs. google/pprof is taken from Go's own source tree, which has it for `go tool pprof`.
 import { execFile, spawn } from 'node:child_process';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,8 +12,19 @@ const SOURCE = fileURLToPath(new URL('../go/main.go', import.meta.url));
 const PPROF = 'github.com/google/pprof';
 const MODULE = `module bench\n\ngo 1.19\n\nrequire ${PPROF} v0.0.0\n\nreplace ${PPROF} => ./pprof\n`;
 
-/** Builds the program; the answer takes a number of samples and gives its times. */
-export async function startGo() {
+export const GO = 'Go';
+
+/** Starts Go as one more child; `failed` takes the reason why not. */
+export async function addGo(children, failed) {
+  try {
+    children.set(GO, await startGo());
+  } catch (error) {
+    failed.set(GO, error.message);
+  }
+}
+
+/** Builds the program; the answer takes its commands by `ask`, one at a time. */
+async function startGo() {
   const folder = await mkdtemp(join(tmpdir(), 'nestjs-pprof-bench-go-'));
   const program = await build(folder).catch((error) => {
     throw new Error(`no Go to compare with: ${error.message.split('\n')[0]}`, { cause: error });
@@ -21,9 +32,8 @@ export async function startGo() {
   const go = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface(go.stdout)[Symbol.asyncIterator]();
   return {
-    version: (await run('go', ['env', 'GOVERSION'])).stdout.trim(),
-    async round(samples) {
-      go.stdin.write(`${samples}\n`);
+    async ask(command, ...args) {
+      go.stdin.write(`${[command, ...args].join(' ')}\n`);
       return JSON.parse((await lines.next()).value);
     },
     async end() {

@@ -1,0 +1,200 @@
+import { labelsOf, type Profile } from './profile.js';
+
+/**
+ * Go's text of a profile (`debug=1`): addresses for clients, and comments for people.
+ *
+ * @see https://github.com/golang/go/blob/master/src/runtime/pprof/pprof.go
+ * @see https://github.com/google/pprof/blob/main/profile/legacy_profile.go
+ */
+
+/** Samples between two yields. */
+const SLICE = 20;
+/** Characters of a piece: V8 does not move a string as large as this when it collects garbage. */
+const PIECE = 256 * 1024;
+const TAB_WIDTH = 8;
+/** Characters that are shown of a name, a file or labels: clients reject a line above 64 KiB. */
+const LONGEST = 4000;
+/** What could end a comment. */
+// oxlint-disable-next-line no-control-regex -- they are what it removes; \p{Cc} takes V8 milliseconds to compile
+const LINE_BREAKS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+
+/** What differs between profiles of different types. */
+interface Kind {
+  /** Values of a sample as the text has them. */
+  readonly valuesOf: (profile: Profile, sample: number) => number[];
+  readonly show: (values: readonly number[]) => string;
+  /** Samples are sorted by it, ascending. */
+  readonly order: (values: readonly number[]) => number;
+  readonly header: (name: string, totals: readonly number[], profile: Profile) => string;
+}
+
+const HEAP: Kind = {
+  valuesOf(profile, sample) {
+    const { values, labelSet } = profile.samples;
+    const size = Number(labelsOf(profile, labelSet[sample]!).bytes);
+    const pair = (at: number): number[] => sampledPair(values[at]!, values[at + 1]!, size, profile.period);
+    return [...pair(sample * 4), ...pair(sample * 4 + 2)];
+  },
+  show: ([allocObjects, allocBytes, objects, bytes]) =>
+    `${objects}: ${bytes} [${allocObjects}: ${allocBytes}]`,
+  order: (values) => values[3]!, // bytes in use, as Go has them since 1.23
+  header(_name, [allocObjects = 0, allocBytes = 0, objects = 0, bytes = 0], { period }) {
+    // A client that finds the same bytes twice reads two columns instead of four.
+    const differing = allocBytes === bytes ? allocBytes + 1 : allocBytes;
+    return `heap profile: ${HEAP.show([allocObjects, differing, objects, bytes])} @ heap/${2 * period}`;
+  },
+};
+
+const CONTENTION: Kind = {
+  valuesOf: ({ samples }, sample) => [...samples.values.subarray(sample * 2, sample * 2 + 2)],
+  show: ([contentions, delay]) => `${delay} ${contentions}`,
+  order: (values) => -values[1]!,
+  header: (name) =>
+    name === 'mutex'
+      ? '--- mutex:\ncycles/second=1000000000\nsampling period=1'
+      : '--- contention:\ncycles/second=1000000000', // so cycles are nanoseconds
+};
+
+const COUNTS: Kind = {
+  valuesOf: ({ samples, sampleTypes }, sample) => [samples.values[sample * sampleTypes.length]!],
+  show: ([count]) => `${count}`,
+  order: ([count]) => -count!,
+  // Clients accept no space in the name.
+  header: (name, [total = 0]) => `${name.replaceAll(/\s/g, '_')} profile: total ${total}`,
+};
+
+/** By sample types; any others are counts. */
+const KINDS = new Map([
+  ['alloc_objects alloc_space inuse_objects inuse_space', HEAP],
+  ['contentions delay', CONTENTION],
+]);
+
+/**
+ * Writes the text of a profile, in pieces. Yields now and then.
+ *
+ * @param trailer lines after the samples, each a comment that starts with `#`
+ */
+export function* legacyText(
+  name: string,
+  profile: Profile,
+  trailer: readonly string[] = [],
+): Generator<void, string[]> {
+  const kind = KINDS.get(profile.sampleTypes.map(({ type }) => type).join(' ')) ?? COUNTS;
+  const stacks = new StackTexts(profile);
+  const totals: number[] = [];
+  const rows: { sample: number; order: number; values: string; key: string }[] = [];
+  for (let sample = 0; sample < profile.samples.length; sample++) {
+    if (sample % SLICE === 0) yield;
+    const values = kind.valuesOf(profile, sample);
+    if (!values.some((value) => value > 0)) continue;
+    for (const [i, value] of values.entries()) totals[i] = (totals[i] ?? 0) + value;
+    const key = `@${stacks.addresses(sample)}${labelLine(profile, profile.samples.labelSet[sample]!)}`;
+    rows.push({ sample, order: kind.order(values), values: kind.show(values), key });
+  }
+  rows.sort((a, b) => a.order - b.order || (a.key < b.key ? -1 : 1));
+
+  const pieces: string[] = [];
+  let texts = [`${kind.header(name, totals, profile)}\n`];
+  let length = 0;
+  for (const [i, { sample, values, key }] of rows.entries()) {
+    if (i % SLICE === 0) yield;
+    const text = `${values} ${key}\n${stacks.comment(sample)}\n`;
+    texts.push(text);
+    length += text.length;
+    if (length < PIECE) continue;
+    pieces.push(texts.join(''));
+    texts = [];
+    length = 0;
+  }
+  if (trailer.length > 0) texts.push(`\n${trailer.join('\n')}\n`);
+  return [...pieces, texts.join('')];
+}
+
+/**
+ * The number of objects that were sampled, and their bytes, before they were scaled up: each stood for
+ * 1 / (1 - exp(-size / period)) objects, and clients of the text scale them again.
+ *
+ * @param label the size of an object by the sample's label, exact where the mean suffers from a count that was rounded
+ */
+function sampledPair(count: number, bytes: number, label: number, period: number): [number, number] {
+  if (count === 0) return [0, 0];
+  if (period <= 1) return [count, bytes];
+  const mean = bytes / count;
+  const size = mean > label / 2 && mean < label * 2 ? label : mean; // else the label means something else
+  const sampled = size > 0 ? Math.round((bytes / size) * (1 - Math.exp(-size / period))) : 0;
+  return [sampled, Math.round(sampled * size)];
+}
+
+/** The comment of the labels that are text, as Go has them; empty for none. */
+function labelLine(profile: Profile, labelSet: number): string {
+  const labels = Object.entries(labelsOf(profile, labelSet)).filter(([, value]) => typeof value === 'string');
+  const texts = labels.map((label) => label.map((text) => JSON.stringify(text)).join(':'));
+  return texts.length > 0 ? `\n${onOneLine(`# labels: {${texts.join(', ')}}`)}` : '';
+}
+
+/** A location as the comment of a stack shows it, in columns. */
+interface Row {
+  readonly address: string;
+  readonly name: string;
+  readonly nameWidth: number;
+  /** Empty where unknown. */
+  readonly place: string;
+}
+
+/** The stacks of a profile as text; a location is made into text once. */
+class StackTexts {
+  private readonly addressTexts: (string | undefined)[] = [];
+  private readonly rows: (Row | undefined)[] = [];
+
+  constructor(private readonly profile: Profile) {}
+
+  /** Each address after a space, plus one: clients take it for where a call returns to, and take one off. */
+  addresses(sample: number): string {
+    const { address } = this.profile.locations;
+    const texts = Array.from(
+      this.stackOf(sample),
+      (at) => (this.addressTexts[at] ??= ` 0x${(address[at]! + 1).toString(16)}`),
+    );
+    return texts.join('');
+  }
+
+  /** A line for each location, leaf first, aligned as Go's text/tabwriter does. */
+  comment(sample: number): string {
+    const rows = Array.from(this.stackOf(sample), (at) => (this.rows[at] ??= this.rowOf(at)));
+    const addressWidth = Math.max(...rows.map(({ address }) => address.length));
+    const nameWidth = Math.max(...rows.map(({ nameWidth, place }) => (place ? nameWidth : 0)));
+    const lines = rows.map((row) => {
+      const place = row.place && tabs(row.nameWidth, nameWidth) + row.place;
+      return `#\t${row.address}${tabs(row.address.length, addressWidth)}${row.name}${place}\n`;
+    });
+    return lines.join('');
+  }
+
+  private stackOf(sample: number): Uint32Array {
+    const { stack, stackStart } = this.profile.samples;
+    return stack.subarray(stackStart[sample], stackStart[sample + 1]);
+  }
+
+  private rowOf(location: number): Row {
+    const { locations, functions, strings } = this.profile;
+    const fn = locations.function[location]!;
+    const filename = onOneLine(strings[functions.filename[fn]!]!);
+    const name = onOneLine(strings[functions.name[fn]!]!) + (filename && '+0x0'); // V8 knows no offset in a function
+    return {
+      address: `0x${locations.address[location]!.toString(16)}`,
+      name,
+      nameWidth: Array.from(name).length, // in characters, as tabwriter counts
+      place: filename && `${filename}:${locations.line[location]}`,
+    };
+  }
+}
+
+/** The tabs after a cell of a column, at least one. */
+function tabs(width: number, widest: number): string {
+  const columnWidth = Math.ceil((widest + 1) / TAB_WIDTH) * TAB_WIDTH;
+  return '\t'.repeat(Math.ceil((columnWidth - width) / TAB_WIDTH));
+}
+
+function onOneLine(text: string): string {
+  return text.slice(0, LONGEST).replaceAll(LINE_BREAKS, ' ');
+}
