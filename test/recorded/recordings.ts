@@ -43,6 +43,8 @@ export interface Recordings {
   'pprof-heap': Recorded & {
     readonly rate: number;
     readonly profile: PprofAllocationNode;
+    /** The same by the inspector, whose samples are numbered. */
+    readonly numbered: SamplingHeapProfile;
     readonly memory: NodeJS.MemoryUsage;
   };
 }

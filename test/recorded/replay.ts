@@ -1,7 +1,6 @@
 import type { DiscoveryService } from '@nestjs/core';
 import { jest } from '@jest/globals';
 import type { FunctionLocation } from '../../src/sampling/function-locations.js';
-import type { SamplingHeapProfile } from '../../src/sampling/heap-samples.js';
 import type { CpuSamples, HeapSamples, Sliced } from '../../src/sampling/sampler.js';
 import { DecodedProfile } from '../support/decoded-profile.js';
 import { AnimalsService, CatsService, Namesake } from '../fixtures/program/cats.js';
@@ -51,12 +50,12 @@ const CPU_SAMPLES: { [S in CpuSource]: Convert<S, CpuSamples> } = {
   'pprof-cpu': ({ profile, others }) => pprof.cpuSamplesOf(profile, others),
 };
 
-const NOTHING = { head: { children: [] }, samples: [] } as unknown as SamplingHeapProfile;
 const FIRST = { after: 0, keepsDead: false };
 
 const HEAP_SAMPLES: { [S in HeapSource]: Convert<S, HeapSamples> } = {
   'inspector-heap': ({ profile, rate }) => heapSamplesOf({ ...FIRST, profile, native: undefined, rate }),
-  'pprof-heap': ({ profile, rate }) => heapSamplesOf({ ...FIRST, profile: NOTHING, native: profile, rate }),
+  'pprof-heap': ({ profile, numbered, rate }) =>
+    heapSamplesOf({ ...FIRST, profile: numbered, native: profile, rate }),
 };
 
 export async function replayCpu<S extends CpuSource>(
