@@ -83,7 +83,7 @@ function* objectsOf(
     const { nodeId, size: product } = samples[i]!;
     const node = nodeById[nodeId];
     if (node === undefined || product === 0) continue;
-    const { size, count } = sizes.of(product);
+    const { size, count } = sizes.of(node, product);
     const key = `${node}/${size}`;
     const sum = objects.get(key);
     objects.set(key, {
@@ -97,26 +97,33 @@ function* objectsOf(
 
 /** The factors of a sample's product: the size of an object and the number of objects. Few products, many samples. */
 class ObjectSizes {
-  private readonly byProduct = new Map<number, { readonly size: number; readonly count: number }>();
+  private readonly known = new Map<string, Factors>();
+  private readonly guessed = new Map<number, Factors>();
 
-  /** @param known objects of which the sampler knows the size */
+  /** @param objects those of which the sampler knows the size */
   constructor(
     private readonly rate: number,
-    known: readonly SampledObjects[],
+    objects: readonly SampledObjects[],
   ) {
-    for (const { bytes, count } of known) {
+    for (const { node, bytes, count } of objects) {
       const size = Math.round(bytes / count);
-      this.byProduct.set(size * weightOf(size, rate), { size, count: exactWeightOf(size, rate) });
+      this.known.set(`${node}/${size * weightOf(size, rate)}`, { size, count: exactWeightOf(size, rate) });
     }
   }
 
-  of(product: number): { readonly size: number; readonly count: number } {
-    let factors = this.byProduct.get(product);
-    if (!factors) {
-      const size = likelyObjectSize(product, this.rate);
-      factors = { size, count: product / size };
-      this.byProduct.set(product, factors);
-    }
+  of(node: number, product: number): Factors {
+    return this.known.get(`${node}/${product}`) ?? this.guessed.get(product) ?? this.guess(product);
+  }
+
+  private guess(product: number): Factors {
+    const size = likelyObjectSize(product, this.rate);
+    const factors = { size, count: product / size };
+    this.guessed.set(product, factors);
     return factors;
   }
+}
+
+interface Factors {
+  readonly size: number;
+  readonly count: number;
 }

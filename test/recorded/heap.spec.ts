@@ -28,23 +28,28 @@ describe.each(onEachNode(HEAP_SOURCES))('the heap by $source, Node $node', ({ so
     expect(shown).toEqual(bytes);
   });
 
-  it('has as many bytes as its objects times their size, which is their label', () => {
+  it('has the size of its objects as their label, to within a sixteenth', () => {
     const { raw, samples } = replayed.profile;
     samples.forEach(({ stack, values: { inuse_objects, inuse_space } }, i) => {
-      const size = Number(raw.sample[i]!.label[0]?.num ?? inuse_space);
-      expect([stack, inuse_objects! * size]).toEqual([stack, inuse_space]);
+      const size = inuse_space! / inuse_objects!;
+      const label = Number(raw.sample[i]!.label[0]?.num ?? size);
+      expect([stack, Math.abs(label - size) / size <= 1 / 16]).toEqual([stack, true]);
     });
   });
 
-  it('has alloc_* values that are those in use', () => {
+  it('has allocated what is in use, at its first reading', () => {
     expect(replayed.profile.sampleTypes).toEqual([
       'alloc_objects',
       'alloc_space',
       'inuse_objects',
       'inuse_space',
     ]);
-    for (const { values } of replayed.profile.samples) {
-      expect([values.alloc_objects, values.alloc_space]).toEqual([values.inuse_objects, values.inuse_space]);
+    for (const name of [...HOLDERS, 'CatsService.keep']) {
+      const [allocated, inUse] = [
+        replayed.profile.flat('alloc_space', name),
+        replayed.profile.flat('inuse_space', name),
+      ];
+      expect([name, Math.abs(allocated - inUse) <= inUse / 20]).toEqual([name, true]); // V8 rounds numbers of objects
     }
   });
 
@@ -52,16 +57,6 @@ describe.each(onEachNode(HEAP_SOURCES))('the heap by $source, Node $node', ({ so
     const { external, arrayBuffers } = recorded.memory;
     expect(replayed.profile.flat('inuse_space', '(external)')).toBe(external - arrayBuffers);
     expect(replayed.profile.flat('inuse_space', '(ArrayBuffers)')).toBe(arrayBuffers);
-  });
-
-  it('has the period that its samples show, whichever was asked for', async () => {
-    for (const rate of [512, 8192, 524_288]) {
-      const { profile } = await replayHeap(source, { ...recorded, rate });
-      expect(profile.period).toBe(8192);
-      const notices = profile.comments.filter((comment) => comment.startsWith('someone else'));
-      expect(notices).toHaveLength(rate === 8192 ? 0 : 1);
-      expect(profile.total('inuse_space')).toBe(replayed.profile.total('inuse_space'));
-    }
   });
 });
 
