@@ -93,7 +93,10 @@ export const SCRAPER_RULES: readonly ScraperRule[] = [
     holds: ({ sample }) =>
       isUnique(
         sample.map(({ locationId, label }) =>
-          [locationId, ...label.map(({ key, str, num }) => [key, str, num])].join(';'),
+          [
+            locationId, // and labels as google/pprof reads them: without those that have no value
+            ...label.map(({ key, str, num }) => [key, str, num]).filter(([, str, num]) => str || num),
+          ].join(';'),
         ),
       ),
     breaks: ({ sample }) => sample.push(sample[0]!),
