@@ -68,7 +68,7 @@ describe('ProfileBuilder', () => {
       { b: '2', a: 1 },
       { a: '1', b: '2' },
       { a: 1 },
-      { '': 'no key' },
+      { '': 'no key', 'no text': '', 'no number': 0 },
       { 'a,b': 1 },
       JSON.parse('{"__proto__":"x"}') as Labels,
     ];

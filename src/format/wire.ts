@@ -18,7 +18,7 @@ export function* encodeProfile(profile: Profile): Generator<void, Uint8Array> {
   const out = new ProtobufWriter();
   const strings = new StringTable(profile.strings);
   const valueType = ({ type, unit }: ValueType): void => {
-    out.number(1, strings.indexOf(type));
+    out.number(1, strings.indexOf(typeName(type)));
     out.number(2, strings.indexOf(unit));
   };
 
@@ -71,11 +71,16 @@ export function* encodeProfile(profile: Profile): Generator<void, Uint8Array> {
   out.number(12, profile.period);
   const comments = profile.comments.map((comment) => strings.indexOf(comment));
   out.packed(13, comments, 0, comments.length);
-  out.number(14, strings.indexOf(profile.defaultSampleType));
+  out.number(14, strings.indexOf(typeName(profile.defaultSampleType)));
 
   // Last, since what stands above adds to it.
   yield* each(out, strings.all.length, (i) => out.text(6, strings.all[i]!));
   return yield* out.toBytes();
+}
+
+/** Pyroscope refuses a profile with a "-" in the name of a sample type, which may be that of an application's profile. */
+function typeName(name: string): string {
+  return name.replaceAll('-', '_');
 }
 
 /** A message for each entry of a table. */
