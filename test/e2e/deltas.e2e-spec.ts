@@ -90,12 +90,6 @@ describe('a window', () => {
   const open = (name: string): Promise<ProfileWindow> =>
     app.app.get(ProfilerService).lookup(name)!.openWindow();
 
-  async function endOf(window: ProfileWindow): Promise<DecodedProfile> {
-    const captured = await window.end();
-    window.close();
-    return new DecodedProfile(await captured.encode());
-  }
-
   async function during(name: string, act: () => unknown): Promise<DecodedProfile> {
     const window = await open(name);
     act();
@@ -243,3 +237,9 @@ describe('a window', () => {
     ]);
   });
 });
+
+async function endOf(window: ProfileWindow): Promise<DecodedProfile> {
+  const captured = await window.end();
+  window.close();
+  return new DecodedProfile(await captured.encode());
+}
