@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { finished } from './finished.js';
 import { cpuProfileText, type DevToolsCpuSamples, heapProfileText } from './devtools.js';
-import type { PlaceInCode } from './profile-builder.js';
+import type { PlaceInCode } from './builder.js';
 
 const place = (functionName: string, line: number, startLine = line): PlaceInCode => ({
   address: 1,

@@ -7,7 +7,7 @@ import { addressOf } from './address.js';
 import { finished } from './finished.js';
 import { merge } from './merge.js';
 import type { Profile } from './profile.js';
-import { encodeProfile } from './wire.js';
+import { encodeProfile } from './encode.js';
 
 fc.configureGlobal({ seed: 1 }); // the same cases in every run
 

@@ -1,4 +1,5 @@
-import { Session } from 'node:inspector';
+import { type Runtime, Session } from 'node:inspector';
+import type { RawFrame } from './sampler.js';
 
 /**
  * A session of our own with this thread's inspector. Nearly all commands to the own thread are carried out before
@@ -42,4 +43,19 @@ export class InspectorSession {
     this.discardConsoleEntries();
     this.session.disconnect();
   }
+}
+
+/** A frame of V8's, which counts from 0. */
+export function frameOf(
+  { functionName, url, scriptId, lineNumber, columnNumber }: Runtime.CallFrame,
+  line = lineNumber + 1,
+): RawFrame {
+  return {
+    functionName,
+    url,
+    scriptId: Number(scriptId),
+    functionLine: lineNumber + 1,
+    functionColumn: columnNumber + 1,
+    line,
+  };
 }

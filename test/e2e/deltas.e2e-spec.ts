@@ -7,7 +7,7 @@ import {
   ProfilerCanceledError,
   ProfilerService,
 } from '../../src/index.js';
-import type { ProfileWindow } from '../../src/profiling/window.js';
+import type { ProfileWindow } from '../../src/profiling/named-profile.js';
 import { ADAPTERS, closeApps, shortWindows, startApp, type TestApp } from '../support/app.js';
 import { until } from '../support/async.js';
 import { checkRow, type ContractRow, file, HEAD, refused, TEXTS } from '../support/contract.js';

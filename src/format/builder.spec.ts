@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { finished } from './finished.js';
 import { type Labels, labelsOf, samplesOf } from './profile.js';
-import { ProfileBuilder } from './profile-builder.js';
+import { ProfileBuilder } from './builder.js';
 
 const HEADER = {
   sampleTypes: [{ type: 'space', unit: 'bytes' }],

@@ -2,10 +2,10 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Profile as Decoded } from 'pprof-format';
 import { finished } from './finished.js';
-import { ProfileBuilder, type PlaceInCode } from './profile-builder.js';
+import { ProfileBuilder, type PlaceInCode } from './builder.js';
 import type { Profile, ProfileHeader } from './profile.js';
 import { samplesOf } from './profile.js';
-import { encodeProfile } from './wire.js';
+import { encodeProfile } from './encode.js';
 
 fc.configureGlobal({ seed: 1 }); // the same cases in every run
 
