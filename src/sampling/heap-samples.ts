@@ -1,6 +1,5 @@
 import type { Runtime } from 'node:inspector';
-import { CallTreeBuilder } from './call-tree-builder.js';
-import { frameOf } from './inspector-session.js';
+import { CallTreeBuilder, frameOf } from './call-tree-builder.js';
 import { liveObjectsOf, type PprofAllocationNode } from './pprof-samples.js';
 import type { HeapSamples, SampledObjects, Sliced } from './sampler.js';
 

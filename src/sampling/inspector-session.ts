@@ -1,5 +1,4 @@
-import { type Runtime, Session } from 'node:inspector';
-import type { RawFrame } from './sampler.js';
+import { Session } from 'node:inspector';
 
 /**
  * A session of our own with this thread's inspector. Nearly all commands to the own thread are carried out before
@@ -43,19 +42,4 @@ export class InspectorSession {
     this.discardConsoleEntries();
     this.session.disconnect();
   }
-}
-
-/** A frame of V8's, which counts from 0. */
-export function frameOf(
-  { functionName, url, scriptId, lineNumber, columnNumber }: Runtime.CallFrame,
-  line = lineNumber + 1,
-): RawFrame {
-  return {
-    functionName,
-    url,
-    scriptId: Number(scriptId),
-    functionLine: lineNumber + 1,
-    functionColumn: columnNumber + 1,
-    line,
-  };
 }
