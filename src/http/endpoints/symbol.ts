@@ -1,4 +1,4 @@
-import { All, Req } from '@nestjs/common';
+import { All, Injectable, Req } from '@nestjs/common';
 import { onOneLine } from '../../format/text.js';
 import { SymbolTable } from '../../profiling/frames/symbol-table.js';
 import { HoldMeter, runSliced } from '../../profiling/loop.js';
@@ -6,13 +6,9 @@ import { PprofEndpoint } from '../endpoint.decorator.js';
 import { type PprofReply, text } from '../reply.js';
 import { pprofRequest } from '../request.js';
 
-/** Go's `symbol`: the function names of addresses, which are joined by `+` in the raw query or in the body of a POST. */
-@PprofEndpoint({
-  name: 'symbol',
-  description: 'The function names of addresses, for clients that read the text of a profile.',
-  methods: ['GET', 'POST'],
-})
-export class SymbolEndpoint {
+/** The function names of addresses, which are joined by `+` in the raw query or in the body of a POST. */
+@Injectable()
+abstract class Symbols {
   constructor(private readonly symbols: SymbolTable) {}
 
   @All()
@@ -24,9 +20,16 @@ export class SymbolEndpoint {
   }
 }
 
+@PprofEndpoint({
+  name: 'symbol',
+  description: 'The function names of addresses, for clients that read the text of a profile.',
+  methods: ['GET', 'POST'],
+})
+export class SymbolEndpoint extends Symbols {}
+
 /** Clients ask for it where the path of a profile does not contain `/debug/pprof/`. */
 @PprofEndpoint({ name: 'symbolz', description: '', methods: ['GET', 'POST'] })
-export class SymbolzEndpoint extends SymbolEndpoint {}
+export class SymbolzEndpoint extends Symbols {}
 
 /** The size of Go's read buffer. */
 const LONGEST_WORD = 4096;
