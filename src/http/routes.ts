@@ -164,7 +164,7 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
 
   /** It is Go's and still to come. */
   isPlanned(name: string): boolean {
-    return GO_NAMES.has(name) && !this.byName.has(name) && !this.registry.lookup(name);
+    return this.isOn(name) && GO_NAMES.has(name) && !this.byName.has(name) && !this.registry.lookup(name);
   }
 
   /** An endpoint of the user's is at the paths of all modules of its application. */
