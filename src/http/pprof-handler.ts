@@ -50,6 +50,7 @@ interface EndpointController {
  */
 @Injectable()
 export class PprofHandler {
+  /** @internal */
   constructor(
     private readonly routes: Routes,
     private readonly moduleRef: ModuleRef,
