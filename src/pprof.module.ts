@@ -6,10 +6,13 @@ import {
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
+import { AccessGuard } from './http/access.guard.js';
 import { ENDPOINTS } from './http/endpoints.js';
 import { PprofHandler } from './http/pprof-handler.js';
 import { RequestListener } from './http/request.js';
-import { controllersAt, Routes } from './http/routes.js';
+import { ReplyInterceptor } from './http/reply.interceptor.js';
+import { controllersAt, routerPathOf, Routes } from './http/routes.js';
+import { SeparatePort } from './http/separate-port.js';
 import {
   checkAsyncOptions,
   checkIsObject,
@@ -46,7 +49,8 @@ const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
     .setFactoryMethodName('createPprofOptions')
     .setExtras<PprofModuleExtras>(DEFAULT_EXTRAS, (definition, given) => {
       const extras = resolveExtras(given);
-      const controllers = controllersAt(extras, ENDPOINTS);
+      const routerPath = routerPathOf(extras);
+      const controllers = controllersAt({ ...extras, routerPath }, ENDPOINTS);
       return {
         ...definition,
         global: extras.isGlobal,
@@ -54,7 +58,7 @@ const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
         controllers,
         providers: [
           ...(definition.providers ?? []),
-          { provide: PPROF_EXTRAS, useValue: { ...extras, controllers } },
+          { provide: PPROF_EXTRAS, useValue: { ...extras, routerPath, controllers } },
         ],
       };
     })
@@ -88,6 +92,7 @@ const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
       inject: [PPROF_OPTIONS],
     },
     ...PROFILES,
+    AccessGuard,
     Captures,
     ClassNames,
     CpuProfiler,
@@ -97,8 +102,10 @@ const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
     PprofHandler,
     ProfileRegistry,
     ProfilerService,
+    ReplyInterceptor,
     RequestListener,
     Routes,
+    SeparatePort,
     SourceMapper,
     SymbolTable,
   ],
@@ -125,7 +132,7 @@ export class PprofModule extends ConfigurableModuleClass implements OnApplicatio
 
   /**
    * The same with run-time options from a factory (`useFactory`, `useClass`, `useExisting`). What shapes the module
-   * (`path`, `guards`, `interceptors`, `decorators`, `imports`, `isGlobal`) stands beside it.
+   * (`path`, `guards`, `interceptors`, `decorators`, `imports`, `isGlobal`, `listen`) stands beside it.
    *
    * @example
    * PprofModule.forRootAsync({
