@@ -75,29 +75,38 @@ export class SeparatePort implements OnApplicationBootstrap, BeforeApplicationSh
   private readonly listener = (request: IncomingMessage, response: ServerResponse): void => {
     this.responses.add(response);
     response.once('close', () => this.responses.delete(response));
-    const routed = this.requests.takeIn(request, response);
-    const application = httpServerOf(this.host);
-    if (!routed) writeReply(takeOver(response), NOT_FOUND);
-    else if (application) application.emit('request', request, response);
-    else void this.serve(routed, request, response);
+    void this.reply(request, response).catch((error: unknown) =>
+      writeReply(takeOver(response), replyOf(error)),
+    );
   };
 
-  /** What Nest does around a controller, with our guard, interceptor and filter. */
+  private async reply(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const routed = this.requests.takeIn(request, response);
+    const application = httpServerOf(this.host);
+    if (!routed) return writeReply(takeOver(response), NOT_FOUND);
+    if (!application) return this.serve(routed, request, response);
+    const { httpAdapter, listening } = this.host;
+    if (!listening) await httpAdapter.getInstance<Bootable>().ready?.(); // as Fastify's `inject`: its router throws before
+    application.emit('request', request, response);
+  }
+
+  /** What Nest does around a controller, with our guard and interceptor. */
   private async serve(
     { target, method }: RoutedRequest,
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
     const controller = this.routes.controllerAt(this.routes.routeFor(target, method).path)!;
-    try {
-      const endpoint = await this.moduleRef.resolve<EndpointController>(controller);
-      const context = new ExecutionContextHost([request, response], controller, endpoint.serve);
-      if (!(await this.guard.canActivate(context))) throw new ForbiddenException('Forbidden resource');
-      this.replies.intercept(context, { handle: () => defer(async () => endpoint.serve(request)) });
-    } catch (error) {
-      writeReply(takeOver(response), replyOf(error));
-    }
+    const endpoint = await this.moduleRef.resolve<EndpointController>(controller);
+    const context = new ExecutionContextHost([request, response], controller, endpoint.serve);
+    if (!(await this.guard.canActivate(context))) throw new ForbiddenException('Forbidden resource');
+    this.replies.intercept(context, { handle: () => defer(async () => endpoint.serve(request)) });
   }
+}
+
+/** What is used of Fastify's instance. */
+interface Bootable {
+  ready?(): PromiseLike<unknown>;
 }
 
 function addressOf(host: string, port: number): string {
