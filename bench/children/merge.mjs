@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { finished } from '../../dist/esm/format/finished.js';
 import { merge } from '../../dist/esm/format/merge.js';
-import { ProfileBuilder } from '../../dist/esm/format/profile-builder.js';
-import { encodeProfile } from '../../dist/esm/format/wire.js';
+import { ProfileBuilder } from '../../dist/esm/format/builder.js';
+import { encodeProfile } from '../../dist/esm/format/encode.js';
 import { serveCommands } from '../support/child.mjs';
 
 const DEPTH = 30;

@@ -19,8 +19,8 @@ export const ENCODERS = { ours, 'pprof-format': pprofFormat, "pprof's protobufjs
 
 async function ours() {
   const { finished } = await import('../../dist/esm/format/finished.js');
-  const { ProfileBuilder } = await import('../../dist/esm/format/profile-builder.js');
-  const { encodeProfile } = await import('../../dist/esm/format/wire.js');
+  const { ProfileBuilder } = await import('../../dist/esm/format/builder.js');
+  const { encodeProfile } = await import('../../dist/esm/format/encode.js');
   return {
     gzipLevel: 1,
     build(stacks, places) {

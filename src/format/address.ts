@@ -1,5 +1,5 @@
 /**
- * Synthetic addresses. V8 shows no program counters, but scrapers tell samples apart by the addresses of their
+ * Synthetic addresses. V8 shows no program counters, but scrapers identify samples by the addresses of their
  * locations alone (Alloy's delta does), and `/symbol` is asked by address: each place in the code needs one that
  * is the same in every profile and every run, is not 0, and is a whole number in JavaScript.
  */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { finished } from './finished.js';
 import { cpuProfileText, type DevToolsCpuSamples, heapProfileText } from './devtools.js';
-import type { PlaceInCode } from './profile-builder.js';
+import type { PlaceInCode } from './builder.js';
 
 const place = (functionName: string, line: number, startLine = line): PlaceInCode => ({
   address: 1,
@@ -47,7 +47,7 @@ describe('a .cpuprofile', () => {
   const node = (name: string): Node =>
     profile.nodes.find(({ callFrame }) => callFrame.functionName === name)!;
 
-  it('has one node for a function under its caller, with a tick for each of its lines', () => {
+  it('has one node per function and caller, with a tick for each of its lines', () => {
     expect(profile.nodes.map(({ callFrame }) => callFrame.functionName).toSorted()).toEqual(
       ['(root)', 'main', 'main', 'work', '(idle)', 'ma"in\\\u2028'].toSorted(),
     );
@@ -69,7 +69,7 @@ describe('a .cpuprofile', () => {
     expect(node('main').children).toEqual([node('work').id]);
   });
 
-  it('has the samples of a node one after the other where nobody knows their times', () => {
+  it('lists the samples of a node consecutively when their times are unknown', () => {
     const names = profile.samples.map(
       (id) => profile.nodes.find((one) => one.id === id)!.callFrame.functionName,
     );
@@ -83,7 +83,7 @@ describe('a .cpuprofile', () => {
     expect(profile).toMatchObject({ startTime: 0, endTime: 11_000 });
   });
 
-  it('has the timeline where there is one', () => {
+  it('lists samples in order of time when the sampler knows it', () => {
     const timeline = { startMicros: 500, nodes: [0, 2, 4, -1, 1], deltasMicros: [10, 20, 30, 40, 50] };
     const timed = read<typeof profile>(cpuProfileText({ ...SAMPLES, timeline }, PLACES));
     const { id: root } = timed.nodes[0]!;
@@ -97,7 +97,7 @@ describe('a .cpuprofile', () => {
     });
   });
 
-  it('of nothing is a root', () => {
+  it('of no samples has only a root', () => {
     const nothing = { tree: { frameOf: [], parentOf: [] }, hits: [], nanos: [], durationNanos: 0 };
     expect(read(cpuProfileText(nothing, []))).toMatchObject({
       nodes: [{ callFrame: { functionName: '(root)' }, hitCount: 0, children: [] }],
@@ -157,7 +157,7 @@ describe('a .heapprofile', () => {
     ]);
   });
 
-  it('of nothing is a root', () => {
+  it('of no samples has only a root', () => {
     const nothing = { tree: { frameOf: [], parentOf: [] }, objects: [] };
     expect(read(heapProfileText(nothing, []))).toMatchObject({ head: { children: [] }, samples: [] });
   });

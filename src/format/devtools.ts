@@ -6,7 +6,7 @@
  * @see https://chromedevtools.github.io/devtools-protocol/v8/Profiler/#type-Profile
  * @see https://chromedevtools.github.io/devtools-protocol/v8/HeapProfiler/#type-SamplingHeapProfile
  */
-import type { PlaceInCode } from './profile-builder.js';
+import type { PlaceInCode } from './builder.js';
 
 /** Stacks that share their callers, as `sampling/` has them. */
 interface Tree {

@@ -1,4 +1,4 @@
-import { type PlaceInCode, ProfileBuilder } from './profile-builder.js';
+import { type PlaceInCode, ProfileBuilder } from './builder.js';
 import { labelsOf, type Profile, type ProfileHeader, type ValueType } from './profile.js';
 
 /**

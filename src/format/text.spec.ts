@@ -13,7 +13,7 @@ import {
 } from '../../test/support/made-up-profile.js';
 import { finished } from './finished.js';
 import type { Labels, Profile } from './profile.js';
-import { ProfileBuilder } from './profile-builder.js';
+import { ProfileBuilder } from './builder.js';
 import { legacyText } from './text.js';
 
 fc.configureGlobal({ seed: 1 }); // the same cases in every run

@@ -3,6 +3,10 @@
  * clients written for Go count on them.
  */
 
+import type { DevToolsFormat } from '../profiling/capture.js';
+import type { ResolvedPprofOptions } from '../pprof.options.js';
+import { badValue, goException, tooLong } from './go-errors.js';
+
 const MAX_INT64 = 2n ** 63n - 1n;
 const DECIMAL = /^[+-]?[0-9]+$/;
 
@@ -62,4 +66,26 @@ export function percentDecoded(text: string): string {
   return text.replace(/(%[0-9a-fA-F]{2})+/g, (escapes) =>
     Buffer.from(escapes.replaceAll('%', ''), 'hex').toString(),
   );
+}
+
+/** @throws HttpException 400 for a capture longer than the options allow */
+export function checkDuration(
+  seconds: number,
+  { writeTimeout, maxSeconds }: Pick<ResolvedPprofOptions, 'writeTimeout' | 'maxSeconds'>,
+): void {
+  if (writeTimeout > 0 && seconds * 1000 >= writeTimeout) throw goException('writeTimeout');
+  if (seconds > maxSeconds) throw tooLong(maxSeconds);
+}
+
+/**
+ * The parameter `format`.
+ *
+ * @param offered the format that the profile has beside pprof's own
+ * @throws HttpException 400 for another one
+ */
+export function formatOf(query: string, offered: DevToolsFormat | undefined): DevToolsFormat | undefined {
+  const asked = formValue(query, 'format');
+  if (asked === '') return undefined;
+  if (asked !== offered) throw badValue('format', offered ?? 'left out');
+  return offered;
 }

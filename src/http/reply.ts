@@ -8,6 +8,8 @@ export interface PprofReply {
   readonly body: string | Uint8Array;
 }
 
+const NO_BYTES = new Uint8Array();
+
 const TEXT = { 'content-type': 'text/plain; charset=utf-8' };
 
 /**
@@ -34,7 +36,7 @@ export function html(body: string, contentSecurityPolicy: string): PprofReply {
 }
 
 /** A binary profile that a browser saves under its name. */
-export function attachment(filename: string, body: Uint8Array): PprofReply {
+export function attachment(filename: string, body: Uint8Array = NO_BYTES): PprofReply {
   return {
     status: 200,
     headers: {

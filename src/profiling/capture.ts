@@ -6,7 +6,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Observable, Subject } from 'rxjs';
 import type { Profile } from '../format/profile.js';
 import { legacyText } from '../format/text.js';
-import { encodeProfile } from '../format/wire.js';
+import { encodeProfile } from '../format/encode.js';
 import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../pprof.options.js';
 import { type HoldMeter, runSliced } from './loop.js';
 
@@ -20,7 +20,7 @@ export interface OtherForms {
   /** The JSON for Chrome's DevTools, in pieces. */
   readonly devToolsText?: () => Generator<void, string[]>;
   /** Lines after the records of Go's text. */
-  readonly textTrailer?: readonly string[];
+  readonly textTrailer?: () => readonly string[];
 }
 
 /** The result of a capture. */
@@ -47,7 +47,7 @@ export class CapturedProfile {
 
   /** Go's text (`debug=1`), for people and for readers of the formats before profile.proto. */
   encodeText(): Promise<Buffer> {
-    return this.joined(legacyText(this.name, this.profile, this.forms.textTrailer));
+    return this.joined(legacyText(this.name, this.profile, this.forms.textTrailer?.()));
   }
 
   /**

@@ -1,5 +1,5 @@
 import type { Profile, ProfileHeader } from '../format/profile.js';
-import { type PlaceInCode, ProfileBuilder } from '../format/profile-builder.js';
+import { type PlaceInCode, ProfileBuilder } from '../format/builder.js';
 import type { CallTree } from '../sampling/sampler.js';
 import { placeNamed } from './frames/frame-resolver.js';
 

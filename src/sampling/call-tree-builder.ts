@@ -1,3 +1,4 @@
+import type { Runtime } from 'node:inspector';
 import type { CallTree, RawFrame } from './sampler.js';
 
 /** How many maps there are for the nodes: one that grows is made anew, which for 100,000 nodes takes 20 ms at once. */
@@ -51,4 +52,19 @@ export class CallTreeBuilder {
     }
     return id;
   }
+}
+
+/** A frame as the inspector has it, which counts from 0. */
+export function frameOf(
+  { functionName, url, scriptId, lineNumber, columnNumber }: Runtime.CallFrame,
+  line = lineNumber + 1,
+): RawFrame {
+  return {
+    functionName,
+    url,
+    scriptId: Number(scriptId),
+    functionLine: lineNumber + 1,
+    functionColumn: columnNumber + 1,
+    line,
+  };
 }

@@ -1,8 +1,7 @@
 import type { Profiler } from 'node:inspector';
-import { CallTreeBuilder } from './call-tree-builder.js';
+import { CallTreeBuilder, frameOf } from './call-tree-builder.js';
 import type { CpuReadings } from './cpu-readings.js';
 import { shareCpuTime } from './cpu-slices.js';
-import { frameOf } from './inspector-frame.js';
 import type { CallTree, CpuSamples, Sliced, TimeApart } from './sampler.js';
 
 /** Nodes or samples between two yields. */

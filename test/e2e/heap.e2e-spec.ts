@@ -56,9 +56,6 @@ const CONTRACT: readonly ContractRow[] = [
   refused('/heap?seconds=1&debug=1', 400, TEXTS.incompatible),
   refused('/heap?debug=-1&seconds=%2B5', 400, TEXTS.incompatible),
   refused('/heap?seconds=1&debug=1', 400, TEXTS.incompatible, HEAD),
-  ...['1', '%2B5', '5&seconds=0', '1&debug=x', '1&gc=1', '00000000000000000000001'].map((seconds) =>
-    refused(`/heap?seconds=${seconds}`, 501, TEXTS.notImplemented('seconds on heap')),
-  ),
   ...['nonsense', 'cpuprofile', 'pprof', 'HEAPPROFILE'].map((format) =>
     refused(`/heap?format=${format}`, 400, TEXTS.badFormat('heapprofile')),
   ),

@@ -83,8 +83,8 @@ describe.each(ADAPTERS)('profile on %s', (adapter) => {
     beforeAll(async () => {
       app = await startApp(adapter);
       const profiler = app.app.get(CpuProfiler);
-      const take = profiler.profile.bind(profiler);
-      profiler.profile = (options = {}) => {
+      const take = profiler.take.bind(profiler);
+      profiler.take = (options = {}) => {
         asked.push(options);
         return take({ seconds: 0.001 });
       };

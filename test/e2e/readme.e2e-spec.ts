@@ -88,7 +88,7 @@ describe("the README's application", () => {
     expect((await captured.encode()).subarray(0, 2)).toEqual(Buffer.from([0x1f, 0x8b]));
     const heap = await profiler.heapProfile();
     expect([...samplesOf(heap.profile)].some(({ stack }) => stack[0]?.name === 'hold')).toBe(true);
-    expect(profiler.profiles().map(({ name }) => name)).toEqual(['heap']);
+    expect(profiler.profiles().map(({ name }) => name)).toEqual(['allocs', 'heap']);
   });
 
   it('gets each endpoint as a value from PprofHandler', async () => {
@@ -118,9 +118,9 @@ describe("the README's application", () => {
     await expect(profiler.cpuProfile({ ...odd, signal: undefined })).rejects.toThrow(ProfilerArgumentError);
     await expect(profiler.cpuProfile({ ...odd, seconds: 1 })).rejects.toThrow(ProfilerArgumentError);
     await expect(profiler.cpuProfile({ sampler: 'datadog' as 'pprof' })).rejects.toThrow(
-      new ProfilerArgumentError('sampler is datadog: it takes pprof or inspector'),
+      new ProfilerArgumentError('invalid sampler datadog: expected pprof or inspector'),
     );
-    for (const hz of [0, 1001, 99.5]) await expect(profiler.cpuProfile({ hz })).rejects.toThrow(/hz is/);
+    for (const hz of [0, 1001, 99.5]) await expect(profiler.cpuProfile({ hz })).rejects.toThrow(/invalid hz/);
     await profiler.cpuProfile({ seconds: 0.01 });
   });
 });

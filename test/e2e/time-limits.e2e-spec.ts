@@ -61,9 +61,9 @@ describe.each(ADAPTERS)('time limits on %s', (adapter) => {
 async function secondsOfDefault(adapter: AdapterName, pprof: PprofModuleOptions): Promise<number> {
   const { app, base } = await startApp(adapter, { pprof });
   const profiler = app.get(CpuProfiler);
-  const take = profiler.profile.bind(profiler);
+  const take = profiler.take.bind(profiler);
   const asked: CpuProfileOptions[] = [];
-  profiler.profile = (options = {}) => {
+  profiler.take = (options = {}) => {
     asked.push(options);
     return take({ seconds: 0.001 });
   };

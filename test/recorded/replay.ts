@@ -70,6 +70,8 @@ export async function replayCpu<S extends CpuSource>(
   return replayed(await endCpuCapture(capture, frameResolver(recorded, options), []));
 }
 
+function unused(): void {}
+
 export async function replayHeap<S extends HeapSource>(
   source: S,
   recorded: Recordings[S],
@@ -79,7 +81,6 @@ export async function replayHeap<S extends HeapSource>(
   const { rate, memory } = recorded;
   const epoch = { keepsDead: false, before: undefined };
   const read = () => ({ epoch, samples: () => HEAP_SAMPLES[source](recorded) });
-  const unused = (): void => {};
   const startHeap = () => ({
     name,
     rate,

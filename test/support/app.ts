@@ -3,7 +3,7 @@ import type { AbstractHttpAdapter } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
-import { PprofModule, type PprofModuleOptions } from '../../src/index.js';
+import { DeltaCollector, type DeltaOptions, PprofModule, type PprofModuleOptions } from '../../src/index.js';
 import { PPROF_SAMPLING } from '../../src/pprof.options.js';
 import { MadeUpSampling } from './made-up-sampling.js';
 
@@ -53,6 +53,22 @@ export async function startApp(adapter: AdapterName, setup: AppSetup = {}): Prom
   const url = await app.getUrl();
   const path = (pprof && pprof.path) || 'debug/pprof';
   return { app, sampling, url, base: `${url}/${path}`, close: () => close(app) };
+}
+
+/**
+ * Windows of an application end at once, whatever their length.
+ *
+ * @returns what was asked of them so far
+ */
+export function shortWindows({ app }: TestApp): DeltaOptions[] {
+  const deltas = app.get(DeltaCollector);
+  const take = deltas.take.bind(deltas);
+  const asked: DeltaOptions[] = [];
+  deltas.take = (profile, options) => {
+    asked.push(options);
+    return take(profile, { ...options, seconds: 0.001 });
+  };
+  return asked;
 }
 
 /** For `afterEach` or `afterAll`: closes what {@link startApp} started and nobody closed. */

@@ -29,7 +29,9 @@ export class DecodedProfile {
     this.comments = this.raw.comment.map(text);
     this.samples = this.raw.sample.map(({ locationId, value }) => ({
       stack: locationId.flatMap((id) => namesAt.get(id)!),
-      values: Object.fromEntries(this.sampleTypes.map((type, i) => [type, Number(value[i])])),
+      values: Object.fromEntries(
+        this.sampleTypes.map((type, i) => [type, Number(BigInt.asIntN(64, BigInt(value[i]!)))]),
+      ),
     }));
   }
 

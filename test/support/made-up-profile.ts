@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { finished } from '../../src/format/finished.js';
 import type { Labels, Profile, ProfileHeader, ValueType } from '../../src/format/profile.js';
-import { ProfileBuilder } from '../../src/format/profile-builder.js';
-import { encodeProfile } from '../../src/format/wire.js';
+import { ProfileBuilder } from '../../src/format/builder.js';
+import { encodeProfile } from '../../src/format/encode.js';
 import { DecodedProfile } from './decoded-profile.js';
 import { goPprof, profileFile } from './go.js';
 

@@ -7,12 +7,9 @@ import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../../pprof.options.js
 import { NAMED_PROFILE } from '../endpoint.js';
 import { RepliedByPprof } from '../endpoint.decorator.js';
 import { goException } from '../go-errors.js';
-import { atoi, formValue, parseInt64 } from '../go-query.js';
-import { type PprofReply, text } from '../reply.js';
+import { atoi, checkDuration, formatOf, formValue, parseInt64 } from '../go-query.js';
+import { attachment, type PprofReply, text } from '../reply.js';
 import { type PprofRequest, pprofRequest } from '../request.js';
-import { checkDuration, download, formatOf } from './capture-request.js';
-
-const NO_BYTES = new Uint8Array();
 
 /** Go's `Handler(name)`: every named profile, in all of its forms. The order of the checks is Go's. */
 @RepliedByPprof(...GO_PROFILES, NAMED_PROFILE)
@@ -38,7 +35,8 @@ export class NamedProfileEndpoint {
     const format = formatOf(query, devToolsFormat);
     const gc = atoi(formValue(query, 'gc')) > 0;
     const isText = atoi(formValue(query, 'debug')) !== 0;
-    if (method === 'HEAD') return isText ? text('') : download(name, format, NO_BYTES);
+    const filename = format ? `${name}.${format}` : name;
+    if (method === 'HEAD') return isText ? text('') : attachment(filename);
     const body = await this.captures.encoded(
       { profile: name, peer },
       () => profile.take({ gc }),
@@ -47,7 +45,7 @@ export class NamedProfileEndpoint {
         return format ? captured.encodeForDevTools() : captured.encode();
       },
     );
-    return isText ? text(body) : download(name, format, body);
+    return isText ? text(body) : attachment(filename, body);
   }
 
   private async delta(
@@ -62,12 +60,12 @@ export class NamedProfileEndpoint {
     if (atoi(formValue(query, 'debug')) !== 0) throw goException('deltaAndDebug');
     formatOf(query, undefined); // there is no window for DevTools
     const name = `${profile.name}-delta`;
-    if (method === 'HEAD') return download(name, undefined, NO_BYTES);
+    if (method === 'HEAD') return attachment(name);
     const body = await this.captures.encoded(
       { profile: name, peer },
       () => this.deltas.take(profile, { seconds, signal }),
       (captured) => captured.encode(),
     );
-    return download(name, undefined, body);
+    return attachment(name, body);
   }
 }

@@ -4,10 +4,9 @@ import { CPU_RATE, CpuProfiler, SAMPLER_NAMES, type SamplerName } from '../../pr
 import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../../pprof.options.js';
 import { PprofEndpoint } from '../endpoint.decorator.js';
 import { badValue } from '../go-errors.js';
-import { atoi, formValue, parseInt64 } from '../go-query.js';
-import type { PprofReply } from '../reply.js';
+import { atoi, checkDuration, formatOf, formValue, parseInt64 } from '../go-query.js';
+import { attachment, type PprofReply } from '../reply.js';
 import { pprofRequest } from '../request.js';
-import { checkDuration, download, formatOf } from './capture-request.js';
 
 /** The format of CPU samples for DevTools. */
 export const CPU_FORMAT: DevToolsFormat = 'cpuprofile';
@@ -37,13 +36,14 @@ export class ProfileEndpoint {
     const format = formatOf(query, CPU_FORMAT);
     const sampler = samplerOf(query) ?? (format && 'inspector'); // which knows when each sample was
     const gc = atoi(formValue(query, 'gc')) > 0;
-    if (method === 'HEAD') return download('profile', format, new Uint8Array());
+    const filename = format ? `profile.${format}` : 'profile';
+    if (method === 'HEAD') return attachment(filename);
     const body = await this.captures.encoded(
       { profile: 'profile', peer },
       () => this.cpu.take({ seconds, hz, sampler, gc, signal }),
       (captured: CapturedProfile) => (format ? captured.encodeForDevTools() : captured.encode()),
     );
-    return download('profile', format, body);
+    return attachment(filename, body);
   }
 
   private hz(asked: string): number {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { PlaceInCode } from '../../format/profile-builder.js';
+import type { PlaceInCode } from '../../format/builder.js';
 import type { RawFrame } from '../../sampling/sampler.js';
 import type { ClassNames } from './class-names.js';
 import { HoldMeter } from '../loop.js';

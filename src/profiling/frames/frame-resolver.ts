@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Injectable } from '@nestjs/common';
-import type { PlaceInCode } from '../../format/profile-builder.js';
+import type { PlaceInCode } from '../../format/builder.js';
 import type { RawFrame } from '../../sampling/sampler.js';
 import { ClassNames } from './class-names.js';
 import { type HoldMeter, runSliced } from '../loop.js';

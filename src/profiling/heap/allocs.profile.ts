@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type CapturedProfile, Captures } from '../capture.js';
 import { HoldMeter } from '../loop.js';
 import { NamedProfile } from '../named-profile.js';
-import type { ProfileWindow } from '../window.js';
+import type { ProfileWindow } from '../named-profile.js';
 import { type HeapProfileKind, HeapReader, LOWER_BOUND } from './heap-reader.js';
 import { allocationWindow, differenceWindow } from './heap-windows.js';
 

@@ -3,7 +3,7 @@ import { collectGarbage } from '../../sampling/garbage.js';
 import { type CapturedProfile, Captures } from '../capture.js';
 import { HoldMeter } from '../loop.js';
 import { type CollectOptions, NamedProfile } from '../named-profile.js';
-import type { ProfileWindow } from '../window.js';
+import type { ProfileWindow } from '../named-profile.js';
 import { type HeapProfileKind, HeapReader, LOWER_BOUND } from './heap-reader.js';
 import { differenceWindow } from './heap-windows.js';
 

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Inject, Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { heapProfileText } from '../../format/devtools.js';
 import type { Profile, ProfileHeader } from '../../format/profile.js';
-import type { PlaceInCode } from '../../format/profile-builder.js';
+import type { PlaceInCode } from '../../format/builder.js';
 import { PPROF_OPTIONS, PPROF_SAMPLING, type ResolvedPprofOptions } from '../../pprof.options.js';
 import { perProcess, processState } from '../../sampling/process-state.js';
 import {
@@ -150,7 +150,7 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
       epoch,
       captured: new CapturedProfile(kind.name, { ...profile, ...header, comments }, holds, {
         devToolsText: () => heapProfileText({ tree: samples.tree, objects: samples.live ?? [] }, places),
-        textTrailer: memoryStatistics(),
+        textTrailer: memoryStatistics,
       }),
     };
   }

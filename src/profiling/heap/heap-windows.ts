@@ -1,5 +1,5 @@
 import { HoldMeter } from '../loop.js';
-import { difference, type ProfileWindow } from '../window.js';
+import { difference, type ProfileWindow } from '../named-profile.js';
 import type { HeapProfileKind, HeapReader } from './heap-reader.js';
 
 /** Factors that subtract what was allocated and ignore what is in use. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { likelyObjectSize } from './object-size.js';
+import { likelyObjectSize } from './heap-samples.js';
 
 const RATE = 524_288;
 

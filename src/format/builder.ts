@@ -83,9 +83,14 @@ export class ProfileBuilder {
     return id;
   }
 
-  /** The index of a set of labels, in whatever order they come; 0 for none. A label without a key is left out. */
+  /**
+   * The index of a set of labels, in whatever order they come; 0 for none. Labels without a key are left out, and
+   * values that are empty or 0, which profile.proto cannot express.
+   */
   labels(labels: Labels): number {
-    const entries = Object.entries(labels).filter(([key]) => key !== '');
+    const entries = Object.entries(labels).filter(
+      ([key, value]) => key !== '' && value !== '' && value !== 0,
+    );
     const text = JSON.stringify(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
     const known = this.labelSetIds.get(text);
     if (known !== undefined) return known;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { finished } from './finished.js';
 import { type Labels, labelsOf, samplesOf } from './profile.js';
-import { ProfileBuilder } from './profile-builder.js';
+import { ProfileBuilder } from './builder.js';
 
 const HEADER = {
   sampleTypes: [{ type: 'space', unit: 'bytes' }],
@@ -68,7 +68,7 @@ describe('ProfileBuilder', () => {
       { b: '2', a: 1 },
       { a: '1', b: '2' },
       { a: 1 },
-      { '': 'no key' },
+      { '': 'no key', 'no text': '', 'no number': 0 },
       { 'a,b': 1 },
       JSON.parse('{"__proto__":"x"}') as Labels,
     ];
