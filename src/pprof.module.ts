@@ -9,8 +9,8 @@ import { DiscoveryModule } from '@nestjs/core';
 import { AccessGuard } from './http/access.guard.js';
 import { ENDPOINTS } from './http/endpoints.js';
 import { PprofHandler } from './http/pprof-handler.js';
-import { RequestListener } from './http/request.js';
 import { ReplyInterceptor } from './http/reply.interceptor.js';
+import { RequestListener } from './http/request.js';
 import { controllersAt, routerPathOf, Routes } from './http/routes.js';
 import { SeparatePort } from './http/separate-port.js';
 import {

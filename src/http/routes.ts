@@ -80,7 +80,7 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
   readonly routerPath: string;
   /** The port of their own, if they have one. */
   readonly listen: Required<PprofListenOptions> | undefined;
-  /** The application's port, to which a proxy may lead, as `NODE_ENV` was at boot. */
+  /** `NODE_ENV` at boot, for the application's port, to which a proxy may lead. */
   readonly production: boolean;
   guards: readonly Injected<CanActivate>[] = [];
   interceptors: readonly Injected<NestInterceptor>[] = [];
