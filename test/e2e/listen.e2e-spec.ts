@@ -95,14 +95,14 @@ async function startWithoutHttp(
     .compile();
   module.useLogger(logger);
   if (kind === 'an application context') {
-    contexts.add(module);
     await module.init();
+    contexts.add(module);
     return { app: module, sampling, url: '', close: () => close(module) };
   }
   const options = { transport: Transport.TCP, options: { port: 0, host: '127.0.0.1' } } as const;
   const app = module.createNestMicroservice({ ...options, logger });
-  contexts.add(app);
   await app.listen();
+  contexts.add(app);
   return { app, sampling, url: '', close: () => close(app) };
 }
 
@@ -572,6 +572,12 @@ describe.each(ADAPTERS)('the option listen beside the port of an application on 
     await app.listen(0, '127.0.0.1');
     expect((await request(`http://127.0.0.1:${port}/debug/pprof/heap`)).status).toBe(200);
   });
+});
+
+it('the option listen keeps no process alive, whose life is up to the application', async () => {
+  const { base } = await start('an application context');
+  expect(process.getActiveResourcesInfo()).not.toContain('TCPServerWrap');
+  expect((await request(`${base}/heap`)).status).toBe(200);
 });
 
 describe.each(WITHOUT_HTTP)('the option listen in %s, which has no router', (kind) => {
