@@ -1,4 +1,4 @@
-export type { Frame, Profile, Sample, ValueType } from './format/profile.js';
+export type { Frame, Labels, Profile, Sample, ValueType } from './format/profile.js';
 export { samplesOf } from './format/profile.js';
 export { PprofEndpoint } from './http/endpoint.decorator.js';
 export type { PprofEndpointOptions } from './http/endpoint.js';
@@ -15,6 +15,14 @@ export type {
 } from './pprof.options.js';
 export type { CapturedProfile, CaptureEvent, DevToolsFormat } from './profiling/capture.js';
 export { type CpuProfileOptions, CpuProfiler } from './profiling/cpu/cpu-profiler.js';
+export { CustomProfile, getProfileToken, InjectProfile } from './profiling/custom/custom-profile.js';
+export {
+  type CustomProfileOptions,
+  type ProfileSampleSource,
+  ProfileSource,
+  type ProfileSourceOptions,
+  type SourceSample,
+} from './profiling/custom/profile-source.js';
 export { DeltaCollector, type DeltaOptions } from './profiling/delta.js';
 export {
   ProfilerArgumentError,

@@ -28,8 +28,11 @@ import {
   resolveRuntimeOptions,
 } from './pprof.options.js';
 import { Captures } from './profiling/capture.js';
+import { CustomProfile, getProfileToken } from './profiling/custom/custom-profile.js';
+import { checkProfile, type CustomProfileOptions } from './profiling/custom/profile-source.js';
 import { CpuProfiler } from './profiling/cpu/cpu-profiler.js';
 import { DeltaCollector } from './profiling/delta.js';
+import { ProfilerArgumentError } from './profiling/errors.js';
 import { ClassNames } from './profiling/frames/class-names.js';
 import { FrameResolver } from './profiling/frames/frame-resolver.js';
 import { SourceMapper } from './profiling/frames/source-maps/source-mapper.js';
@@ -63,6 +66,9 @@ const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
       };
     })
     .build();
+
+/** Holds the profiles of one `forFeature`. */
+class PprofFeatureModule {}
 
 /**
  * Go's `net/http/pprof` for a Nest application.
@@ -146,6 +152,30 @@ export class PprofModule extends ConfigurableModuleClass implements OnApplicatio
     checkAsyncOptions(options);
     return super.forRootAsync(options);
   }
+
+  /**
+   * Registers profiles of the application's own. `@InjectProfile(name)` injects one in the module that imports this; all
+   * modules of `forRoot` list and serve it.
+   *
+   * @example
+   * \@Module({ imports: [PprofModule.forFeature([{ name: 'db_connections', description: 'Open connections.' }])] })
+   *
+   * @throws ProfilerArgumentError if a name is invalid; at boot, if it is taken
+   */
+  static forFeature(profiles: readonly CustomProfileOptions[]): DynamicModule {
+    const tokens = profiles.map(({ name }) => getProfileToken(name));
+    profiles.forEach((profile, i) => {
+      checkProfile(profile);
+      if (tokens.indexOf(tokens[i]!) !== i)
+        throw new ProfilerArgumentError(`profile name "${profile.name}" is taken`);
+    });
+    const providers = profiles.map((profile, i) => ({
+      provide: tokens[i]!,
+      useFactory: () => new CustomProfile(profile), // one for each application
+    }));
+    return { module: PprofFeatureModule, providers, exports: tokens };
+  }
+
   /** The boot is over, and so is the CPU profile that `nestjs-pprof/preload` takes of it. */
   onApplicationBootstrap(): void {
     processState().finishBoot?.();

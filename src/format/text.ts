@@ -195,6 +195,7 @@ function tabs(width: number, widest: number): string {
   return '\t'.repeat(Math.ceil((columnWidth - width) / TAB_WIDTH));
 }
 
-function onOneLine(text: string): string {
+/** A name as text shows it. */
+export function onOneLine(text: string): string {
   return text.slice(0, LONGEST).replaceAll(LINE_BREAKS, ' ');
 }

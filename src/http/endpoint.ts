@@ -11,7 +11,7 @@ export const NAMED_PROFILE = '_profile';
 export interface PprofEndpointOptions {
   /** The last part of its path, and its row in the index; empty for the index itself. */
   readonly name: string;
-  /** A sentence for the index. */
+  /** A sentence for the index; with none, the index has no row. */
   readonly description: string;
   /**
    * Methods that it accepts; others get 405. HEAD goes with GET.
@@ -40,8 +40,7 @@ export function checkedEndpoint({
 }: PprofEndpointOptions): Endpoint {
   if (typeof name !== 'string' || !/^[\w.-]*$/.test(name))
     throw refusal('name', name, 'letters, digits and ._-');
-  if (typeof description !== 'string' || !description)
-    throw refusal('description', description, 'a sentence');
+  if (typeof description !== 'string') throw refusal('description', description, 'a sentence');
   if (!methods.length || !methods.every((method) => METHODS.has(method))) {
     throw refusal('list of methods', methods, 'GET and POST');
   }

@@ -3,12 +3,15 @@ import { FallbackEndpoint } from './endpoints/fallback.js';
 import { IndexEndpoint } from './endpoints/index-page.js';
 import { NamedProfileEndpoint } from './endpoints/named-profile.js';
 import { ProfileEndpoint } from './endpoints/profile.js';
+import { SymbolEndpoint, SymbolzEndpoint } from './endpoints/symbol.js';
 
 /** All endpoints of the library. A new one is a file beside these, and a line here. */
 export const ENDPOINTS = [
   IndexEndpoint,
   CmdlineEndpoint,
   ProfileEndpoint,
+  SymbolEndpoint,
+  SymbolzEndpoint,
   NamedProfileEndpoint,
   FallbackEndpoint,
 ];

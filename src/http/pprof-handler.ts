@@ -19,6 +19,11 @@ export interface PprofHandlerRequest {
    */
   readonly method?: string;
   /**
+   * The body of a `POST`.
+   * @default ''
+   */
+  readonly body?: string | Uint8Array;
+  /**
    * Address of the index, for the commands that it shows.
    * @default 'http://localhost:3000/debug/pprof/'
    */
@@ -62,6 +67,7 @@ export class PprofHandler {
     const {
       query = '',
       method = 'GET',
+      body = '',
       url = 'http://localhost:3000/debug/pprof/',
       peer = 'code',
       signal = new AbortController().signal,
@@ -77,6 +83,7 @@ export class PprofHandler {
         name,
         method,
         query: rawQueryOf(query),
+        body,
         url,
         peer,
         signal,

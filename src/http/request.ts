@@ -3,6 +3,7 @@ import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/com
 import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
 import { percentDecoded } from './go-query.js';
 import { rawRequest } from './reply.js';
+import { bodyOf } from './request-body.js';
 import { httpServerOf, Routes } from './routes.js';
 
 /** A request as an endpoint sees it. */
@@ -18,6 +19,12 @@ export interface PprofRequest {
   readonly peer: string;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
+  /**
+   * Reads the body, once; if a parser of the application has, what that made of it, where this is text or bytes.
+   *
+   * @throws HttpException 413 for more than 1 MiB
+   */
+  body(): Promise<Uint8Array>;
 }
 
 /** What a request asks for, read from its raw path. */
@@ -27,7 +34,7 @@ export type Target =
   | { readonly kind: 'bad escape' };
 
 /** A request, and the module that it came to. */
-export interface RoutedRequest extends PprofRequest {
+export interface RoutedRequest extends Omit<PprofRequest, 'body'> {
   readonly routes: Routes;
   readonly target: Target;
 }
@@ -35,7 +42,7 @@ export interface RoutedRequest extends PprofRequest {
 const requests = new WeakMap<object, RoutedRequest>();
 
 /**
- * What an endpoint is asked: parameters, address and signal.
+ * What an endpoint is asked: parameters, address, body and signal.
  *
  * @param request what `@Req()` injects
  * @throws Error for a request that is not at an endpoint
@@ -44,7 +51,7 @@ const requests = new WeakMap<object, RoutedRequest>();
 export function pprofRequest(request: object): PprofRequest {
   const routed = routedRequest(request);
   if (!routed) throw new Error('pprofRequest expects the request of a controller with @PprofEndpoint');
-  return routed;
+  return { ...routed, body: () => bodyOf(request) };
 }
 
 /** The same with the module that it came to; undefined for a request that is not ours. */

@@ -128,6 +128,7 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
   onApplicationBootstrap(): void {
     const taken = this.users.find((controller) => this.registry.lookup(endpointOf(controller)!.name));
     if (taken) throw nameTaken(taken);
+    this.registry.reserve(this.byName.keys());
     const profiles = this.registry.profiles().map(({ name }) => name);
     const known = new Set([...this.byName.keys(), ...profiles, ...GO_NAMES]);
     const unknown = Object.keys(this.options.endpoints).find((name) => !known.has(name));
@@ -190,7 +191,7 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
 
   /** It is Go's and still to come. */
   isPlanned(name: string): boolean {
-    return GO_NAMES.has(name) && !this.byName.has(name) && !this.registry.lookup(name);
+    return this.isOn(name) && GO_NAMES.has(name) && !this.byName.has(name) && !this.registry.lookup(name);
   }
 
   /** An endpoint of the user's is at the paths of all modules of its application. */

@@ -1,5 +1,11 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
+import { DiscoveryService, ModuleRef, ModulesContainer } from '@nestjs/core';
+import { Captures } from './capture.js';
+import { CustomProfile } from './custom/custom-profile.js';
+import { OwnProfile } from './custom/own-profile.js';
+import { type ProfileSampleSource, sourceOptionsOf } from './custom/profile-source.js';
+import { ProfilerArgumentError } from './errors.js';
+import { FrameResolver } from './frames/frame-resolver.js';
 import { AllocsProfile } from './heap/allocs.profile.js';
 import { HeapProfiler } from './heap/heap-profiler.js';
 import type { NamedProfile } from './named-profile.js';
@@ -20,31 +26,93 @@ export const GO_NAMES: ReadonlySet<string> = new Set([
 /** The library's profiles. A new one is a file in its folder, and a line here. */
 export const PROFILES = [AllocsProfile, HeapProfiler];
 
+/** Profiles made in code: all modules of an application serve them. */
+const madeInCode = new WeakMap<ModulesContainer, Set<CustomProfile>>();
+
 /**
- * The named profiles: Go's `pprof.Profiles` and `pprof.Lookup`.
+ * The named profiles: Go's `pprof.Profiles`, `pprof.Lookup` and `pprof.NewProfile`.
  *
  * @publicApi
  */
 @Injectable()
 export class ProfileRegistry implements OnModuleInit {
   private readonly byName = new Map<string, NamedProfile>();
+  private readonly reserved = new Set(GO_NAMES);
+  private readonly made: Set<CustomProfile>;
 
-  constructor(private readonly moduleRef: ModuleRef) {}
+  constructor(
+    private readonly moduleRef: ModuleRef,
+    private readonly discovery: DiscoveryService,
+    private readonly frames: FrameResolver,
+    private readonly captures: Captures,
+    container: ModulesContainer,
+  ) {
+    this.made = madeInCode.get(container) ?? new Set();
+    madeInCode.set(container, this.made);
+  }
 
+  /** @throws Error if two profiles have one name, or a profile source is request-scoped or transient */
   onModuleInit(): void {
     for (const type of PROFILES) {
       const profile = this.moduleRef.get<NamedProfile>(type);
       this.byName.set(profile.name, profile);
     }
+    this.addMade();
+    for (const source of sourcesIn(this.discovery)) this.add(source);
   }
 
   /** All of them, in byte order of their names. */
   profiles(): NamedProfile[] {
+    this.addMade();
     return [...this.byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** The profile of that name, if there is one. */
   lookup(name: string): NamedProfile | undefined {
+    this.addMade();
     return this.byName.get(name);
   }
+
+  /**
+   * Makes a profile of the application's own.
+   *
+   * @throws ProfilerArgumentError if the name is invalid or taken
+   */
+  create(name: string, description: string): CustomProfile {
+    const profile = new CustomProfile({ name, description });
+    this.addMade();
+    this.add(profile);
+    this.made.add(profile);
+    return profile;
+  }
+
+  /**
+   * Names that no profile may have.
+   *
+   * @internal
+   */
+  reserve(names: Iterable<string>): void {
+    for (const name of names) this.reserved.add(name);
+  }
+
+  /** Those that another module has made since. */
+  private addMade(): void {
+    for (const profile of this.made) if (!this.byName.has(profile.name)) this.add(profile);
+  }
+
+  private add(source: ProfileSampleSource): void {
+    const options = sourceOptionsOf(source)!;
+    const { name } = options;
+    if (this.reserved.has(name) || this.byName.has(name))
+      throw new ProfilerArgumentError(`profile name "${name}" is taken`);
+    this.byName.set(name, new OwnProfile(options, source, this.frames, this.captures));
+  }
+}
+
+/** The profiles of `forFeature` and the providers with `@ProfileSource`, each once. */
+function sourcesIn(discovery: DiscoveryService): Set<ProfileSampleSource> {
+  const wrappers = discovery.getProviders().filter(({ instance }) => sourceOptionsOf(instance));
+  const scoped = wrappers.find((wrapper) => wrapper.isTransient || !wrapper.isDependencyTreeStatic());
+  if (scoped) throw new Error(`profile source ${scoped.name} must not be request-scoped or transient`);
+  return new Set(wrappers.map(({ instance }) => instance as ProfileSampleSource));
 }

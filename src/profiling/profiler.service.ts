@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { type CapturedProfile, type CaptureEvent, Captures } from './capture.js';
 import { type CpuProfileOptions, CpuProfiler } from './cpu/cpu-profiler.js';
+import type { CustomProfile } from './custom/custom-profile.js';
 import { HeapProfiler } from './heap/heap-profiler.js';
 import type { CollectOptions, NamedProfile } from './named-profile.js';
 import { ProfileRegistry } from './profile-registry.js';
@@ -76,5 +77,23 @@ export class ProfilerService {
   /** The named profile `name`, if there is one. */
   lookup(name: string): NamedProfile | undefined {
     return this.registry.lookup(name);
+  }
+
+  /**
+   * Makes a profile of the application's own, listed and served from now on: Go's `pprof.NewProfile`.
+   *
+   * @param name letters, digits and `._~-`, between slashes if there are any, such as `db_connections` or `example.com/jobs`
+   * @param description a sentence for the index
+   *
+   * @example
+   * private readonly leases = this.profiler.newProfile('leases');
+   *
+   * @throws ProfilerArgumentError if the name is invalid or taken
+   */
+  newProfile(
+    name: string,
+    description = 'Values that the application has added and not removed, by the stack that added them.',
+  ): CustomProfile {
+    return this.registry.create(name, description);
   }
 }

@@ -1,5 +1,5 @@
-import type { Profile, ProfileHeader } from '../format/profile.js';
 import { type PlaceInCode, ProfileBuilder } from '../format/builder.js';
+import type { Labels, Profile, ProfileHeader } from '../format/profile.js';
 import type { CallTree } from '../sampling/sampler.js';
 import { placeNamed } from './frames/frame-resolver.js';
 
@@ -8,7 +8,7 @@ export interface WeighedStack {
   readonly at: number | readonly string[];
   /** In the order of the profile's sample types; with nothing but zeros it is no sample. */
   readonly values: readonly number[];
-  readonly labels?: Readonly<Record<string, number>>;
+  readonly labels?: Labels;
 }
 
 /** For stacks that are all given by names. */

@@ -36,6 +36,8 @@ describe.each(ADAPTERS)('the capture log on %s', (adapter) => {
     ['/heap', 'heap'],
     ['/heap?gc=1', 'heap'],
     ['/heap?format=heapprofile', 'heap'],
+    ['/heap?debug=1', 'heap'],
+    ['/allocs?debug=1', 'allocs'],
   ])('has one line and one event for %s', async (path, profile) => {
     const { base, events, lines } = await startObserved(adapter);
     const { status, body } = await request({ base, path });
@@ -78,7 +80,9 @@ describe.each(ADAPTERS)('the capture log on %s', (adapter) => {
     ['GET /heap?format=nonsense', 400],
     ['GET /nope', 404],
     ['POST /heap', 405],
-    ['GET /heap?debug=1', 501],
+    ['GET /symbol?0x1', 200],
+    ['POST /symbol', 200],
+    ['GET /trace', 501],
   ])('has nothing about %s, which captures nothing', async (what, status) => {
     const { base, events, lines } = await startObserved(adapter);
     const [method, path] = what.split(' ') as [string, string];

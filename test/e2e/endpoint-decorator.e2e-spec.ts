@@ -179,21 +179,25 @@ function decorate(options: object, handlers: readonly MethodDecorator[]): void {
 
 describe('@PprofEndpoint', () => {
   it.each([
-    [{ name: 'x' }, [Get()], 'the description is undefined; it takes a sentence'],
-    [{ description: 'x' }, [Get()], 'the name is undefined; it takes letters, digits and ._-'],
+    [{ name: 'x' }, [Get()], 'invalid description undefined: expected a sentence'],
+    [{ description: 'x' }, [Get()], 'invalid name undefined: expected letters, digits and ._-'],
     [
       { name: 'x', description: 'x', methods: ['PUT'] },
       [Get()],
-      'the list of methods is ["PUT"]; it takes GET and POST',
+      'invalid list of methods ["PUT"]: expected GET and POST',
     ],
     [
       { name: 'x', description: 'x', methods: [] },
       [Get()],
-      'the list of methods is []; it takes GET and POST',
+      'invalid list of methods []: expected GET and POST',
     ],
     [{ name: 'x', description: 'x', method: 'POST' }, [Get()], 'unknown option "method"'],
-    [{ name: 'x', description: 'x', methods: ['POST'] }, [Get()], '"x" takes POST and has no handler for it'],
-    [{ name: 'x', description: 'x' }, [], '"x" takes GET and has no handler for it'],
+    [
+      { name: 'x', description: 'x', methods: ['POST'] },
+      [Get()],
+      '"x" accepts POST and has no handler for it',
+    ],
+    [{ name: 'x', description: 'x' }, [], '"x" accepts GET and has no handler for it'],
     [{ name: 'x', description: 'x' }, [Get(), Get('sub')], 'a handler of "x" has a path of its own'],
   ])('refuses %j (%#)', (options, handlers, message) => {
     expect(() => decorate(options, handlers)).toThrow(`PprofEndpoint: ${message}`);

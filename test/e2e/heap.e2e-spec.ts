@@ -24,9 +24,6 @@ const CONTRACT: readonly ContractRow[] = [
   heap('', 'HEAD sends the same headers', HEAD),
   heap('?format=', 'an empty format means pprof'),
   file('/heap?format=heapprofile', 'heap.heapprofile', 'HEAD names the file for DevTools', HEAD),
-  ...['1', '2', '-1', '%2B1', '99999999999999999999', '-99999999999999999999', '1&debug=0'].map((debug) =>
-    refused(`/heap?debug=${debug}`, 501, TEXTS.notImplemented('debug on heap')),
-  ),
   ...[
     '0',
     '-1',

@@ -23,7 +23,7 @@ import { Test } from '@nestjs/testing';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { firstValueFrom, Subject } from 'rxjs';
 import { NOT_LOCAL } from '../../src/http/access.guard.js';
-import { PprofModule } from '../../src/index.js';
+import { PprofModule, ProfilerService } from '../../src/index.js';
 import { PPROF_SAMPLING } from '../../src/pprof.options.js';
 import { adapterNamed, ADAPTERS, type AppSetup, closeApps, startApp } from '../support/app.js';
 import { KeyGuard, line, Order, SESAME, UptimeController } from '../support/application-parts.js';
@@ -209,6 +209,15 @@ describe.each(KINDS)('the option listen in %s', (kind) => {
     it('and an index whose commands have that port', async () => {
       const { base } = await start(kind);
       expect((await request({ base, path: '/' })).text).toContain(`<code>go tool pprof ${base}/heap</code>`);
+    });
+
+    it('with own profiles, whose addresses POST symbol names', async () => {
+      const { app, base } = await start(kind);
+      app.get(ProfilerService).newProfile('leases').add({});
+      const [place] = new DecodedProfile((await request(`${base}/leases`)).body).places;
+      const body = `0x${place!.address.toString(16)}`;
+      const reply = await request(`${base}/symbol`, { method: 'POST', body });
+      expect(reply).toMatchObject({ status: 200, text: `num_symbols: 1\n${body} ${place!.name}\n` });
     });
 
     it('to several requests on one connection', async () => {

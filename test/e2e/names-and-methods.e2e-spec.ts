@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Routes } from '../../src/http/routes.js';
+import { GO_NAMES } from '../../src/profiling/profile-registry.js';
 import { ADAPTERS, closeApps, startApp } from '../support/app.js';
 import {
   checkRow,
@@ -8,6 +10,7 @@ import {
   notAllowed,
   redirect,
   refused,
+  row,
   TEXTS,
 } from '../support/contract.js';
 
@@ -54,19 +57,6 @@ const UNKNOWN_NAMES = [
   'a'.repeat(4000),
 ];
 
-/** Go's endpoints that are not there yet. */
-const PLANNED = [
-  'allocs',
-  'block',
-  'goroutine',
-  'goroutineleak',
-  'mutex',
-  'symbol',
-  'symbolz',
-  'threadcreate',
-  'trace',
-];
-
 const BODIES: Readonly<Record<string, Partial<ContractRow>>> = {
   'no content type': { body: 'seconds=1' },
   'malformed JSON': { body: '{"a":', headers: { 'content-type': 'application/json' } },
@@ -93,10 +83,8 @@ const NAMES: readonly ContractRow[] = [
   ...['%zz', '%', '%2', 'heap%', 'heap%g0', '%zz/heap'].map((name) =>
     refused(`/${name}`, 400, TEXTS.badEscape),
   ),
-  ...PLANNED.map((name) => refused(`/${name}`, 501, TEXTS.notImplemented(name))),
   refused('/trace?seconds=1', 501, TEXTS.notImplemented('trace')),
-  refused('/allocs', 501, TEXTS.notImplemented('allocs'), HEAD),
-  refused('/symbol', 501, TEXTS.notImplemented('symbol'), { method: 'POST', body: '0x1' }),
+  refused('/trace', 501, TEXTS.notImplemented('trace'), HEAD),
   redirect('', { text: 'Temporary Redirect\n' }),
   redirect('?debug=1&x=%20&y=a/b%zz'),
   redirect('?x=//evil.example'),
@@ -121,10 +109,18 @@ const METHODS: readonly ContractRow[] = [
 
 describe.each(ADAPTERS)('names and methods on %s', (adapter) => {
   let base: string;
+  let routes: Routes;
   beforeAll(async () => {
-    ({ base } = await startApp(adapter));
+    const { app, base: address } = await startApp(adapter);
+    base = address;
+    routes = app.get(Routes);
   });
   afterAll(closeApps);
 
   it.each([...NAMES, ...METHODS])('$title', (row) => expect(checkRow(base, row)).resolves.toBeUndefined());
+
+  it.each([...GO_NAMES])("%s, a name of Go's, returns 200, or 501 if it is planned", async (name) => {
+    const planned = refused(`/${name}`, 501, TEXTS.notImplemented(name));
+    await checkRow(base, routes.isPlanned(name) ? planned : row(`/${name}`, 200, 'it exists', HEAD));
+  });
 });

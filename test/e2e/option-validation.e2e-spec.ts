@@ -132,7 +132,7 @@ describe('options', () => {
 
     it('as endpoints fail the boot with the known ones', async () => {
       await expect(boot({ endpoints: { heep: false } })).rejects.toThrow(
-        'PprofModule: the option "endpoints" names "heep"; there are cmdline, heap, profile',
+        'PprofModule: unknown endpoint "heep" in the option "endpoints"; known endpoints: cmdline, profile, symbol',
       );
     });
   });
@@ -218,7 +218,7 @@ describe('options', () => {
   describe('of @PprofEndpoint', () => {
     it.each(['a/b', 'a b', '<b>', 'ä', '%61'])('refuse the endpoint name %j', (name) => {
       expect(() => PprofEndpoint({ name, description: '' })).toThrow(
-        `PprofEndpoint: the name is ${JSON.stringify(name)}; it takes letters, digits and ._-`,
+        `PprofEndpoint: invalid name ${JSON.stringify(name)}: expected letters, digits and ._-`,
       );
     });
 

@@ -42,6 +42,18 @@ describe.each(ADAPTERS)(
         expect((await request(`${base}/${name}`)).status).toBe(404);
     });
 
+    it('have the body that a parser of the application has read, or none has', async () => {
+      const base = await startBypassed();
+      const { body } = await request(`${base}/heap`);
+      const { address, name } = new DecodedProfile(body).places[0]!;
+      const hex = `0x${address.toString(16)}`;
+      const headers = { 'content-type': 'text/plain' }; // which Fastify reads and Express does not
+      expect(await request(`${base}/symbol`, { method: 'POST', body: hex, headers })).toMatchObject({
+        status: 200,
+        text: `num_symbols: 1\n${hex} ${name}\n`,
+      });
+    });
+
     it('meet the same guards', async () => {
       const base = await startBypassed({ pprof: { guards: [{ canActivate: () => false }] } });
       for (const path of ['/heap', '/', '/HEAP', '//heap', '/heap/', '/h%65ap']) {

@@ -17,6 +17,8 @@ describe.each(ROWS)(
   ({ sampler, otherRate, warnings, close, closed }) => {
     let logged: readonly string[];
     let heaps: readonly DecodedProfile[];
+    /** What one copy replies to the addresses in a profile of the other, before it has read one. */
+    let symbols: string;
     /** The first reply to two requests for a CPU profile at the same time. */
     let first: { status: number; text: string };
     let reachable: readonly boolean[];
@@ -29,7 +31,10 @@ describe.each(ROWS)(
       const stays = app.urls[1 - closed]!;
       await app.post('hold', stays);
       const fromBoth = <T>(ask: (url: string) => Promise<T>): Promise<T[]> => Promise.all(app.urls.map(ask));
-      heaps = await fromBoth((url) => app.profile('heap?gc=1', url));
+      const heap = await app.profile('heap?gc=1');
+      const words = heap.places.map(({ address }) => `0x${address.toString(16)}`).join('+');
+      symbols = await fetch(app.pprof(`symbol?${words}`, app.urls[1])).then((answer) => answer.text());
+      heaps = [heap, await app.profile('heap?gc=1', app.urls[1])];
       const client = new AbortController();
       const captures = app.urls.map(async (url) => {
         const answer = await fetch(app.pprof('profile?seconds=300', url), { signal: client.signal });
@@ -52,6 +57,12 @@ describe.each(ROWS)(
     it(`sample the heap at the rate of the first, and log ${warnings.length} warnings: ${MEM_RATE} and ${otherRate}`, () => {
       expect(logged).toEqual(warnings.map((warning) => expect.stringContaining(warning)));
       expect(heaps.map(({ period }) => period)).toEqual([Number(MEM_RATE), Number(MEM_RATE)]);
+    });
+
+    it('share the symbols: each knows the functions at the addresses in profiles of the other', () => {
+      const known = symbols.match(/(?<=^0x[0-9a-f]+ ).+$/gm);
+      expect(known).toEqual(heaps[0]!.places.map(({ name }) => name.replace(/^<(.*)>$/, '($1)')));
+      expect(known).toContain('holdObjects');
     });
 
     it('take one CPU profile at a time', () => {

@@ -22,16 +22,7 @@ const LIMIT_MS = 120_000;
 const TEXT = 'text/plain; charset=utf-8';
 const HTML = 'text/html; charset=utf-8';
 const BINARY = 'application/octet-stream';
-const NOT_IMPLEMENTED = [
-  'allocs',
-  'block',
-  'goroutine',
-  'goroutineleak',
-  'mutex',
-  'symbol',
-  'threadcreate',
-  'trace',
-];
+const NOT_IMPLEMENTED = ['block', 'goroutine', 'goroutineleak', 'mutex', 'threadcreate', 'trace'];
 
 /** Go's contract in short: request, status, content type, text (all of it, or what it matches), and headers. */
 const CONTRACT = [
@@ -39,6 +30,10 @@ const CONTRACT = [
   ['GET', '?debug=1', 307, TEXT, 'Temporary Redirect\n', { location: 'pprof/?debug=1' }],
   ['GET', '/', 200, HTML, /Types of profiles available:/],
   ['GET', '/cmdline', 200, TEXT, /\0.*main\.[cm]js$/],
+  ['GET', '/symbol?0x1', 200, TEXT, 'num_symbols: 1\n'],
+  ['POST', '/symbolz', 200, TEXT, 'num_symbols: 1\n'],
+  ['GET', '/heap?debug=1', 200, TEXT, /^heap profile: [^]*\n# runtime\.MemStats\n/],
+  ['GET', '/allocs?debug=1', 200, TEXT, /^heap profile: /],
   ['HEAD', '/profile', 200, BINARY, '', { 'content-disposition': 'attachment; filename="profile"' }],
   ['HEAD', '/h%65ap', 200, BINARY, '', { 'content-disposition': 'attachment; filename="heap"' }],
   ['GET', '/profile?seconds=301', 400, TEXT, 'seconds exceeds the maximum of 300\n'],

@@ -11,7 +11,7 @@ export interface ContractRow {
   readonly path: string;
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
   readonly status: number;
   readonly type?: string;
   /** `null`: no such header. */
@@ -36,6 +36,7 @@ export const TEXTS = {
   incompatible: GO_ERRORS.deltaAndDebug[1],
   writeTimeout: GO_ERRORS.writeTimeout[1],
   notAllowed: GO_ERRORS.methodNotAllowed[1],
+  bodyTooLarge: GO_ERRORS.bodyTooLarge[1],
   badHz: badValue('hz', 'an integer from 1 to 1000').message,
   badSampler: badValue('sampler', 'pprof or inspector').message,
   badFormat: (allowed: string) => badValue('format', allowed).message,
@@ -103,7 +104,14 @@ export const SHORT_CONTRACT: readonly ContractRow[] = [
   refused('/profile?seconds=301', 400, TEXTS.tooLong(300)),
   refused('/heap?seconds=0', 400, TEXTS.badSeconds),
   refused('/heap?seconds=0', 400, TEXTS.badSeconds, HEAD),
-  refused('/heap?debug=1', 501, TEXTS.notImplemented('debug on heap')),
+  text('/heap?debug=1', 'text', { text: /^heap profile: / }),
+  text('/symbol?0x1', 'unknown addresses have no line', { text: 'num_symbols: 1\n' }),
+  text('/symbol', 'the body is read whatever it is said to be', {
+    method: 'POST',
+    body: '0x1+',
+    headers: { 'content-type': 'application/json' },
+    text: 'num_symbols: 1\n',
+  }),
   refused('/trace', 501, TEXTS.notImplemented('trace')),
   refused('/nope', 404, TEXTS.unknown),
   refused('/heap/', 404, TEXTS.unknown),

@@ -7,7 +7,7 @@ import { pprofRequest } from '../request.js';
 import { Routes } from '../routes.js';
 import { CPU_FORMAT } from './profile.js';
 
-@PprofEndpoint({ name: '', description: 'This page.' })
+@PprofEndpoint({ name: '', description: '' })
 export class IndexEndpoint {
   constructor(
     private readonly routes: Routes,
@@ -21,7 +21,7 @@ export class IndexEndpoint {
 
   private rows(): IndexRow[] {
     const endpoints = this.routes.endpoints
-      .filter(({ name }) => name !== '')
+      .filter(({ description }) => description !== '')
       .map(({ name, description }) => ({
         name,
         description,

@@ -1,0 +1,80 @@
+import { All, Injectable, Req } from '@nestjs/common';
+import { onOneLine } from '../../format/text.js';
+import { SymbolTable } from '../../profiling/frames/symbol-table.js';
+import { HoldMeter, runSliced } from '../../profiling/loop.js';
+import { PprofEndpoint } from '../endpoint.decorator.js';
+import { type PprofReply, text } from '../reply.js';
+import { pprofRequest } from '../request.js';
+
+/** The function names of addresses, which are joined by `+` in the raw query or in the body of a POST. */
+@Injectable()
+abstract class Symbols {
+  constructor(private readonly symbols: SymbolTable) {}
+
+  @All()
+  async serve(@Req() incoming: object): Promise<PprofReply> {
+    const { method, query, body } = pprofRequest(incoming);
+    const words = method === 'POST' ? Buffer.from(await body()).toString('latin1') : query;
+    const reply = symbolText(words, (address) => this.symbols.nameOf(address));
+    return text(await runSliced(reply, new HoldMeter()));
+  }
+}
+
+@PprofEndpoint({
+  name: 'symbol',
+  description: 'The function names of addresses, for clients that read the text of a profile.',
+  methods: ['GET', 'POST'],
+})
+export class SymbolEndpoint extends Symbols {}
+
+/** Clients ask for it where the path of a profile does not contain `/debug/pprof/`. */
+@PprofEndpoint({ name: 'symbolz', description: '', methods: ['GET', 'POST'] })
+export class SymbolzEndpoint extends Symbols {}
+
+/** The size of Go's read buffer. */
+const LONGEST_WORD = 4096;
+
+/** Words between two yields. */
+const SLICE = 500;
+
+/**
+ * A line for each address that is known.
+ *
+ * @param words one character for each byte, since Go counts bytes
+ */
+export function* symbolText(
+  words: string,
+  nameOf: (address: number) => string | undefined,
+): Generator<void, string> {
+  const lines = ['num_symbols: 1\n']; // clients check only that it is not 0
+  for (let begin = 0, count = 1; begin <= words.length; count++) {
+    if (count % SLICE === 0) yield;
+    const plus = words.indexOf('+', begin);
+    const word = words.slice(begin, plus < 0 ? undefined : plus);
+    if (word.length >= LONGEST_WORD) {
+      lines.push('reading request: bufio: buffer full\n');
+      break;
+    }
+    const address = addressIn(word);
+    const name = nameOf(address);
+    if (name !== undefined) lines.push(`0x${address.toString(16)} ${shownName(name)}\n`);
+    begin += word.length + 1;
+  }
+  return lines.join('');
+}
+
+const NUMBER = /^(?:0[xX](_?[0-9a-fA-F])+|0[bB](_?[01])+|0[oO]?(_?[0-7])+|[1-9](_?[0-9])*)$/;
+
+/** Go's `ParseUint(word, 0, 64)`; 0 for what is no number, or no address of ours: those are below 2^53. */
+function addressIn(word: string): number {
+  if (!NUMBER.test(word)) return 0;
+  const digits = word.replaceAll('_', '');
+  const address = Number(digits.replace(/^0(?=[0-7])/, '0o'));
+  return Number.isSafeInteger(address) ? address : 0;
+}
+
+/** Of a name with brackets like C++'s, clients remove all that is in `()` and `<>`, which may be the whole name. */
+function shownName(name: string): string {
+  const line = onOneLine(name);
+  return /^[(<]/.test(line) ? line.replace(/[<[]/g, '(').replace(/[>\]]/g, ')').replaceAll('::', ':') : line;
+}
