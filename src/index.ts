@@ -19,6 +19,7 @@ export type { PprofReply } from './http/reply.js';
 export { type PprofRequest, pprofRequest } from './http/request.js';
 export { PprofModule } from './pprof.module.js';
 export type {
+  PprofListenOptions,
   PprofModuleExtras,
   PprofModuleOptions,
   PprofOptionsFactory,

@@ -6,10 +6,13 @@ import {
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
+import { AccessGuard } from './http/access.guard.js';
 import { ENDPOINTS } from './http/endpoints.js';
 import { PprofHandler } from './http/pprof-handler.js';
+import { ReplyInterceptor } from './http/reply.interceptor.js';
 import { RequestListener } from './http/request.js';
-import { controllersAt, Routes } from './http/routes.js';
+import { controllersAt, routerPathOf, Routes } from './http/routes.js';
+import { SeparatePort } from './http/separate-port.js';
 import {
   checkAsyncOptions,
   checkIsObject,
@@ -49,7 +52,8 @@ const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
     .setFactoryMethodName('createPprofOptions')
     .setExtras<PprofModuleExtras>(DEFAULT_EXTRAS, (definition, given) => {
       const extras = resolveExtras(given);
-      const controllers = controllersAt(extras, ENDPOINTS);
+      const routerPath = routerPathOf(extras);
+      const controllers = controllersAt({ ...extras, routerPath }, ENDPOINTS);
       return {
         ...definition,
         global: extras.isGlobal,
@@ -57,7 +61,7 @@ const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
         controllers,
         providers: [
           ...(definition.providers ?? []),
-          { provide: PPROF_EXTRAS, useValue: { ...extras, controllers } },
+          { provide: PPROF_EXTRAS, useValue: { ...extras, routerPath, controllers } },
         ],
       };
     })
@@ -94,6 +98,7 @@ class PprofFeatureModule {}
       inject: [PPROF_OPTIONS],
     },
     ...PROFILES,
+    AccessGuard,
     Captures,
     ClassNames,
     CpuProfiler,
@@ -103,8 +108,10 @@ class PprofFeatureModule {}
     PprofHandler,
     ProfileRegistry,
     ProfilerService,
+    ReplyInterceptor,
     RequestListener,
     Routes,
+    SeparatePort,
     SourceMapper,
     SymbolTable,
   ],
@@ -131,7 +138,7 @@ export class PprofModule extends ConfigurableModuleClass implements OnApplicatio
 
   /**
    * The same with run-time options from a factory (`useFactory`, `useClass`, `useExisting`). What shapes the module
-   * (`path`, `guards`, `interceptors`, `decorators`, `imports`, `isGlobal`) stands beside it.
+   * (`path`, `guards`, `interceptors`, `decorators`, `imports`, `isGlobal`, `listen`) stands beside it.
    *
    * @example
    * PprofModule.forRootAsync({

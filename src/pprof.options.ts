@@ -83,6 +83,17 @@ export interface PprofRuntimeOptions {
   profileComments?: readonly string[];
 }
 
+/** A port of the endpoints' own. */
+export interface PprofListenOptions {
+  /** 0 to 65535; 0 picks a free port. The log has the address. */
+  readonly port: number;
+  /**
+   * A name or an address of this machine. One that other machines reach requires `guards`.
+   * @default '127.0.0.1'
+   */
+  readonly host?: string;
+}
+
 /** What shapes the module, and so has to be known before it exists, in `forRootAsync` too. */
 export interface PprofModuleExtras {
   /**
@@ -92,7 +103,8 @@ export interface PprofModuleExtras {
   path?: string;
   /**
    * Guards for every endpoint, after the application's global ones: classes that the application provides anywhere,
-   * or instances. With none, the endpoints answer only programs on the same machine, and nobody in production.
+   * or instances. With none, the endpoints answer only programs on the same machine, and on the application's port nobody
+   * in production.
    * @default []
    */
   guards?: readonly (Type<CanActivate> | CanActivate)[];
@@ -117,6 +129,21 @@ export interface PprofModuleExtras {
    * @default false
    */
   isGlobal?: boolean;
+  /**
+   * Serves the endpoints on a port of their own and not on the application's. The global prefix does not apply to them.
+   *
+   * An application without HTTP (`createMicroservice`, `createApplicationContext`) has them there too, without the
+   * controllers of its own (`@PprofEndpoint`), for which there is no router: they return 404. The guards and
+   * interceptors are those of the module; global ones, which expect messages, are not asked.
+   * @default undefined, the application's port
+   * @example { port: 6060 }
+   */
+  listen?: PprofListenOptions;
+}
+
+/** What shapes the module, with its defaults. */
+export interface ResolvedPprofExtras extends Required<Omit<PprofModuleExtras, 'listen'>> {
+  readonly listen: Required<PprofListenOptions> | undefined;
 }
 
 /** Options of `PprofModule.forRoot`. */
@@ -226,22 +253,53 @@ const EXTRAS_RULES: Readonly<Record<keyof PprofModuleExtras, OptionRule>> = {
   decorators: { fallback: [], takes: 'a list of class decorators', accepts: isListOf(isFunction) },
   imports: { fallback: [], takes: 'a list of modules', accepts: Array.isArray },
   isGlobal: { fallback: false, takes: 'true or false', accepts: isBoolean },
+  listen: {
+    fallback: undefined,
+    takes:
+      'an object { port, host } with a whole number from 0 to 65535 and a name or address of this machine',
+    accepts: (value) =>
+      isRecord(value) &&
+      Object.keys(value).every((key) => ['port', 'host'].includes(key)) &&
+      isInteger(0, 65_535)(value.port) &&
+      (value.host === undefined || (typeof value.host === 'string' && value.host !== '')),
+  },
 };
 
 /** The defaults of what shapes the module. */
-export const DEFAULT_EXTRAS = defaultsOf(EXTRAS_RULES) as Readonly<Required<PprofModuleExtras>>;
+export const DEFAULT_EXTRAS = defaultsOf(EXTRAS_RULES) as Readonly<ResolvedPprofExtras>;
 
 /**
  * Checks what shapes the module and fills in defaults; other options that stand beside it are left alone.
  *
  * @throws Error that names the option, what it got, and what it takes
  */
-export function resolveExtras(options: PprofModuleExtras): Readonly<Required<PprofModuleExtras>> {
+export function resolveExtras(options: PprofModuleExtras): Readonly<ResolvedPprofExtras> {
   const given = Object.fromEntries(
     Object.entries(options).filter(([name]) => Object.hasOwn(EXTRAS_RULES, name)),
   );
-  const { path, ...rest } = resolve(EXTRAS_RULES, given) as Required<PprofModuleExtras>;
-  return { ...rest, path: path.replace(/^\/|\/$/g, '') };
+  const { path, listen, ...rest } = resolve(EXTRAS_RULES, given) as ResolvedPprofExtras;
+  return {
+    ...rest,
+    path: path.replace(/^\/|\/$/g, ''),
+    listen: listen && checkedListen(listen, rest.guards),
+  };
+}
+
+function checkedListen(
+  { port, host = '127.0.0.1' }: PprofListenOptions,
+  guards: readonly unknown[],
+): Required<PprofListenOptions> {
+  if (guards.length === 0 && host !== 'localhost' && !isLoopbackAddress(host)) {
+    throw new Error(
+      `PprofModule: the option "listen" has the host "${host}": a host other than loopback requires the option "guards"`,
+    );
+  }
+  return { port, host };
+}
+
+/** Whether only programs on this machine reach an address. */
+export function isLoopbackAddress(address: string): boolean {
+  return address === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(address);
 }
 
 /**

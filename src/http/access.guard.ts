@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { type CanActivate, type ExecutionContext, ForbiddenException, Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
+import { isLoopbackAddress } from '../pprof.options.js';
 import { goException } from './go-errors.js';
 import { rawRequest, rawResponse } from './reply.js';
 import { RequestListener, type RoutedRequest, routedRequest } from './request.js';
@@ -45,7 +46,7 @@ const SAME_SITE = new Set(['none', 'same-origin']);
 
 /** Refusals where the module has no guards. */
 export const IN_PRODUCTION =
-  'pprof is closed: NODE_ENV is production and PprofModule has no guards. Set the option "guards".';
+  'pprof is closed: NODE_ENV is production and PprofModule has no guards. Set the option "guards", or "listen" for a port of its own.';
 export const NOT_LOCAL =
   'pprof is closed to all but programs on this machine. To open it, set the option "guards".';
 
@@ -67,10 +68,6 @@ export function refusalByDefault(request: IncomingMessage, production: boolean):
     !Object.keys(headers).some((name) => PROXY_HEADER.test(name)) &&
     (site === undefined || SAME_SITE.has(String(site)));
   return local ? undefined : NOT_LOCAL;
-}
-
-function isLoopbackAddress(address: string): boolean {
-  return address === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(address);
 }
 
 /** Against DNS rebinding: a page on a name of its own that points here. */

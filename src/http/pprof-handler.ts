@@ -38,7 +38,7 @@ export interface PprofHandlerRequest {
 }
 
 /** A controller of ours. */
-interface EndpointController {
+export interface EndpointController {
   serve(request: object): unknown;
 }
 

@@ -4,7 +4,7 @@ import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
 import { percentDecoded } from './go-query.js';
 import { rawRequest } from './reply.js';
 import { bodyOf } from './request-body.js';
-import { Routes } from './routes.js';
+import { httpServerOf, Routes } from './routes.js';
 
 /** A request as an endpoint sees it. */
 export interface PprofRequest {
@@ -84,7 +84,8 @@ const BODILESS = new Set(['GET', 'HEAD']);
 @Injectable()
 export class RequestListener implements OnModuleInit, OnModuleDestroy {
   private server: Server | undefined;
-  private bases: string[] = [];
+  /** Where clients have the endpoints, and where the router has them. */
+  private places: Place[] = [];
 
   constructor(
     private readonly routes: Routes,
@@ -93,11 +94,12 @@ export class RequestListener implements OnModuleInit, OnModuleDestroy {
   ) {}
 
   onModuleInit(): void {
-    const server = this.host.httpAdapter?.getHttpServer?.() as Server | undefined;
-    if (typeof server?.prependListener !== 'function') return; // no HTTP in this application
-    this.bases = basesOf(`/${this.routes.path}`, this.config);
-    this.server = server;
-    server.prependListener('request', this.listener);
+    const { listen, path, routerPath } = this.routes;
+    const routes = routesOf(`/${routerPath}`, this.config);
+    this.places = routes.map((route) => ({ base: listen ? `/${path}` : route, route }));
+    if (listen) return; // its requests come by takeIn
+    this.server = httpServerOf(this.host);
+    this.server?.prependListener('request', this.listener);
   }
 
   onModuleDestroy(): void {
@@ -110,41 +112,53 @@ export class RequestListener implements OnModuleInit, OnModuleDestroy {
    * (Fastify's `inject`, serverless adapters).
    */
   open(request: IncomingMessage, response: ServerResponse): RoutedRequest | undefined {
-    const found = this.find(pathOf(request));
+    const found = this.routes.listen ? undefined : this.find(pathOf(request));
     return found && noteRequest(routedFrom(request, response, this.routes, found.target), request);
   }
 
-  private readonly listener = (request: IncomingMessage, response: ServerResponse): void => {
-    if (!this.mayBeOurs(request.url ?? '/') || routedRequest(request)) return;
+  /** Notes a request if it is at our path, and rewrites it for the router. */
+  takeIn(request: IncomingMessage, response: ServerResponse): RoutedRequest | undefined {
     const found = this.find(pathOf(request));
-    if (!found) return;
+    if (!found) return undefined;
     const routed = noteRequest(routedFrom(request, response, this.routes, found.target), request);
     const { method, query } = routed;
     const { path, readsBody } = this.routes.routeFor(found.target, method);
     if (!readsBody || BODILESS.has(method)) for (const header of BODY_HEADERS) delete request.headers[header];
     if (!ROUTED.has(method)) request.method = 'GET'; // the routed request has the real one
-    const url = [found.base, path].filter(Boolean).join('/');
+    const url = [found.route, path].filter(Boolean).join('/');
+    Object.assign(request, { originalUrl: request.url }); // which access logs show
     request.url = query ? `${url}?${query}` : url;
+    return routed;
+  }
+
+  private readonly listener = (request: IncomingMessage, response: ServerResponse): void => {
+    if (this.mayBeOurs(request.url ?? '/') && !routedRequest(request)) this.takeIn(request, response);
   };
 
   /** Quick, since every request of the application passes here: an escape may stand for any letter of our path. */
   private mayBeOurs(url: string): boolean {
-    return url.includes('%') || this.bases.some((base) => url.startsWith(base));
+    return url.includes('%') || this.places.some(({ base }) => url.startsWith(base));
   }
 
-  private find(rawPath: string): { base: string; target: Target } | undefined {
+  private find(rawPath: string): { route: string; target: Target } | undefined {
     const brokenEscape = /%(?![0-9a-fA-F]{2})/.test(rawPath);
     const path = brokenEscape ? rawPath : percentDecoded(rawPath);
-    const base = this.bases.find((base) => path === base || path.startsWith(`${base}/`));
-    if (base === undefined) return undefined;
-    if (brokenEscape) return { base, target: { kind: 'bad escape' } };
-    if (path === base) return { base, target: { kind: 'missing slash' } };
-    return { base, target: { kind: 'name', name: path.slice(base.length + 1) } };
+    const place = this.places.find(({ base }) => path === base || path.startsWith(`${base}/`));
+    if (!place) return undefined;
+    const { base, route } = place;
+    if (brokenEscape) return { route, target: { kind: 'bad escape' } };
+    if (path === base) return { route, target: { kind: 'missing slash' } };
+    return { route, target: { kind: 'name', name: path.slice(base.length + 1) } };
   }
 }
 
+interface Place {
+  readonly base: string;
+  readonly route: string;
+}
+
 /** Our path with a global prefix, and without where the application excludes it from that. */
-function basesOf(own: string, config: ApplicationConfig): string[] {
+function routesOf(own: string, config: ApplicationConfig): string[] {
   const prefix = config.getGlobalPrefix().replace(/^\/|\/$/g, '');
   if (!prefix) return [own];
   const { exclude = [] } = config.getGlobalPrefixOptions();

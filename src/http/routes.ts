@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import type { Server } from 'node:http';
 import {
   type CanActivate,
   Inject,
@@ -8,11 +10,12 @@ import {
   type OnModuleInit,
   type Type,
 } from '@nestjs/common';
-import { DiscoveryService, ModuleRef, ModulesContainer } from '@nestjs/core';
+import { DiscoveryService, HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
 import {
   PPROF_EXTRAS,
   PPROF_OPTIONS,
-  type PprofModuleExtras,
+  type PprofListenOptions,
+  type ResolvedPprofExtras,
   type ResolvedPprofOptions,
 } from '../pprof.options.js';
 import { GO_NAMES, ProfileRegistry } from '../profiling/profile-registry.js';
@@ -21,7 +24,9 @@ import { type Injected, injectedOf } from './injected.js';
 import type { Target } from './request.js';
 
 /** What shapes a module, with the controllers that were made for it. */
-export interface RoutesExtras extends Required<PprofModuleExtras> {
+export interface RoutesExtras extends ResolvedPprofExtras {
+  /** Where the router has the controllers. */
+  readonly routerPath: string;
   readonly controllers: readonly Type[];
 }
 
@@ -44,18 +49,23 @@ interface Application {
 
 const applications = new WeakMap<ModulesContainer, Application>();
 
+/** Endpoints on a port of their own are where nobody on the application's port finds them. */
+export function routerPathOf({ path, listen }: Pick<ResolvedPprofExtras, 'path' | 'listen'>): string {
+  return listen ? joined(randomUUID(), path) : path;
+}
+
 /**
  * A class of its own for each controller and module: Nest keeps a controller's path on the class, and two modules, or
  * two applications in one process, have two paths.
  */
 export function controllersAt(
-  { path, decorators }: Pick<Required<PprofModuleExtras>, 'path' | 'decorators'>,
+  { routerPath, decorators }: Pick<RoutesExtras, 'routerPath' | 'decorators'>,
   controllers: readonly Type[],
 ): Type[] {
   return controllers.map((controller) => {
     const AtPath = class extends controller {};
     Object.defineProperty(AtPath, 'name', { value: controller.name }); // for logs
-    placedAt(placesOf(controller).map((place) => joined(path, place)))(AtPath);
+    placedAt(placesOf(controller).map((place) => joined(routerPath, place)))(AtPath);
     for (const decorate of decorators) decorate(AtPath);
     ownControllers.add(AtPath);
     return AtPath;
@@ -65,9 +75,13 @@ export function controllersAt(
 /** The endpoints of one module, at its path in one application: which are on, and who guards them. */
 @Injectable()
 export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
+  /** Where clients have the endpoints. */
   readonly path: string;
-  /** As it was at boot. */
-  readonly production = process.env.NODE_ENV === 'production';
+  readonly routerPath: string;
+  /** The port of their own, if they have one. */
+  readonly listen: Required<PprofListenOptions> | undefined;
+  /** `NODE_ENV` at boot, for the application's port, to which a proxy may lead. */
+  readonly production: boolean;
   guards: readonly Injected<CanActivate>[] = [];
   interceptors: readonly Injected<NestInterceptor>[] = [];
   /** The application shuts down: connections are not kept. */
@@ -81,16 +95,20 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
     @Inject(PPROF_OPTIONS) readonly options: ResolvedPprofOptions,
     private readonly registry: ProfileRegistry,
     private readonly moduleRef: ModuleRef,
+    private readonly host: HttpAdapterHost,
     discovery: DiscoveryService,
     container: ModulesContainer,
   ) {
     this.path = extras.path;
+    this.routerPath = extras.routerPath;
+    this.listen = extras.listen;
+    this.production = !extras.listen && process.env.NODE_ENV === 'production';
     const application = applications.get(container) ?? { paths: new Set(), placed: new Map() };
     applications.set(container, application);
-    if (application.paths.has(this.path)) {
+    if (application.paths.has(this.routerPath)) {
       throw new Error(`PprofModule: two modules have the path "${this.path}"; give each its own`);
     }
-    application.paths.add(this.path);
+    application.paths.add(this.routerPath);
     // Here and not in a hook: Nest reads the controllers' paths before it calls any.
     this.users = usersEndpoints(discovery);
     for (const controller of this.users) this.place(controller, application.placed);
@@ -138,11 +156,13 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
 
   /** The controller of ours that replies to a name: an endpoint's, or that of the named profiles. */
   controllerFor(name: string): Type {
-    const { controllers } = this.extras;
-    return (
-      controllers.find((controller) => endpointOf(controller)?.name === name) ??
-      controllers.find((controller) => placesOf(controller).some((place) => place.endsWith(NAMED_PROFILE)))!
-    );
+    return this.controllerAt(name) ?? this.controllerAt(NAMED_PROFILE)!;
+  }
+
+  /** The controller of ours that a route leads to. */
+  controllerAt(path: string): Type | undefined {
+    const place = joined(this.routerPath, path);
+    return this.extras.controllers.find((controller) => placesOf(controller).includes(place));
   }
 
   /** Where the router has what a request asks for; {@link FALLBACK} if nothing is there. */
@@ -159,7 +179,14 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
   /** Whether the options leave a name on; there may be nothing of that name. */
   isOn(name: string): boolean {
     const { enabled, endpoints, cmdline } = this.options;
-    return enabled && endpoints[name] !== false && !(name === 'cmdline' && cmdline === false);
+    const off = endpoints[name] === false || (name === 'cmdline' && cmdline === false);
+    return enabled && !off && this.isRouted(name);
+  }
+
+  /** Users' endpoints need the application's router. */
+  private isRouted(name: string): boolean {
+    const controller = this.byName.get(name);
+    return !controller || ownControllers.has(controller) || httpServerOf(this.host) !== undefined;
   }
 
   /** It is Go's and still to come. */
@@ -169,11 +196,17 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
 
   /** An endpoint of the user's is at the paths of all modules of its application. */
   private place(controller: Type, placed: Application['placed']): void {
-    const paths = [...(placed.get(controller) ?? []), joined(this.path, endpointOf(controller)!.name)];
+    const paths = [...(placed.get(controller) ?? []), joined(this.routerPath, endpointOf(controller)!.name)];
     placed.set(controller, paths);
     placedAt(paths)(controller);
     for (const decorate of this.extras.decorators) decorate(controller);
   }
+}
+
+/** Undefined in an application without HTTP. */
+export function httpServerOf(host: HttpAdapterHost): Server | undefined {
+  const server = host.httpAdapter?.getHttpServer?.() as Server | undefined;
+  return typeof server?.prependListener === 'function' ? server : undefined;
 }
 
 function usersEndpoints(discovery: DiscoveryService): Type[] {

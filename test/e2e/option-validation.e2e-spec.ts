@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { Get } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {
@@ -53,6 +54,10 @@ const RUNTIME: Row[] = [
   ['sourceMaps', {}, '{}', 'true or false'],
 ];
 
+function notAPort(value: unknown): Row {
+  return ['listen', value, inspect(value), 'an object { port, host } with a whole number from 0 to 65535'];
+}
+
 const EXTRAS: Row[] = [
   ['path', '', "''", 'a path of letters, digits'],
   ['path', '/', "'/'", 'a path of letters, digits'],
@@ -73,6 +78,10 @@ const EXTRAS: Row[] = [
   ['decorators', ['Public'], "[ 'Public' ]", 'a list of class decorators'],
   ['imports', {}, '{}', 'a list of modules'],
   ['isGlobal', 'yes', "'yes'", 'true or false'],
+  ...[6060, '6060', true, null, [6060], {}, { host: '127.0.0.1' }].map(notAPort),
+  ...[-1, 65_536, 6060.5, NaN, '6060', null].map((port) => notAPort({ port })),
+  ...['', 0, null].map((host) => notAPort({ port: 0, host })),
+  notAPort({ port: 0, hots: '127.0.0.1' }),
 ];
 
 const boot = (options: PprofModuleOptions): Promise<unknown> => startApp('express', { pprof: options });
