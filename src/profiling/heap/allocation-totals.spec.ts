@@ -50,7 +50,7 @@ describe('AllocationTotals', () => {
 
   it('adds readings in the order of the calls, whichever is ready first', async () => {
     const all = new AllocationTotals();
-    let ready = (_: Profile): void => {};
+    let ready!: (profile: Profile) => void;
     const first = all.add(new Promise((resolve) => (ready = resolve)), new HoldMeter());
     const second = all.add(reading({ a: [1, 1, 0, 0] }), new HoldMeter());
     ready(await reading({ a: [10, 10, 0, 0] }));
