@@ -161,9 +161,9 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
     return enabled && endpoints[name] !== false && !(name === 'cmdline' && cmdline === false);
   }
 
-  /** It is Go's and still to come. */
+  /** It is Go's, still to come, and not switched off. */
   isPlanned(name: string): boolean {
-    return GO_NAMES.has(name) && !this.byName.has(name) && !this.registry.lookup(name);
+    return this.isOn(name) && GO_NAMES.has(name) && !this.byName.has(name) && !this.registry.lookup(name);
   }
 
   /** An endpoint of the user's is at the paths of all modules of its application. */
