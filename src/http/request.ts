@@ -4,7 +4,7 @@ import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
 import { percentDecoded } from './go-query.js';
 import { rawRequest } from './reply.js';
 import { bodyOf } from './request-body.js';
-import { httpServerOf, Routes } from './routes.js';
+import { httpServerOf, Routes, type Target } from './routes.js';
 
 /** A request as an endpoint sees it. */
 export interface PprofRequest {
@@ -26,12 +26,6 @@ export interface PprofRequest {
    */
   body(): Promise<Uint8Array>;
 }
-
-/** What a request asks for, read from its raw path. */
-export type Target =
-  | { readonly kind: 'name'; readonly name: string }
-  | { readonly kind: 'missing slash' }
-  | { readonly kind: 'bad escape' };
 
 /** A request, and the module that it came to. */
 export interface RoutedRequest extends Omit<PprofRequest, 'body'> {

@@ -21,7 +21,12 @@ import {
 import { GO_NAMES, ProfileRegistry } from '../profiling/profile-registry.js';
 import { type Endpoint, endpointOf, FALLBACK, NAMED_PROFILE, placedAt, placesOf } from './endpoint.js';
 import { type Injected, injectedOf } from './injected.js';
-import type { Target } from './request.js';
+
+/** What a request asks for, read from its raw path. */
+export type Target =
+  | { readonly kind: 'name'; readonly name: string }
+  | { readonly kind: 'missing slash' }
+  | { readonly kind: 'bad escape' };
 
 /** What shapes a module, with the controllers that were made for it. */
 export interface RoutesExtras extends ResolvedPprofExtras {
