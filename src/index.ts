@@ -1,7 +1,19 @@
-export type { Frame, Labels, Profile, Sample, ValueType } from './format/profile.js';
+export type {
+  Frame,
+  FunctionTable,
+  Labels,
+  LabelSetTable,
+  LocationTable,
+  Profile,
+  ProfileHeader,
+  Sample,
+  SampleTable,
+  ValueType,
+} from './format/profile.js';
 export { samplesOf } from './format/profile.js';
 export { PprofEndpoint } from './http/endpoint.decorator.js';
 export type { PprofEndpointOptions } from './http/endpoint.js';
+export type { QueryLike } from './http/go-query.js';
 export { PprofHandler, type PprofHandlerRequest } from './http/pprof-handler.js';
 export type { PprofReply } from './http/reply.js';
 export { type PprofRequest, pprofRequest } from './http/request.js';
@@ -34,7 +46,7 @@ export {
 } from './profiling/errors.js';
 export { SymbolTable } from './profiling/frames/symbol-table.js';
 export { HeapProfiler } from './profiling/heap/heap-profiler.js';
-export { type CollectOptions, NamedProfile } from './profiling/named-profile.js';
+export type { CollectOptions, NamedProfile } from './profiling/named-profile.js';
 export { ProfileRegistry } from './profiling/profile-registry.js';
 export { ProfilerService } from './profiling/profiler.service.js';
 export type { SamplerName } from './sampling/sampler.js';

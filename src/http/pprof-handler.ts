@@ -50,6 +50,7 @@ export interface EndpointController {
  */
 @Injectable()
 export class PprofHandler {
+  /** @internal */
   constructor(
     private readonly routes: Routes,
     private readonly moduleRef: ModuleRef,

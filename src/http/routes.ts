@@ -189,7 +189,7 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
     return !controller || ownControllers.has(controller) || httpServerOf(this.host) !== undefined;
   }
 
-  /** It is Go's and still to come. */
+  /** It is Go's, still to come, and not switched off. */
   isPlanned(name: string): boolean {
     return this.isOn(name) && GO_NAMES.has(name) && !this.byName.has(name) && !this.registry.lookup(name);
   }

@@ -25,6 +25,7 @@ export interface OtherForms {
 
 /** The result of a capture. */
 export class CapturedProfile {
+  /** @internal */
   constructor(
     /** Name of the profile, `profile` for CPU samples. */
     readonly name: string,

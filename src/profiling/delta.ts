@@ -25,6 +25,7 @@ const MAX_SECONDS = 2_147_483;
 export class DeltaCollector implements OnModuleDestroy {
   private readonly closing = new AbortController();
 
+  /** @internal */
   constructor(
     private readonly registry: ProfileRegistry,
     private readonly captures: Captures,

@@ -34,6 +34,7 @@ export abstract class NamedProfile {
   readonly hasWindows: boolean = true;
   private lastCount = 0;
 
+  /** @internal */
   constructor(private readonly captures: Captures) {}
 
   /** Number of records at the last reading; reading it does not capture. */

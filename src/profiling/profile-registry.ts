@@ -40,6 +40,7 @@ export class ProfileRegistry implements OnModuleInit {
   private readonly reserved = new Set(GO_NAMES);
   private readonly made: Set<CustomProfile>;
 
+  /** @internal */
   constructor(
     private readonly moduleRef: ModuleRef,
     private readonly discovery: DiscoveryService,

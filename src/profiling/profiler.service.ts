@@ -18,6 +18,7 @@ import { ProfileRegistry } from './profile-registry.js';
  */
 @Injectable()
 export class ProfilerService {
+  /** @internal */
   constructor(
     private readonly cpu: CpuProfiler,
     private readonly heap: HeapProfiler,

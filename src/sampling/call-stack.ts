@@ -32,8 +32,18 @@ export function callStackOf(callee: (...args: never[]) => unknown): CallerFrame[
 /** No call site is kept: it holds the function, and what that was called on. */
 function frameOf(site: NodeJS.CallSite): CallerFrame {
   return {
-    name: site.getFunctionName() ?? '',
+    name: nameOf(site),
     filename: site.getScriptNameOrSourceURL() ?? '',
     line: site.getLineNumber() ?? 0,
   };
+}
+
+/** What V8 calls objects of no class of the application, and, before Node 22, classes. */
+const NO_CLASS = new Set(['Object', 'Function', null]);
+
+/** With the class of a method, as V8's own stack traces have it. */
+function nameOf(site: NodeJS.CallSite): string {
+  const name = site.getFunctionName() ?? '';
+  const type = site.getTypeName();
+  return name === '' || NO_CLASS.has(type) ? name : `${type}.${name}`;
 }

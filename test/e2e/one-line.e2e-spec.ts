@@ -1,6 +1,6 @@
 import { Get, Injectable, type Type } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CapturedProfile, Captures } from '../../src/profiling/capture.js';
+import { CapturedProfile } from '../../src/profiling/capture.js';
 import { HoldMeter, nowNanos, runSliced } from '../../src/profiling/loop.js';
 import { ENDPOINTS } from '../../src/http/endpoints.js';
 import { PprofEndpoint } from '../../src/http/endpoint.decorator.js';
@@ -26,10 +26,6 @@ class TicksProfile extends NamedProfile {
   readonly name = 'ticks';
   readonly description = 'Ticks so far.';
   private ticks = 0;
-
-  constructor(captures: Captures) {
-    super(captures);
-  }
 
   protected async read(): Promise<CapturedProfile> {
     const holds = new HoldMeter();

@@ -34,8 +34,8 @@ export class SymbolzEndpoint extends Symbols {}
 /** The size of Go's read buffer. */
 const LONGEST_WORD = 4096;
 
-/** Words between two yields. */
-const SLICE = 500;
+/** Characters between two yields. */
+const SLICE = 8192;
 
 /**
  * A line for each address that is known.
@@ -45,22 +45,28 @@ const SLICE = 500;
 export function* symbolText(
   words: string,
   nameOf: (address: number) => string | undefined,
-): Generator<void, string> {
-  const lines = ['num_symbols: 1\n']; // clients check only that it is not 0
-  for (let begin = 0, count = 1; begin <= words.length; count++) {
-    if (count % SLICE === 0) yield;
+): Generator<void, Buffer> {
+  const pieces: Buffer[] = [];
+  let piece = 'num_symbols: 1\n'; // clients check only that it is not 0
+  for (let begin = 0, sliceEnd = SLICE; begin <= words.length;) {
+    if (begin >= sliceEnd) {
+      pieces.push(Buffer.from(piece));
+      piece = '';
+      yield;
+      sliceEnd = begin + SLICE;
+    }
     const plus = words.indexOf('+', begin);
     const word = words.slice(begin, plus < 0 ? undefined : plus);
     if (word.length >= LONGEST_WORD) {
-      lines.push('reading request: bufio: buffer full\n');
+      piece += 'reading request: bufio: buffer full\n';
       break;
     }
     const address = addressIn(word);
     const name = nameOf(address);
-    if (name !== undefined) lines.push(`0x${address.toString(16)} ${shownName(name)}\n`);
+    if (name !== undefined) piece += `0x${address.toString(16)} ${shownName(name)}\n`;
     begin += word.length + 1;
   }
-  return lines.join('');
+  return Buffer.concat([...pieces, Buffer.from(piece)]);
 }
 
 const NUMBER = /^(?:0[xX](_?[0-9a-fA-F])+|0[bB](_?[01])+|0[oO]?(_?[0-7])+|[1-9](_?[0-9])*)$/;

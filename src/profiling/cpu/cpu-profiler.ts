@@ -59,6 +59,7 @@ export class CpuProfiler implements OnModuleDestroy {
   private readonly closing = new AbortController();
   private started: { readonly capture: CpuCapture; readonly since: number } | undefined;
 
+  /** @internal */
   constructor(
     @Inject(PPROF_SAMPLING) private readonly sampling: Sampling,
     @Inject(PPROF_OPTIONS)

@@ -63,6 +63,18 @@ describe('CustomProfile', () => {
     expect(namesIn(profile.samples()[0]!)).toEqual(Array(64).fill('deep'));
   });
 
+  it("add names methods with their class, as V8's own stack traces do", () => {
+    const profile = newProfile();
+    class Pool {
+      open(): void {
+        profile.add(1);
+      }
+    }
+    const object = { take: () => new Pool().open() };
+    object.take();
+    expect(namesIn(profile.samples()[0]!).slice(0, 2)).toEqual(['Pool.open', 'take']);
+  });
+
   it('add remembers the callers across await', async () => {
     const profile = newProfile();
     async function acquire(): Promise<void> {

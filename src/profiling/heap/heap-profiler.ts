@@ -27,6 +27,7 @@ export class HeapProfiler extends NamedProfile {
     'Live objects on the JavaScript heap by the stack that allocated them, and memory outside the heap. gc=1 collects garbage first.';
   override readonly devToolsFormat = 'heapprofile';
 
+  /** @internal */
   constructor(
     private readonly reader: HeapReader,
     captures: Captures,
