@@ -1,6 +1,15 @@
 import { once } from 'node:events';
-import { Agent, createServer, get, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  Agent,
+  createServer,
+  get,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import {
   type CallHandler,
   type CanActivate,
@@ -27,6 +36,7 @@ import { PprofModule, ProfilerService } from '../../src/index.js';
 import { PPROF_SAMPLING } from '../../src/pprof.options.js';
 import { adapterNamed, ADAPTERS, type AppSetup, closeApps, startApp } from '../support/app.js';
 import { KeyGuard, line, Order, SESAME, UptimeController } from '../support/application-parts.js';
+import { until } from '../support/async.js';
 import { brokenRows, SHORT_CONTRACT, TEXTS } from '../support/contract.js';
 import { DecodedProfile } from '../support/decoded-profile.js';
 import { request, type RequestOptions } from '../support/http.js';
@@ -39,7 +49,7 @@ type Kind = (typeof KINDS)[number];
 const isAdapter = (kind: Kind): kind is (typeof ADAPTERS)[number] => ADAPTERS.some((name) => name === kind);
 
 interface Listening {
-  readonly app: INestApplicationContext;
+  readonly app: INestApplicationContext & Partial<Pick<INestApplication, 'getHttpAdapter'>>;
   readonly sampling: MadeUpSampling;
   /** Addresses of the endpoints on ports of their own, without a slash at the end. */
   readonly bases: readonly string[];
@@ -308,16 +318,6 @@ describe.each(KINDS)('the option listen in %s', (kind) => {
   });
 
   describe('fails the boot', () => {
-    it.each(['0.0.0.0', '::', '10.0.0.1', 'pprof.example', '127.0.0.1.example', 'localhost.example', '0'])(
-      'without guards on a host other than loopback: %s',
-      async (host) => {
-        const pprof = { listen: { port: 0, host } };
-        const message = `PprofModule: the option "listen" has the host "${host}": a host other than loopback requires the option "guards"`;
-        await expect(start(kind, { pprof })).rejects.toThrow(message);
-        expect(() => PprofModule.forRootAsync({ ...pprof, useFactory: () => ({}) })).toThrow(message);
-      },
-    );
-
     it('on a port that is in use', async () => {
       const port = await occupiedPort();
       await expect(start(kind, { pprof: { listen: { port } } })).rejects.toThrow(
@@ -556,7 +556,7 @@ describe.each(ADAPTERS)('the option listen beside the port of an application on 
   ])('leaves a second module at %s, %s, on that port; imported %s', async (_, path, order) => {
     const other = PprofModule.forRoot({ path, guards: [new KeyGuard('other')] });
     const listening = PprofModule.forRoot({ listen: { port: 0 }, guards: [new KeyGuard('listening')] });
-    const { base, url } = await start(adapter, {
+    const { app, base, url } = await start(adapter, {
       pprof: false,
       imports: order === 'first' ? [other, listening] : [listening, other],
     });
@@ -564,6 +564,13 @@ describe.each(ADAPTERS)('the option listen beside the port of an application on 
     expect(await statusOf(`${base}/heap`, 'other')).toBe(401);
     expect(await statusOf(`${url}/${path}/heap`, 'other')).toBe(200);
     expect(await statusOf(`${url}/${path}/heap`, 'listening')).toBe(401);
+    // Past the server, as serverless adapters do: the guards are still those of that port's module.
+    const instance = app.getHttpAdapter!().getInstance() as RequestListener & {
+      routing?: RequestListener;
+    };
+    const past = await portOf(createServer(instance.routing ?? instance));
+    expect(await statusOf(`http://127.0.0.1:${past}/${path}/heap`, 'other')).toBe(200);
+    expect(await statusOf(`http://127.0.0.1:${past}/${path}/heap`, 'listening')).toBe(401);
     // On the separate port there is only its own module.
     expect(await statusOf(`${new URL(base).origin}/${path}/heap`, 'other')).toBe(path === 'ops' ? 404 : 401);
   });
@@ -583,9 +590,20 @@ describe.each(ADAPTERS)('the option listen beside the port of an application on 
   });
 });
 
+it.each(['0.0.0.0', '::', '10.0.0.1', 'pprof.example', '127.0.0.1.example', 'localhost.example', '0'])(
+  'the option listen without guards refuses a host other than loopback: %s',
+  (host) => {
+    const listen = { port: 0, host };
+    const message = `PprofModule: the option "listen" has the host "${host}": a host other than loopback requires the option "guards"`;
+    expect(() => PprofModule.forRoot({ listen })).toThrow(message);
+    expect(() => PprofModule.forRootAsync({ listen, useFactory: () => ({}) })).toThrow(message);
+  },
+);
+
 it('the option listen keeps no process alive, whose life is up to the application', async () => {
+  await until(() => setImmediate(), listeningServers); // those of other tests are about to close
   const { base } = await start('an application context');
-  expect(process.getActiveResourcesInfo()).not.toContain('TCPServerWrap');
+  expect(listeningServers()).toEqual([]);
   expect((await request(`${base}/heap`)).status).toBe(200);
 });
 
@@ -632,6 +650,11 @@ async function answerOf(
   return { status, connection: headers.connection, body: Buffer.concat(await answer.toArray()) };
 }
 
+/** Those that keep the process alive. */
+function listeningServers(): string[] {
+  return process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap');
+}
+
 async function statusOf(address: string, key: string): Promise<number> {
   return (await request(address, { headers: { 'x-key': key } })).status;
 }
@@ -642,9 +665,12 @@ function shapeOf({ status, headers, text }: Awaited<ReturnType<typeof request>>)
   return { status, rest, text: text.replace(/ \/[^\s"<]*/g, ' <path>') };
 }
 
-async function occupiedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  servers.push(server);
+function occupiedPort(): Promise<number> {
+  return portOf(createServer());
+}
+
+async function portOf(server: Server): Promise<number> {
+  servers.push(server.listen(0, '127.0.0.1'));
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
 }
