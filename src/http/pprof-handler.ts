@@ -76,7 +76,7 @@ export class PprofHandler {
     try {
       if (!this.routes.isOn(name)) throw goException('unknownProfile');
       if (this.routes.isPlanned(name)) throw notImplemented(name);
-      const controller = this.moduleRef.get<EndpointController>(this.routes.controllerFor(name));
+      const controller = await this.moduleRef.resolve<EndpointController>(this.routes.controllerFor(name));
       const target = { kind: 'name', name } as const;
       const routed = {
         routes: this.routes,

@@ -177,8 +177,10 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
     if (name !== undefined && this.endpoint(name)?.methods.some((accepted) => accepted === get)) {
       return { path: name, readsBody: !ownControllers.has(this.byName.get(name)!) };
     }
-    const isProfile = name !== undefined && this.registry.lookup(name) !== undefined;
-    return { path: isProfile && get === 'GET' ? NAMED_PROFILE : FALLBACK, readsBody: false };
+    if (name === undefined || get !== 'GET' || !this.registry.lookup(name))
+      return { path: FALLBACK, readsBody: false };
+    // Go's profiles are at their names, so that access logs show these.
+    return { path: this.controllerAt(name) ? name : NAMED_PROFILE, readsBody: false };
   }
 
   /** Whether the options leave a name on; there may be nothing of that name. */
