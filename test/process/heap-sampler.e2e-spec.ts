@@ -2,8 +2,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { inParallel } from '../support/async.js';
-import { type ProcessOptions, startWorkload, TestProcess, type Workload } from '../support/process.js';
+import { inParallel, until } from '../support/async.js';
+import {
+  HOLDS_LITTLE,
+  type ProcessOptions,
+  startWorkload,
+  TestProcess,
+  type Workload,
+} from '../support/process.js';
 
 /** Of the module. Others sample at half of it. */
 const RATE = '32768';
@@ -81,6 +87,57 @@ describe('heap shows what is held, and its comments say who else started or stop
     }),
   );
 });
+
+describe('windows of allocs, one aborted and one in which someone else stops the sampler', () => {
+  it('retain no logged object, and heap shows what is held afterwards; a process can exit while one is open', () =>
+    inParallel(SAMPLERS, async (SAMPLER) => {
+      const app = await startWorkload('allocs.mjs', { env: { ...HOLDS_LITTLE, SAMPLER } });
+      await app.profile('heap');
+      await app.post('log');
+      if (SAMPLER === 'inspector') await app.profile('heap'); // its session stays connected
+      await isCollected(app);
+
+      const client = new AbortController();
+      const aborted = fetch(app.pprof('allocs?seconds=300'), { signal: client.signal });
+      await app.post('opened');
+      await app.post('log');
+      client.abort();
+      await expect(aborted).rejects.toThrow('aborted');
+      await app.post('closed');
+      await isCollected(app);
+      await expectLive(app);
+
+      await app.post('stopInWindow');
+      const { comments } = await app.profile('allocs?seconds=1');
+      expect(comments).toContainEqual(expect.stringMatching(STOPPED));
+      await expectLive(app);
+
+      const lost = fetch(app.pprof('allocs?seconds=300'));
+      await app.post('opened');
+      await app.post('hold');
+      await Promise.all([expect(lost).rejects.toThrow('fetch failed'), app.process.stop()]);
+      expect(await app.process.exited).toBe(0);
+    }));
+});
+
+/** V8 keeps the arguments of `console.log` while a session of the inspector is connected, and after it. */
+async function isCollected(app: Workload): Promise<void> {
+  await until(
+    () => app.post<number>('logged'),
+    (count) => (count > 0 ? [`${count} logged objects`] : []),
+  );
+}
+
+/** V8 tells again what is alive. */
+async function expectLive(app: Workload): Promise<void> {
+  await app.post('drop');
+  await app.post('hold');
+  const profile = await app.profile('heap?gc=1');
+  expect(profile.flat('inuse_space', 'holdObjects')).toBeGreaterThan(0);
+  expect(profile.comments).toContainEqual(
+    expect.stringContaining('a window of allocs made V8 forget what was allocated before'),
+  );
+}
 
 describe('node --heap-prof', () => {
   it('is read by heap, and writes its file when the process ends, with the application closed before or not', async () => {
