@@ -3,22 +3,12 @@ const { Session } = require('node:inspector');
 
 const OBJECTS = Number(process.env.OBJECTS ?? 102_400);
 const BUFFERS = 50;
-const kept = { objects: undefined, buffers: undefined, sizes: undefined };
+const kept = { objects: undefined, buffers: undefined };
 
 /** One object of exactly 1 KB each time round: a BigInt of 126 digits of 8 bytes behind 16 bytes of header. */
 function holdObjects() {
   const held = [];
   for (let i = 1; i <= OBJECTS; i++) held.push(BigInt(i) << 8000n);
-  return held;
-}
-
-/** Objects of many sizes: V8's samples of them tell its rate. */
-function holdSizes() {
-  const held = [];
-  for (let length = 2; length < 400; length++) {
-    for (let bytes = 0; bytes < 20_000; bytes += 16 + 8 * length)
-      held.push(Array.from({ length }).fill(length));
-  }
   return held;
 }
 
@@ -67,7 +57,6 @@ module.exports = {
     return { count: OBJECTS, bytes: OBJECTS * 1024 };
   },
   drop: () => void Object.assign(kept, { objects: undefined, buffers: undefined }),
-  holdSizes: () => void (kept.sizes = holdSizes()),
   holdBuffers() {
     kept.buffers = holdBuffers();
     return { bytes: kept.buffers.reduce((sum, { byteLength }) => sum + byteLength, 0) };

@@ -70,8 +70,10 @@ function open() {
   return counts;
 }
 
-/** The last capture has ended: there is the session of the heap and no timer. */
-const isQuiet = () => sessions === 1 && timers.size === 0;
+/** What the heap sampler has open while no capture runs. */
+const ofHeap = { sessions: 0, timers: 0 };
+/** The last capture has ended. */
+const isQuiet = () => sessions === ofHeap.sessions && timers.size === ofHeap.timers;
 
 async function patiently(condition) {
   const until = performance.now() + PATIENCE;
@@ -144,5 +146,6 @@ const app = await serve(
   },
   { ...pprofOptions(), interceptors: [watch] },
 );
+Object.assign(ofHeap, { sessions, timers: timers.size });
 const url = await app.getUrl();
 await announce(app);

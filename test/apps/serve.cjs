@@ -4,13 +4,22 @@ const { isMainThread } = require('node:worker_threads');
 const { Controller, Post } = require('@nestjs/common');
 const { NestFactory } = require('@nestjs/core');
 
-const { ADAPTER = 'express', BASIC_AUTH, MEM_RATE, PROFILE_COMMENTS, SAMPLER, SOURCE_MAPS } = process.env;
+const {
+  ADAPTER = 'express',
+  ALLOCS,
+  BASIC_AUTH,
+  MEM_RATE,
+  PROFILE_COMMENTS,
+  SAMPLER,
+  SOURCE_MAPS,
+} = process.env;
 
 if (isMainThread) process.stdin.on('end', () => process.exit()).resume(); // whoever started this has gone
 
 /** The options that the environment names. */
 function pprofOptions() {
   return {
+    ...(ALLOCS && { allocs: ALLOCS }),
     ...(SAMPLER && { sampler: SAMPLER }),
     ...(SOURCE_MAPS && { sourceMaps: SOURCE_MAPS !== 'off' }),
     ...(MEM_RATE && { memProfileRate: Number(MEM_RATE) }),

@@ -2,23 +2,32 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { inParallel } from '../support/async.js';
-import { type ProcessOptions, startWorkload, TestProcess, type Workload } from '../support/process.js';
+import { inParallel, until } from '../support/async.js';
+import {
+  HOLDS_LITTLE,
+  type ProcessOptions,
+  startWorkload,
+  TestProcess,
+  type Workload,
+} from '../support/process.js';
 
-/** Of the module. Others sample at half of it, so that it shows who does. */
+/** Of the module. Others sample at half of it. */
 const RATE = '32768';
 const RATE_OF_OTHERS = '16384';
 
 const SAMPLERS = ['pprof', 'inspector'];
 
+const FOREIGN = "someone else started V8's one heap sampler";
+const STOPPED = /^someone else, who stopped V8's one heap sampler, made V8 forget .* before (.+)$/;
+
 interface Story {
   readonly title: string;
   /** What others have done to V8's sampler before the application is created; orders of hold.cjs. */
   readonly before?: string;
-  /** Whether V8 samples at the rate of others at first. */
-  readonly byOthers: boolean;
-  /** What they do while it runs, one after the other, and whether V8 samples at their rate after a reading. */
-  readonly acts?: readonly (readonly [act: string, byOthers: boolean])[];
+  /** Whether V8 samples for others at first. */
+  readonly isForeign: boolean;
+  /** What they do while it runs, one after the other, and whether the next reading finds V8's sampler stopped. */
+  readonly acts?: readonly (readonly [act: string, stops: boolean])[];
   readonly samplers?: readonly string[];
 }
 
@@ -26,51 +35,109 @@ const STORIES: readonly Story[] = [
   {
     title: 'another inspector session that is first, disconnects, and comes again',
     before: 'otherStarts',
-    byOthers: true,
+    isForeign: true,
     acts: [
-      ['otherDisconnects', false],
+      ['otherDisconnects', true],
       ['otherStarts', false], // ours runs already
-      ['otherStops', false],
-      ['otherTakesOver', true],
-      ['otherDisconnects', false],
+      ['otherStops', true],
+      ['otherTakesOver', false], // between two readings V8's sampler has stopped and runs again
+      ['otherDisconnects', true],
     ],
   },
   {
     title: 'an agent that uses the same copy of pprof, is first, stops, and comes again',
     before: 'pprofStarts',
-    byOthers: true,
+    isForeign: true,
     acts: [
-      ['pprofStops', false],
-      ['pprofTakesOver', true],
-      ['pprofStops', false],
+      ['pprofStops', true],
+      ['pprofTakesOver', false],
+      ['pprofStops', true],
     ],
     samplers: ['pprof'],
   },
   {
     title: 'others that have left before the application is created',
     before: 'otherStarts otherDisconnects pprofStarts pprofStops',
-    byOthers: false,
-    acts: [['otherTakesOver', true]],
+    isForeign: false,
+    acts: [['otherTakesOver', false]],
     samplers: ['inspector'],
   },
 ];
 
 afterEach(() => TestProcess.stopAll());
 
-describe("heap profiles stay correct, and name another's rate, beside", () => {
-  it.each(STORIES)('$title', ({ before, byOthers, acts = [], samplers = SAMPLERS }) =>
+describe('heap shows what is held, and its comments say who else started or stopped the sampler, beside', () => {
+  it.each(STORIES)('$title', ({ before, isForeign, acts = [], samplers = SAMPLERS }) =>
     inParallel(samplers, async (SAMPLER) => {
       const app = await start({ env: { SAMPLER, BEFORE: before } });
-      await expectReading(app, byOthers);
-      for (const [act, byOthers] of acts) {
+      expect(await reading(app)).toEqual({ isForeign, stopped: undefined });
+      let stopped: string | undefined;
+      for (const [act, stops] of acts) {
         await app.post(act);
-        await app.profile('heap'); // starts V8's sampler again where nobody's runs any more
-        await expectReading(app, byOthers);
+        await app.profile('heap'); // starts V8's sampler again if it has stopped
+        const next = await reading(app);
+        expect({ act, ...next, stops: next.stopped !== stopped }).toMatchObject({
+          act,
+          isForeign: false,
+          stops,
+        });
+        ({ stopped } = next);
       }
       expect(await ended(app)).toBe(0);
     }),
   );
 });
+
+describe('windows of allocs, one aborted and one in which someone else stops the sampler', () => {
+  it('retain no logged object, and heap shows what is held afterwards; a process can exit while one is open', () =>
+    inParallel(SAMPLERS, async (SAMPLER) => {
+      const app = await startWorkload('allocs.mjs', { env: { ...HOLDS_LITTLE, SAMPLER } });
+      await app.profile('heap');
+      await app.post('log');
+      if (SAMPLER === 'inspector') await app.profile('heap'); // its session stays connected
+      await isCollected(app);
+
+      const client = new AbortController();
+      const aborted = fetch(app.pprof('allocs?seconds=300'), { signal: client.signal });
+      await app.post('opened');
+      await app.post('log');
+      client.abort();
+      await expect(aborted).rejects.toThrow('aborted');
+      await app.post('closed');
+      await isCollected(app);
+      await expectLive(app);
+
+      await app.post('stopInWindow');
+      const { comments } = await app.profile('allocs?seconds=1');
+      expect(comments).toContainEqual(expect.stringMatching(STOPPED));
+      await expectLive(app);
+
+      const lost = fetch(app.pprof('allocs?seconds=300'));
+      await app.post('opened');
+      await app.post('hold');
+      await Promise.all([expect(lost).rejects.toThrow('fetch failed'), app.process.stop()]);
+      expect(await app.process.exited).toBe(0);
+    }));
+});
+
+/** V8 keeps the arguments of `console.log` while a session of the inspector is connected, and after it. */
+async function isCollected(app: Workload): Promise<void> {
+  await until(
+    () => app.post<number>('logged'),
+    (count) => (count > 0 ? [`${count} logged objects`] : []),
+  );
+}
+
+/** V8 tells again what is alive. */
+async function expectLive(app: Workload): Promise<void> {
+  await app.post('drop');
+  await app.post('hold');
+  const profile = await app.profile('heap?gc=1');
+  expect(profile.flat('inuse_space', 'holdObjects')).toBeGreaterThan(0);
+  expect(profile.comments).toContainEqual(
+    expect.stringContaining('a window of allocs made V8 forget what was allocated before'),
+  );
+}
 
 describe('node --heap-prof', () => {
   it('is read by heap, and writes its file when the process ends, with the application closed before or not', async () => {
@@ -83,7 +150,7 @@ describe('node --heap-prof', () => {
       const dir = join(directory, sampler);
       const flags = ['--heap-prof', `--heap-prof-interval=${RATE_OF_OTHERS}`, `--heap-prof-dir=${dir}`];
       const app = await start({ env: { SAMPLER: sampler }, flags });
-      await expectReading(app, true);
+      expect(await reading(app)).toEqual({ isForeign: true, stopped: undefined });
       if (closes) await app.post('close');
       expect(await (closes ? app.process.exited : ended(app))).toBe(0);
       const [file, ...others] = readdirSync(dir);
@@ -110,13 +177,13 @@ interface RemoteSocket extends EventTarget {
       const starts = ['HeapProfiler.startSampling', { samplingInterval: Number(RATE_OF_OTHERS) }] as const;
 
       await devTools.post(...starts); // ours runs already
-      await expectReading(app, false);
+      expect(await reading(app)).toEqual({ isForeign: false, stopped: undefined });
       await devTools.post('HeapProfiler.stopSampling');
       await devTools.post(...starts);
-      await expectReading(app, true);
+      expect(await reading(app)).toEqual({ isForeign: false, stopped: undefined });
       await devTools.post('HeapProfiler.stopSampling');
       await app.profile('heap');
-      await expectReading(app, false);
+      expect(await reading(app)).toEqual({ isForeign: false, stopped: expect.any(String) });
       await devTools.post(...starts);
       await devTools.close();
       await app.profile('heap');
@@ -128,15 +195,22 @@ function start({ env, flags }: ProcessOptions): Promise<Workload> {
   return startWorkload('heap-sampler.mjs', { env: { MEM_RATE: RATE, OBJECTS: '4096', ...env }, flags });
 }
 
-/** Holds 4 MB, more than a hundred samples at either rate, and checks what the profile says of it. */
-async function expectReading(app: Workload, byOthers: boolean): Promise<void> {
+/**
+ * Holds 4 MB, more than a hundred samples at either rate, and checks that they are shown.
+ *
+ * @returns what the comments say of others: whether they started V8's sampler, and when it was found stopped
+ */
+async function reading(app: Workload): Promise<{ isForeign: boolean; stopped: string | undefined }> {
   await app.post('drop');
-  if (byOthers) await app.post('holdSizes'); // their rate shows in samples of many sizes
   await app.post('hold');
   const profile = await app.profile('heap?gc=1');
+  const { comments, period } = profile;
   expect(profile.flat('inuse_space', 'holdObjects')).toBeGreaterThan(0);
-  const comments = profile.comments.join('\n');
-  expect(comments.includes("someone else started V8's one heap sampler")).toBe(byOthers);
+  expect(period).toBe(Number(RATE));
+  return {
+    isForeign: comments.some((comment) => comment.startsWith(FOREIGN)),
+    stopped: comments.map((comment) => STOPPED.exec(comment)?.[1]).find((time) => time),
+  };
 }
 
 /** Ends a process by its stdin. */

