@@ -16,7 +16,7 @@ export interface CompactMap {
 }
 
 /** Entries of a row. */
-const ROW = 4;
+export const ROW = 4;
 
 /** In the place of a source: nobody wrote the code. */
 export const NONE = 0xffff_ffff;

@@ -1,5 +1,5 @@
 import { AnyMap, decodedMappings } from '@jridgewell/trace-mapping';
-import { type CompactMap, NONE } from './compact-map.js';
+import { type CompactMap, NONE, ROW } from './compact-map.js';
 
 /** Lines and columns that a profile, and the arrays of a map, can hold. */
 const MAX_POSITION = 0x7fff_ffff;
@@ -38,12 +38,12 @@ export function* parseMap(map: string, code: string): Generator<void, CompactMap
   yield;
 
   const texts = new TextTable();
-  const segments = new Uint32Array(4 * mappings.reduce((sum, { length }) => sum + length, 0));
+  const segments = new Uint32Array(ROW * mappings.reduce((sum, { length }) => sum + length, 0));
   const renamed: number[] = [];
   let end = 0;
   for (const [line, ofLine] of mappings.entries()) {
     for (const [column, source, originalLine, , nameIndex] of ofLine) {
-      if (end % (4 * SLICE) === 0) yield;
+      if (end % (ROW * SLICE) === 0) yield;
       if (!isPosition(column)) throw new Error(`column ${column}`);
       const file = isPosition(originalLine) && traced.resolvedSources[source!];
       segments[end++] = line;

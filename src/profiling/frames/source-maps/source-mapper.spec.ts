@@ -8,7 +8,9 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { encodedMappings, TraceMap } from '@jridgewell/trace-mapping';
 import { build } from 'esbuild';
 import fc from 'fast-check';
+import { finished } from '../../../format/finished.js';
 import type { RawFrame } from '../../../sampling/sampler.js';
+import { loadMap } from './script-map.js';
 import { type OriginalPlace, SourceMapper, WeightedCache } from './source-mapper.js';
 
 fc.configureGlobal({ seed: 1 }); // the same cases in every run
@@ -302,6 +304,33 @@ describe('the map of a script', () => {
         },
       ),
     );
+  });
+});
+
+describe('loadMap', () => {
+  const LIMIT = 10_000;
+  const long = `/* ${'x'.repeat(LIMIT)} */\n`;
+  const sizeOf = (path: string): unknown => {
+    const loaded = finished(loadMap(path, LIMIT));
+    return typeof loaded === 'object' ? 'small' : loaded;
+  };
+
+  it('finds that a script without a map has none, however long it is', () => {
+    expect(sizeOf(script('limit/none.js', long))).toBeUndefined();
+  });
+
+  it('returns "large" for a script and a map that are longer than the limit', () => {
+    write('limit/small.map', mapTo('one.ts'));
+    write('limit/large.map', mapTo('one.ts', { sourcesContent: [long] }));
+    const [smallUrl, largeUrl] = [{}, { sourcesContent: [long] }].map((more) =>
+      base64(mapTo('one.ts', more)),
+    );
+    expect(sizeOf(script('limit/a.js', '//# sourceMappingURL=small.map'))).toBe('small');
+    expect(sizeOf(script('limit/b.js', '//# sourceMappingURL=large.map'))).toBe('large');
+    expect(sizeOf(script('limit/c.js', `${long}//# sourceMappingURL=small.map`))).toBe('large');
+    expect(sizeOf(script('limit/d.js', `//# sourceMappingURL=${smallUrl}`))).toBe('small');
+    expect(sizeOf(script('limit/e.js', `//# sourceMappingURL=${largeUrl}`))).toBe('large');
+    expect(sizeOf(script('limit/f.js', long.repeat(10)))).toBe('large');
   });
 });
 
