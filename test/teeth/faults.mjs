@@ -158,19 +158,19 @@ export const FAULTS = [
   },
   {
     title: 'a capture leaves the worker thread that read source maps',
-    file: 'src/profiling/source-maps/large-map-loader.ts',
-    find: 'await worker?.terminate();',
-    replace: 'void worker;',
+    file: 'src/profiling/frames/source-maps/map-worker.ts',
+    find: 'for (const script of',
+    replace: 'setInterval(() => {}, 1000);\nfor (const script of',
     tests: ['test/process/source-maps'],
   },
 
   // Numbers
   {
     title: "a source map's line is one too low",
-    file: 'src/profiling/source-maps/original-segments.ts',
-    find: 'const line = map.originalLine[at]! + 1;',
-    replace: 'const line = map.originalLine[at]!;',
-    tests: ['src/profiling/source-maps/'],
+    file: 'src/profiling/frames/source-maps/compact-map.ts',
+    find: 'line: segments[row * ROW + 3]! + 1',
+    replace: 'line: segments[row * ROW + 3]!',
+    tests: ['src/profiling/frames/source-maps/'],
   },
   {
     title: 'a CPU sample weighs too little where readings of the clock are shared among samples',

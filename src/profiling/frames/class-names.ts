@@ -28,19 +28,28 @@ interface Method extends Candidate {
  */
 @Injectable()
 export class ClassNames {
-  private readonly methods = new WeakMap<AnyClass, readonly Candidate[]>();
   /** Functions do not move; null for one that V8 has no place for. */
   private readonly locations = new WeakMap<AnyFunction, FunctionLocation | null>();
 
   constructor(@Optional() private readonly discovery?: DiscoveryService) {}
 
   /** Looks for the methods whose names are in these frames; to find one takes some 40 µs, once. */
-  async load(frames: readonly RawFrame[], holds: HoldMeter): Promise<ClassNameOf> {
-    const candidates = await runSliced(this.candidates(frames), holds);
-    await this.locate(
-      candidates.map(({ method }) => method),
-      holds,
-    );
+  load(frames: readonly RawFrame[], holds: HoldMeter): Promise<ClassNameOf> {
+    return runSliced(this.find(frames), holds);
+  }
+
+  private *find(frames: readonly RawFrame[]): Generator<void, ClassNameOf> {
+    const names = new Set<string>();
+    for (const [i, { functionName }] of frames.entries()) {
+      if (i % SLICE === SLICE - 1) yield;
+      names.add(functionName);
+    }
+    const candidates: Candidate[] = [];
+    for (const type of this.classes()) {
+      yield;
+      candidates.push(...methodsOf(type).filter(({ method }) => names.has(method.name)));
+    }
+    yield* this.locate(candidates.map(({ method }) => method));
     return finder(
       candidates.flatMap((candidate) => {
         const location = this.locations.get(candidate.method);
@@ -49,51 +58,26 @@ export class ClassNames {
     );
   }
 
-  /** The methods of all classes that Nest makes instances of, and of those they extend, as far as their names occur. */
-  private *candidates(frames: readonly RawFrame[]): Generator<void, Candidate[]> {
-    const names = new Set<string>();
-    for (const [i, { functionName }] of frames.entries()) {
-      if (i % SLICE === SLICE - 1) yield;
-      names.add(functionName);
-    }
-    const seen = new Set<unknown>();
-    const candidates: Candidate[] = [];
-    for (const metatype of this.metatypes()) {
-      yield;
-      for (
-        let type: unknown = metatype;
-        isClass(type) && !seen.has(type);
-        type = Object.getPrototypeOf(type)
-      ) {
-        seen.add(type);
-        candidates.push(...this.methodsOf(type).filter(({ method }) => names.has(method.name)));
-      }
-    }
-    return candidates;
-  }
-
-  /** Classes of controllers and providers, and of the guards, pipes and interceptors of controllers. */
-  private *metatypes(): Generator<unknown, void> {
-    if (!this.discovery) return;
+  /**
+   * The classes that Nest makes instances of, and those they extend: controllers, their guards, pipes and interceptors, and
+   * providers.
+   */
+  private classes(): Set<AnyClass> {
+    const classes = new Set<AnyClass>();
+    if (!this.discovery) return classes;
     const controllers = this.discovery.getControllers();
     const enhancers = controllers.flatMap((wrapper) => wrapper.getEnhancersMetadata() ?? []);
-    for (const { metatype, inject } of [...controllers, ...this.discovery.getProviders(), ...enhancers])
-      if (!inject) yield metatype; // else it is a factory
-  }
-
-  private methodsOf(type: AnyClass): readonly Candidate[] {
-    let methods = this.methods.get(type);
-    if (!methods) {
-      methods = methodsOf(type);
-      this.methods.set(type, methods);
+    for (const { metatype, inject } of [...controllers, ...this.discovery.getProviders(), ...enhancers]) {
+      let type: unknown = inject ? undefined : metatype; // with `inject` it is a factory
+      for (; isClass(type) && !classes.has(type); type = Object.getPrototypeOf(type)) classes.add(type);
     }
-    return methods;
+    return classes;
   }
 
-  private async locate(functions: readonly AnyFunction[], holds: HoldMeter): Promise<void> {
+  private *locate(functions: readonly AnyFunction[]): Generator<void> {
     const unknown = functions.filter((fn) => !this.locations.has(fn));
     if (unknown.length === 0) return;
-    const locations = await runSliced(locateFunctions(unknown), holds);
+    const locations = yield* locateFunctions(unknown);
     unknown.forEach((fn, i) => this.locations.set(fn, locations[i] ?? null));
   }
 }
@@ -127,19 +111,19 @@ function finder(methods: readonly Method[]): ClassNameOf {
   return ({ functionName, scriptId, functionLine: line, functionColumn: column, line: executing }) => {
     if (line > 0) return theClass(byPlace.get(placeKey({ scriptId, line, column })));
     const namesakes = byName.get(`${scriptId}:${functionName}`);
-    const own = theClass(namesakes?.filter((method) => covers(method, executing)));
-    const isInlined = byScript.get(String(scriptId))?.some((method) => covers(method, executing));
-    return own ?? (isInlined ? theClass(namesakes) : undefined);
+    if (!namesakes) return undefined;
+    const covering = byScript.get(String(scriptId))!.filter((method) => covers(method, executing));
+    const own = theClass(covering.filter(({ method }) => method.name === functionName));
+    return own ?? (covering.length > 0 ? theClass(namesakes) : undefined);
   };
 }
 
 function groupedBy(methods: readonly Method[], keyOf: (method: Method) => string): Map<string, Method[]> {
   const groups = new Map<string, Method[]>();
   for (const method of methods) {
-    const key = keyOf(method);
-    const group = groups.get(key);
-    if (group) group.push(method);
-    else groups.set(key, [method]);
+    const group = groups.get(keyOf(method)) ?? [];
+    group.push(method);
+    groups.set(keyOf(method), group);
   }
   return groups;
 }

@@ -1,130 +1,122 @@
+import type { RawFrame } from '../../../sampling/sampler.js';
+
 /**
- * A source map as flat arrays: what lookups need and nothing else, small in memory, and handed from thread to thread
- * without being copied. Lines and columns are from 0 in here, as in maps.
+ * A source map as flat arrays: what lookups need and nothing else, small in memory, and transferred between threads
+ * without a copy. Generated lines and columns and original lines are from 0 in here, as in maps.
  */
 export interface CompactMap {
-  /** Generated lines that have segments, ascending. */
-  readonly lines: Uint32Array;
-  /** For each of {@link lines} its first segment; one more entry for the end. */
-  readonly lineStart: Uint32Array;
-  /** For each of {@link lines} the segment that stands for all of it, or {@link NONE}. */
-  readonly wholeLine: Uint32Array;
-
-  /** For each segment the generated column at which it begins, ascending within a line. */
-  readonly column: Uint32Array;
-  /** For each segment an index into {@link sources}, or {@link NONE} for code that nobody wrote. */
-  readonly source: Uint32Array;
-  readonly originalLine: Uint32Array;
-
-  readonly renamed: RenamedFunctions;
-  /** As the map has them, behind its `sourceRoot`. */
-  readonly sources: TextTable;
+  /** Rows in order of their place: generated line, generated column, source (a text, or {@link NONE}), original line. */
+  readonly segments: Uint32Array;
+  /** Rows in order of their place: line and column at which V8 lets a function begin, its name there, its original name. */
+  readonly renamed: Uint32Array;
+  /** Texts in UTF-8, with a byte between two. Sources are as the map has them, behind its `sourceRoot`. */
+  readonly texts: Uint8Array;
+  /** For each text where the next one begins. */
+  readonly textEnds: Uint32Array;
 }
 
-/** Functions that have another name in the generated code, by the place at which V8 lets them begin. */
-export interface RenamedFunctions {
-  readonly line: Uint32Array;
-  readonly column: Uint32Array;
-  /** Indexes into {@link names}. */
-  readonly from: Uint32Array;
-  readonly to: Uint32Array;
-  readonly names: TextTable;
-}
+/** Entries of a row. */
+export const ROW = 4;
 
-/** Strings as one array of UTF-8. */
-export interface TextTable {
-  readonly bytes: Uint8Array;
-  /** For each string where it ends in {@link bytes}. */
-  readonly end: Uint32Array;
-}
-
-/** Texts between two yields. */
-const SLICE = 64;
-
-/** No such segment, source or name. */
+/** In the place of a source: nobody wrote the code. */
 export const NONE = 0xffff_ffff;
 
-/** The last segment of a generated line that begins at a column or before it, or {@link NONE}. */
-export function segmentAt(map: CompactMap, line: number, column: number): number {
-  const at = lineIndex(map, line);
-  if (at < 0) return NONE;
-  const begin = map.lineStart[at]!;
-  const after = firstWhere(begin, map.lineStart[at + 1]!, (segment) => map.column[segment]! > column);
-  if (after === begin) return NONE;
-  if (map.column[after - 1] !== column) return after - 1;
-  // Of several that begin there the first, as other readers of maps take it.
-  return firstWhere(begin, after, (segment) => map.column[segment]! >= column);
+/**
+ * How many lines of a source may be in one generated line so that its first one stands for it. A bundler folds a long
+ * call into one line; a minifier folds a whole file, and then a line tells nothing.
+ */
+const MAX_FOLDED_LINES = 100;
+
+/** A line of a source, from 1. */
+interface SourceLine {
+  /** A text of the map. */
+  readonly source: number;
+  readonly line: number;
 }
 
-/** The segment that stands for a generated line, or {@link NONE} where none or no single one can. */
-export function segmentOfLine(map: CompactMap, line: number): number {
-  const at = lineIndex(map, line);
-  return at < 0 ? NONE : map.wholeLine[at]!;
+/** Where a frame is in its source. */
+export interface MappedFrame extends SourceLine {
+  /** 0 where unknown. */
+  readonly startLine: number;
+  readonly functionName?: string | undefined;
 }
 
-/** What a function is called in its source, if the function that begins there has been renamed from that. */
-export function originalName(
-  { renamed }: CompactMap,
-  line: number,
-  column: number,
-  name: string,
-): string | undefined {
-  const count = renamed.line.length;
-  const at = firstWhere(0, count, (i) => {
-    const ahead = renamed.line[i]! - line;
-    return ahead > 0 || (ahead === 0 && renamed.column[i]! >= column);
-  });
-  if (at === count || renamed.line[at] !== line || renamed.column[at] !== column) return undefined;
-  return textAt(renamed.names, renamed.from[at]!) === name
-    ? textAt(renamed.names, renamed.to[at]!)
-    : undefined;
+/** Looks a frame up in the map of its script; undefined where the map does not tell. */
+export function mapFrame(map: CompactMap, frame: RawFrame): MappedFrame | undefined {
+  const { line, functionLine, functionColumn } = frame;
+  const begin = functionColumn > 0 ? lineAt(map, functionLine, functionColumn) : undefined;
+  // In the line in which the function begins that place is the better one: all of a minified bundle may be in one line.
+  const isFirstLine = functionColumn > 0 && line === functionLine;
+  const at = (isFirstLine ? undefined : lineOfAll(map, line)) ?? begin;
+  if (!at) return undefined;
+  const { source, line: originalLine } = at; // not spread, which takes five times as long as the rest
+  // A function and its lines are in one file. If the map says otherwise, its word on the line counts.
+  if (begin?.source !== source) return { source, line: originalLine, startLine: 0 };
+  const name = originalName(map, frame);
+  return { source, line: originalLine, startLine: begin.line, functionName: name };
 }
 
-export function textAt({ bytes, end }: TextTable, index: number): string {
-  return new TextDecoder().decode(bytes.subarray(index === 0 ? 0 : end[index - 1], end[index]));
-}
-
-export function* textTable(texts: readonly string[]): Generator<void, TextTable> {
-  const end = new Uint32Array(texts.length);
-  let length = 0;
-  for (const [i, text] of texts.entries()) {
-    if (i % SLICE === SLICE - 1) yield;
-    end[i] = length += Buffer.byteLength(text);
-  }
-  const bytes = new Uint8Array(length);
-  const encoder = new TextEncoder();
-  for (const [i, text] of texts.entries()) {
-    if (i % SLICE === SLICE - 1) yield;
-    encoder.encodeInto(text, bytes.subarray(i === 0 ? 0 : end[i - 1]));
-  }
-  return { bytes, end };
+export function textAt({ texts, textEnds }: CompactMap, text: number): string {
+  return new TextDecoder().decode(texts.subarray(textEnds[text - 1] ?? 0, textEnds[text]! - 1));
 }
 
 /** The memory behind a map: what can be handed to another thread. */
-export function buffersOf({ renamed, sources, ...map }: CompactMap): ArrayBuffer[] {
-  const { names, ...renames } = renamed;
-  return [map, renames, names, sources].flatMap((part) =>
-    Object.values(part).map((array) => array.buffer as ArrayBuffer),
-  );
+export function buffersOf({ segments, renamed, texts, textEnds }: CompactMap): ArrayBuffer[] {
+  return [segments, renamed, texts, textEnds].map(({ buffer }) => buffer as ArrayBuffer);
 }
 
-export function byteLengthOf(map: CompactMap): number {
-  return buffersOf(map).reduce((sum, { byteLength }) => sum + byteLength, 0);
+/** The original line of a generated place, from 1: that of the last segment that begins there or before it in the line. */
+function lineAt({ segments }: CompactMap, line: number, column: number): SourceLine | undefined {
+  const next = rowFrom(segments, line, column);
+  // Of several that begin there the first, as other readers of maps take it.
+  const row = isAt(segments, next, line, column) ? next : next - 1;
+  return segments[row * ROW] === line - 1 ? sourceLine(segments, row) : undefined;
 }
 
-/** Index into {@link CompactMap.lines}, or -1. */
-function lineIndex({ lines }: CompactMap, line: number): number {
-  const at = firstWhere(0, lines.length, (i) => lines[i]! >= line);
-  return lines[at] === line ? at : -1;
+/** The original line of the first segment of a generated line that has one, if all of the line is from there. */
+function lineOfAll({ segments }: CompactMap, line: number): SourceLine | undefined {
+  let first: SourceLine | undefined;
+  let lowest = Infinity;
+  let highest = 0;
+  for (let row = rowFrom(segments, line, 1); segments[row * ROW] === line - 1; row++) {
+    const at = sourceLine(segments, row);
+    if (!at) continue;
+    first ??= at;
+    lowest = Math.min(lowest, at.line);
+    highest = Math.max(highest, at.line);
+    if (at.source !== first.source || highest - lowest >= MAX_FOLDED_LINES) return undefined;
+  }
+  return first;
 }
 
-/** Binary search: the first index in [begin, end) for which something holds that then holds for all after it. */
-function firstWhere(begin: number, end: number, holds: (index: number) => boolean): number {
-  let low = begin;
-  for (let high = end; low < high;) {
+/** What a function is called in its source, if the one that begins there has been renamed from that. */
+function originalName(
+  map: CompactMap,
+  { functionLine, functionColumn, functionName }: RawFrame,
+): string | undefined {
+  const row = rowFrom(map.renamed, functionLine, functionColumn);
+  if (!isAt(map.renamed, row, functionLine, functionColumn)) return undefined;
+  const [from, to] = map.renamed.subarray(row * ROW + 2);
+  return textAt(map, from!) === functionName ? textAt(map, to!) : undefined;
+}
+
+function sourceLine(segments: Uint32Array, row: number): SourceLine | undefined {
+  const source = segments[row * ROW + 2]!;
+  return source === NONE ? undefined : { source, line: segments[row * ROW + 3]! + 1 };
+}
+
+/** The first row that begins at a place, from 1, or behind it. */
+function rowFrom(rows: Uint32Array, line: number, column: number): number {
+  let low = 0;
+  for (let high = rows.length / ROW; low < high;) {
     const middle = (low + high) >>> 1;
-    if (holds(middle)) high = middle;
-    else low = middle + 1;
+    const ahead = rows[middle * ROW]! - (line - 1) || rows[middle * ROW + 1]! - (column - 1);
+    if (ahead < 0) low = middle + 1;
+    else high = middle;
   }
   return low;
+}
+
+function isAt(rows: Uint32Array, row: number, line: number, column: number): boolean {
+  return rows[row * ROW] === line - 1 && rows[row * ROW + 1] === column - 1;
 }

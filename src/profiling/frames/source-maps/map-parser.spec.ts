@@ -1,16 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { AnyMap, encodedMappings, originalPositionFor, TraceMap } from '@jridgewell/trace-mapping';
 import fc from 'fast-check';
-import {
-  buffersOf,
-  type CompactMap,
-  NONE,
-  originalName,
-  segmentAt,
-  segmentOfLine,
-  textAt,
-} from './compact-map.js';
 import { finished } from '../../../format/finished.js';
+import { buffersOf, type CompactMap, mapFrame, textAt } from './compact-map.js';
 import { parseMap } from './map-parser.js';
 
 fc.configureGlobal({ seed: 1 }); // the same cases in every run
@@ -40,13 +32,24 @@ const mapOf = (
   ...more,
 });
 
-/** Source and line, from 1, of a generated place, from 0. */
+const frame = { functionName: '', url: '/a.js', scriptId: 1, functionLine: 0, functionColumn: 0, line: 0 };
+
+/** Source and line, from 1, of the function that begins at a generated place, from 0. */
 function at(map: CompactMap, line: number, column: number): [string, number] | undefined {
-  return placeOf(map, segmentAt(map, line, column));
+  return placeOf(map, { functionLine: line + 1, functionColumn: column + 1, line: line + 1 });
 }
-function placeOf(map: CompactMap, segment: number): [string, number] | undefined {
-  if (segment === NONE || map.source[segment] === NONE) return undefined;
-  return [textAt(map.sources, map.source[segment]!), map.originalLine[segment]! + 1];
+/** The same of a generated line, of which the columns are not known. */
+function atLine(map: CompactMap, line: number): [string, number] | undefined {
+  return placeOf(map, { line: line + 1 });
+}
+function placeOf(map: CompactMap, place: object): [string, number] | undefined {
+  const mapped = mapFrame(map, { ...frame, ...place });
+  return mapped && [textAt(map, mapped.source), mapped.line];
+}
+/** The original name of the function that begins at a generated place, from 0. */
+function originalName(map: CompactMap, line: number, column: number, functionName: string) {
+  const place = { functionLine: line + 1, functionColumn: column + 1, line: line + 1 };
+  return mapFrame(map, { ...frame, ...place, functionName })?.functionName;
 }
 
 const small = fc.nat({ max: 12 });
@@ -171,7 +174,7 @@ describe('parseMap', () => {
   });
 });
 
-describe('segmentOfLine', () => {
+describe('mapFrame for a line', () => {
   const lines = parsed(
     mapOf([
       [[0], [4, 0, 7, 0], [9, 0, 8, 0]],
@@ -188,8 +191,8 @@ describe('segmentOfLine', () => {
     ]),
   );
 
-  it('is the first one that has a source', () => {
-    expect(placeOf(lines, segmentOfLine(lines, 0))).toEqual(['a.ts', 8]);
+  it('finds the first segment that has a source', () => {
+    expect(atLine(lines, 0)).toEqual(['a.ts', 8]);
   });
 
   it.each([
@@ -198,12 +201,12 @@ describe('segmentOfLine', () => {
     ['without segments', 3],
     ['into which a whole file was folded', 4],
     ['behind the end', 5],
-  ])('is none for a line %s', (_what, line) => {
-    expect(segmentOfLine(lines, line)).toBe(NONE);
+  ])('finds nothing for one %s', (_what, line) => {
+    expect(atLine(lines, line)).toBeUndefined();
   });
 });
 
-describe('originalName', () => {
+describe('mapFrame for the name of a function', () => {
   it.each([
     ['a declaration', 'x;function @t|(e){}', 't'],
     ['an async declaration', 'async function @t|(e){}', 't'],
@@ -219,7 +222,7 @@ describe('originalName', () => {
     ['a named function expression', 'let a=function @t|(e){}', 't'],
     ['a name of several characters', 'function @$tö|(e){}', '$tö'],
     ['code with spaces', 'const @t = |(e) => e', 't'],
-  ])('is that of the map for %s', (_what, marked, v8Name) => {
+  ])('has that of the map for %s', (_what, marked, v8Name) => {
     expect(nameIn(marked, v8Name)).toBe('alpha');
   });
 
@@ -232,15 +235,15 @@ describe('originalName', () => {
     ['a comparison', 'if(@t==|e)', 't'],
     ['a value', 'let @t=|5', 't'],
     ['a name that stands behind the code', 'x|                @', 't'],
-  ])('is none for %s', (_what, marked, v8Name) => {
+  ])('has none for %s', (_what, marked, v8Name) => {
     expect(nameIn(marked, v8Name)).toBeUndefined();
   });
 
-  it('is none for a function that kept its name', () => {
+  it('has none for a function that kept its name', () => {
     expect(nameIn('function @alpha|(e){}', 'alpha')).toBeUndefined();
   });
 
-  it('is found in any line', () => {
+  it('finds it in any line', () => {
     const lines = ['', 'function a(){}', '', 'function b(){}function c(){}', ''];
     const map = mapOf(
       [

@@ -1,22 +1,25 @@
-import { AnyMap, decodedMappings, type SourceMapSegment } from '@jridgewell/trace-mapping';
-import { GrowingArray } from '../../../format/growing-array.js';
-import { type CompactMap, NONE, textTable } from './compact-map.js';
-import { type RenamedFunction, renamedFunctions } from './renamed-functions.js';
+import { AnyMap, decodedMappings } from '@jridgewell/trace-mapping';
+import { type CompactMap, NONE, ROW } from './compact-map.js';
 
-/** Lines and columns that a profile, and these arrays, can hold. */
+/** Lines and columns that a profile, and the arrays of a map, can hold. */
 const MAX_POSITION = 0x7fff_ffff;
 
-/**
- * How many lines of a source may be in one generated line so that its first one stands for it. A bundler folds a long
- * call into one line; a minifier folds a whole file, and then a line tells nothing.
- */
-const MAX_FOLDED_LINES = 100;
-
-/** Lines, or functions, between two yields. */
+/** Segments between two yields. */
 const SLICE = 64;
 
-/** Segments of a line between two yields. */
-const SEGMENTS = 1024;
+/** All are bounded: a map may point to the same long stretch of code very often. */
+const NAME = String.raw`[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]{0,200}`;
+const SPACE = String.raw`[ \t]{0,9}`;
+const FUNCTION = String.raw`(?:async[ \t]{1,9})?function${SPACE}\*?${SPACE}(?=\()`;
+const ARROW = String.raw`(?=(?:async\b${SPACE})?(?:\(|${NAME}${SPACE}=>))`;
+/**
+ * A function's name in `name(…) {` or `name = …`, up to where V8 lets the function begin: at its parameters, and for an
+ * arrow function at its first character. Calls look like declarations and match too, but no function begins there.
+ */
+const NAMED_FUNCTION = new RegExp(
+  String.raw`(#?${NAME})(?:(?=\()|${SPACE}=(?![=>])${SPACE}(?:${FUNCTION}|${ARROW}))`,
+  'uy',
+);
 
 /**
  * Reads a source map. The steps of the library that does it hold the event loop, in proportion to the map; what is made of
@@ -27,14 +30,36 @@ const SEGMENTS = 1024;
  */
 export function* parseMap(map: string, code: string): Generator<void, CompactMap> {
   const json = JSON.parse(withoutGuard(map)) as ConstructorParameters<typeof AnyMap>[0];
-  checkSections(json, code.split('\n').length);
   yield;
+  const codeLines = code.split('\n');
+  checkSections(json, codeLines.length);
   const traced = new AnyMap(json);
   const mappings = decodedMappings(traced);
   yield;
-  const builder = new CompactMapBuilder(textsOf(traced.resolvedSources), textsOf(traced.names));
-  yield* builder.add(mappings);
-  return yield* builder.build(code);
+
+  const texts = new TextTable();
+  const segments = new Uint32Array(ROW * mappings.reduce((sum, { length }) => sum + length, 0));
+  const renamed: number[] = [];
+  let end = 0;
+  for (const [line, ofLine] of mappings.entries()) {
+    for (const [column, source, originalLine, , nameIndex] of ofLine) {
+      if (end % (ROW * SLICE) === 0) yield;
+      if (!isPosition(column)) throw new Error(`column ${column}`);
+      const file = isPosition(originalLine) && traced.resolvedSources[source!];
+      segments[end++] = line;
+      segments[end++] = column;
+      segments[end++] = file ? texts.add(file) : NONE;
+      segments[end++] = file ? originalLine : 0;
+
+      const name: unknown = file && nameIndex !== undefined && traced.names[nameIndex];
+      NAMED_FUNCTION.lastIndex = column;
+      const named = typeof name === 'string' && name && NAMED_FUNCTION.exec(codeLines[line] ?? '');
+      if (named && named[1] !== name)
+        renamed.push(line, column + named[0].length, texts.add(named[1]!), texts.add(name));
+    }
+  }
+  yield;
+  return { segments, renamed: new Uint32Array(renamed), ...(yield* texts.build()) };
 }
 
 /** A section says at which line it begins, and the library makes all the lines before: no more than the script has. */
@@ -53,118 +78,25 @@ function withoutGuard(map: string): string {
   return map.startsWith(")]}'") ? map.slice(map.indexOf('\n') + 1) : map;
 }
 
-/** A map is what somebody wrote: there may be anything in it. */
-function textsOf(list: readonly unknown[]): string[] {
-  return list.map((entry) => (typeof entry === 'string' ? entry : ''));
-}
+/** Numbers texts, each once. */
+class TextTable {
+  private readonly indexes = new Map<string, number>();
 
-class CompactMapBuilder {
-  private readonly lines = GrowingArray.uint32();
-  private readonly lineStart = GrowingArray.uint32();
-  private readonly column = GrowingArray.uint32();
-  private readonly source = GrowingArray.uint32();
-  private readonly originalLine = GrowingArray.uint32();
-  private readonly name = GrowingArray.uint32();
+  add(text: string): number {
+    let index = this.indexes.get(text);
+    if (index === undefined) this.indexes.set(text, (index = this.indexes.size));
+    return index;
+  }
 
-  constructor(
-    private readonly sources: readonly string[],
-    private readonly names: readonly string[],
-  ) {}
-
-  *add(mappings: readonly (readonly Readonly<SourceMapSegment>[])[]): Generator<void> {
-    for (let line = 0; line < mappings.length; line++) {
-      if (line % SLICE === SLICE - 1) yield;
-      const segments = mappings[line]!;
-      if (segments.length === 0) continue;
-      this.lines.push(line);
-      this.lineStart.push(this.column.length);
-      for (let i = 0; i < segments.length; i++) {
-        if (i % SEGMENTS === SEGMENTS - 1) yield;
-        this.push(segments[i]!);
-      }
+  *build(): Generator<void, Pick<CompactMap, 'texts' | 'textEnds'>> {
+    const textEnds = new Uint32Array(this.indexes.size);
+    let end = 0;
+    for (const [text, index] of this.indexes) {
+      if (index % SLICE === 0) yield;
+      textEnds[index] = end += Buffer.byteLength(text) + 1;
     }
+    return { texts: new TextEncoder().encode([...this.indexes.keys()].join('\n')), textEnds };
   }
-
-  *build(code: string): Generator<void, CompactMap> {
-    this.lineStart.push(this.column.length);
-    const lines = yield* this.lines.toArray();
-    const lineStart = yield* this.lineStart.toArray();
-    const column = yield* this.column.toArray();
-    const source = yield* this.source.toArray();
-    const originalLine = yield* this.originalLine.toArray();
-    const name = yield* this.name.toArray();
-    const wholeLine = new Uint32Array(lines.length);
-    yield;
-
-    for (let at = 0; at < lines.length; at++) {
-      if (at % SLICE === SLICE - 1) yield;
-      const begin = lineStart[at]!;
-      const end = lineStart[at + 1]!;
-      wholeLine[at] = standsForAll(source, originalLine, begin, end);
-    }
-
-    const named = { lines, lineStart, column, name, names: this.names };
-    const renamed: RenamedFunction[] = [];
-    yield* renamedFunctions(named, code, renamed);
-    return {
-      lines,
-      lineStart,
-      wholeLine,
-      column,
-      source,
-      originalLine,
-      renamed: yield* tableOf(renamed),
-      sources: yield* textTable(this.sources),
-    };
-  }
-
-  private push([column, source, originalLine, , name]: Readonly<SourceMapSegment>): void {
-    if (!isPosition(column)) throw new Error(`column ${column}`);
-    const known = isPosition(originalLine) && !!this.sources[source!];
-    this.column.push(column);
-    this.source.push(known ? source! : NONE);
-    this.originalLine.push(known ? originalLine : 0);
-    this.name.push(known && name !== undefined && this.names[name] ? name : NONE);
-  }
-}
-
-/** The first segment of a line that has a source, if the whole line is from there. */
-function standsForAll(source: Uint32Array, originalLine: Uint32Array, begin: number, end: number): number {
-  let first = NONE;
-  let lowest = Infinity;
-  let highest = 0;
-  for (let i = begin; i < end; i++) {
-    if (source[i] === NONE) continue;
-    if (first === NONE) first = i;
-    if (source[i] !== source[first]) return NONE;
-    lowest = Math.min(lowest, originalLine[i]!);
-    highest = Math.max(highest, originalLine[i]!);
-  }
-  return highest - lowest < MAX_FOLDED_LINES ? first : NONE;
-}
-
-function* tableOf(renamed: readonly RenamedFunction[]): Generator<void, CompactMap['renamed']> {
-  const ids = new Map<string, number>();
-  const idOf = (name: string): number => {
-    const id = ids.get(name) ?? ids.size;
-    ids.set(name, id);
-    return id;
-  };
-  const count = renamed.length;
-  const table = {
-    line: new Uint32Array(count),
-    column: new Uint32Array(count),
-    from: new Uint32Array(count),
-    to: new Uint32Array(count),
-  };
-  for (const [i, { line, column, from, to }] of renamed.entries()) {
-    if (i % SLICE === SLICE - 1) yield;
-    table.line[i] = line;
-    table.column[i] = column;
-    table.from[i] = idOf(from);
-    table.to[i] = idOf(to);
-  }
-  return { ...table, names: yield* textTable([...ids.keys()]) };
 }
 
 function isPosition(value: unknown): value is number {

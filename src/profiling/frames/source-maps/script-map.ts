@@ -1,62 +1,91 @@
-import { readFileSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, isAbsolute, join, normalize, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { type CompactMap, textAt } from './compact-map.js';
+import { parseMap } from './map-parser.js';
 
-/** A script and its source map, as read and not looked into yet: that would hold the event loop. */
-export interface ScriptWithMap {
-  readonly code: Buffer;
-  readonly map: MapBytes;
+/** A script's map, and the files of those of its sources that were asked for. */
+export interface ScriptMap {
+  readonly map: CompactMap;
+  readonly script: string;
   /** What the map's sources are relative to. */
   readonly mapFile: string;
+  readonly files: Map<number, string | undefined>;
 }
 
-interface MapBytes {
-  readonly bytes: Buffer;
-  readonly encoding: 'utf8' | 'base64' | 'percent';
-}
+/** The same words in a string or a template are no comment. */
+const COMMENT = /\/\/[#@][ \t]sourceMappingURL=([^ \t\r\n'"`]+)[ \t\r]*$/gm;
+const DATA_URL = /^data:[^,]*?(;base64)?,/;
 
-const MARK = 'sourceMappingURL=';
-const COMMENT = /^\/\/[#@][ \t]$/;
-const URL_TEXT = /^[^\s'"`]+$/;
-const SPACE = 32;
+/** Behind a namespace, which is the name of a package. */
+const WEBPACK = /^webpack:\/\/(?:@[^/]+\/)?[^/]*\/([^?]*)/;
+/** Modules that webpack itself wrote. */
+const WEBPACKS_OWN = /^(\(?webpack\)?\/|external |ignored\|)/;
+const SCHEME = /^[a-z][a-z\d+.-]+:/i;
+
+/** How many times the limit a script may be that is read to see whether it has a map. */
+const READ = 8;
 
 /**
- * Finds the map of a script by the script's last comment that names one, or beside it where no comment does.
+ * Reads the map of a script that the script's last comment names, or that is beside the script if no comment names one.
  *
- * At once: a file within the limit of the main thread takes a tenth of a millisecond, and asynchronously it would take some
- * nine turns of an event loop that may be busy.
+ * The files are read at once: within the limit of the main thread that takes a tenth of a millisecond, and asynchronously
+ * it would take some nine turns of an event loop that may be busy.
  *
  * @param limit bytes of script and map together
- * @returns undefined where there is no map, and `large` where there is more to read than the limit
+ * @returns undefined if there is no map, or a broken one; `large` if there is more to read than the limit
  */
-export function readScriptWithMap(script: string, limit = Infinity): ScriptWithMap | 'large' | undefined {
+export function loadMap(script: string): Generator<void, ScriptMap | undefined>;
+export function loadMap(script: string, limit: number): Generator<void, ScriptMap | 'large' | undefined>;
+export function* loadMap(script: string, limit = Infinity): Generator<void, ScriptMap | 'large' | undefined> {
   try {
-    if (sizeOf(script) > limit) return 'large';
+    if (sizeOf(script) > READ * limit) return 'large';
     const code = readFileSync(script);
     const url = mapUrlIn(code);
-    const inline = url && inlineMap(url);
-    if (inline) return { code, map: inline, mapFile: script };
-    const mapFile = url ? fileOf(url.toString(), script) : `${script}.map`;
-    if (code.length + sizeOf(mapFile) > limit) return 'large';
-    return { code, map: { bytes: readFileSync(mapFile), encoding: 'utf8' }, mapFile };
+    const isInline = url?.startsWith('data:');
+    const mapFile = isInline ? script : fileOf(url, script);
+    if (code.length + (isInline ? 0 : sizeOf(mapFile)) > limit) return 'large';
+    const map = isInline ? inlineMap(url!) : textOf(readFileSync(mapFile));
+    return { map: yield* parseMap(map, textOf(code)), script, mapFile, files: new Map() };
   } catch {
-    return undefined; // not there, not readable, not on this machine
+    return undefined; // no such file, not readable, not on this machine, no map
   }
 }
 
 /**
- * The JSON of a map.
+ * The file that a source of a map is: an absolute path where there can be one, otherwise what the map calls it.
  *
- * @throws URIError if it is escaped wrongly
+ * @param source a text of the map
+ * @returns undefined for what nobody wrote
  */
-export function textOfMap({ bytes, encoding }: MapBytes): string {
-  if (encoding === 'percent') return decodeURIComponent(bytes.toString());
-  return textOf(encoding === 'base64' ? Buffer.from(bytes.toString('latin1'), 'base64') : bytes);
+export function fileOfSource(scriptMap: ScriptMap, source: number): string | undefined {
+  const { map, files } = scriptMap;
+  if (!files.has(source)) files.set(source, fileNamed(textAt(map, source), scriptMap));
+  return files.get(source);
 }
 
-/** Without a byte order mark, which JSON does not take. */
-export function textOf(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
+function fileNamed(source: string, { script, mapFile }: ScriptMap): string | undefined {
+  const webpack = WEBPACK.exec(source);
+  if (webpack) return fileOfWebpackModule(webpack[1]!, script);
+  if (SCHEME.test(source) && !source.startsWith('file:')) return source;
+  const byUrl = pathOf(source, mapFile);
+  // A URL by the book, and what tools write that do not escape these characters.
+  if (!/[%#?]/.test(source) || (byUrl !== undefined && existsSync(byUrl))) return byUrl;
+  const asWritten = resolve(dirname(mapFile), source);
+  return existsSync(asWritten) ? asWritten : byUrl;
+}
+
+/** Its names are relative to the directory in which webpack ran, which a bundle does not tell: it is looked for. */
+function fileOfWebpackModule(name: string, script: string): string | undefined {
+  if (WEBPACKS_OWN.test(name)) return undefined;
+  if (isAbsolute(name)) return normalize(name);
+  const paths = [...ancestorsOf(script), '.'].map((directory) => join(directory, name));
+  const found = paths.find((path) => existsSync(path));
+  return found === undefined ? normalize(name) : resolve(found);
+}
+
+function* ancestorsOf(path: string): Generator<string> {
+  for (let at = dirname(path), below = path; at !== below; below = at, at = dirname(at)) yield at;
 }
 
 /** @throws Error if it is no file: to read a pipe might never end */
@@ -66,45 +95,35 @@ function sizeOf(path: string): number {
   return found.size;
 }
 
-/** What the last `//# sourceMappingURL=` says. The same words in a string or a template are no comment. */
-function mapUrlIn(code: Buffer): Buffer | undefined {
-  let end = code.length;
-  for (let at = code.lastIndexOf(MARK); at >= 0; at = at > 0 ? code.lastIndexOf(MARK, at - 1) : -1) {
-    const rest = code.subarray(at + MARK.length, end);
-    const lineEnd = rest.indexOf('\n');
-    end = at;
-    if (!COMMENT.test(code.toString('latin1', Math.max(at - 4, 0), at))) continue;
-    const url = trimmedEnd(lineEnd < 0 ? rest : rest.subarray(0, lineEnd));
-    // A map in a URL is long; what ends a string would be at its end.
-    if (
-      URL_TEXT.test(url.toString('latin1', 0, 256)) &&
-      URL_TEXT.test(url.subarray(-16).toString('latin1'))
-    ) {
-      return url;
-    }
-  }
-  return undefined;
+/** Without a byte order mark, which JSON does not allow. */
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
 }
 
-function trimmedEnd(line: Buffer): Buffer {
-  let end = line.length;
-  while (end > 0 && line[end - 1]! <= SPACE) end--;
-  return line.subarray(0, end);
+/** As Latin-1 a large script is searched in a tenth of the time that UTF-8 takes to decode. */
+function mapUrlIn(code: Buffer): string | undefined {
+  const url = [...code.toString('latin1').matchAll(COMMENT)].at(-1)?.[1];
+  return url && textOf(Buffer.from(url, 'latin1'));
 }
 
-function inlineMap(url: Buffer): MapBytes | undefined {
-  if (url.toString('latin1', 0, 5) !== 'data:') return undefined;
-  const comma = url.indexOf(',');
-  const isBase64 = url.toString('latin1', 0, comma).endsWith(';base64');
-  return { bytes: url.subarray(comma + 1), encoding: isBase64 ? 'base64' : 'percent' };
+/** @throws Error if it is no `data:` URL or escaped wrongly */
+function inlineMap(url: string): string {
+  const [head, base64] = DATA_URL.exec(url)!;
+  const data = url.slice(head.length);
+  return base64 ? textOf(Buffer.from(data, 'base64')) : decodeURIComponent(data);
 }
 
-/** @throws TypeError for a URL of another machine */
-function fileOf(url: string, script: string): string {
+/** The file of a map: what a comment names, or the one beside the script. */
+function fileOf(url: string | undefined, script: string): string {
+  if (url === undefined) return `${script}.map`;
+  return pathOf(url, script) ?? resolve(dirname(script), url); // a percent sign may escape nothing
+}
+
+/** The path of a reference that is relative to a file; undefined if it leads to no path of this machine. */
+function pathOf(reference: string, file: string): string | undefined {
   try {
-    return fileURLToPath(new URL(url, pathToFileURL(script)));
-  } catch (error) {
-    if (/^[a-z][a-z\d+.-]+:/i.test(url)) throw error;
-    return resolve(dirname(script), url); // a name with a percent sign that escapes nothing
+    return fileURLToPath(new URL(reference, pathToFileURL(file)));
+  } catch {
+    return undefined;
   }
 }

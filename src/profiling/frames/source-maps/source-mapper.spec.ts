@@ -8,9 +8,10 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { encodedMappings, TraceMap } from '@jridgewell/trace-mapping';
 import { build } from 'esbuild';
 import fc from 'fast-check';
+import { finished } from '../../../format/finished.js';
 import type { RawFrame } from '../../../sampling/sampler.js';
-import { type OriginalPlace, SourceMapper } from './source-mapper.js';
-import { WeightedCache } from './weighted-cache.js';
+import { loadMap } from './script-map.js';
+import { type OriginalPlace, SourceMapper, WeightedCache } from './source-mapper.js';
 
 fc.configureGlobal({ seed: 1 }); // the same cases in every run
 
@@ -306,6 +307,33 @@ describe('the map of a script', () => {
   });
 });
 
+describe('loadMap', () => {
+  const LIMIT = 10_000;
+  const long = `/* ${'x'.repeat(LIMIT)} */\n`;
+  const sizeOf = (path: string): unknown => {
+    const loaded = finished(loadMap(path, LIMIT));
+    return typeof loaded === 'object' ? 'small' : loaded;
+  };
+
+  it('finds that a script without a map has none, however long it is', () => {
+    expect(sizeOf(script('limit/none.js', long))).toBeUndefined();
+  });
+
+  it('returns "large" for a script and a map that are longer than the limit', () => {
+    write('limit/small.map', mapTo('one.ts'));
+    write('limit/large.map', mapTo('one.ts', { sourcesContent: [long] }));
+    const [smallUrl, largeUrl] = [{}, { sourcesContent: [long] }].map((more) =>
+      base64(mapTo('one.ts', more)),
+    );
+    expect(sizeOf(script('limit/a.js', '//# sourceMappingURL=small.map'))).toBe('small');
+    expect(sizeOf(script('limit/b.js', '//# sourceMappingURL=large.map'))).toBe('large');
+    expect(sizeOf(script('limit/c.js', `${long}//# sourceMappingURL=small.map`))).toBe('large');
+    expect(sizeOf(script('limit/d.js', `//# sourceMappingURL=${smallUrl}`))).toBe('small');
+    expect(sizeOf(script('limit/e.js', `//# sourceMappingURL=${largeUrl}`))).toBe('large');
+    expect(sizeOf(script('limit/f.js', long.repeat(10)))).toBe('large');
+  });
+});
+
 async function filenameOf(source: unknown, more?: object): Promise<string | undefined> {
   const path = script('sources/dist/a.js', '//# sourceMappingURL=a.js.map');
   write('sources/dist/a.js.map', mapTo(source, more));
@@ -447,7 +475,9 @@ describe('SourceMapper', () => {
     const frame = frameByColumn(path, 'hotA');
     const kept = jest.spyOn(WeightedCache.prototype, 'set');
     const loads = await Promise.all([mapper.load([frame]), mapper.load([frame])]);
-    expect(kept).toHaveBeenCalledTimes(1);
+    const maps = kept.mock.calls.map(([, map]) => map);
+    expect(maps).toEqual([expect.anything(), expect.anything()]);
+    expect(maps[1]).toBe(maps[0]);
     kept.mockRestore();
     rmSync(path);
     rmSync(`${path}.map`);
@@ -487,5 +517,49 @@ describe('SourceMapper', () => {
     expect(
       await mapped(frameByColumn(path, 'hotA'), new SourceMapper({ sourceMaps: false })),
     ).toBeUndefined();
+  });
+});
+
+const cacheOf = (maxWeight: number, maxEntries: number): WeightedCache<number> =>
+  new WeightedCache(maxWeight, maxEntries, (weight = 0) => weight);
+
+describe('WeightedCache', () => {
+  it('lets go of what was used least recently when the weight is too much', () => {
+    const cache = cacheOf(10, 100);
+    cache.set('a', 4);
+    cache.set('b', 4);
+    cache.set('a', 4);
+    cache.set('c', 4);
+    expect(cache.has('b')).toBe(false);
+    expect([cache.get('a'), cache.get('c')]).toEqual([4, 4]);
+  });
+
+  it('holds no more entries than it may', () => {
+    const cache = cacheOf(1000, 3);
+    for (let i = 0; i < 10; i++) cache.set(`${i}`, i);
+    expect(Array.from({ length: 10 }, (_, i) => cache.has(`${i}`)).filter(Boolean)).toHaveLength(3);
+    expect(cache.get('9')).toBe(9);
+  });
+
+  it('does not let one that is too heavy push out all others', () => {
+    const cache = cacheOf(10, 100);
+    cache.set('a', 4);
+    cache.set('b', 11);
+    expect(cache.has('b')).toBe(false);
+    expect(cache.get('a')).toBe(4);
+  });
+
+  it('weighs an entry that is set again once', () => {
+    const cache = cacheOf(10, 100);
+    cache.set('a', 4);
+    for (let i = 0; i < 10; i++) cache.set('b', 6);
+    expect(cache.get('a')).toBe(4);
+  });
+
+  it('can hold that there is nothing', () => {
+    const cache = cacheOf(10, 100);
+    cache.set('a', undefined);
+    expect(cache.has('a')).toBe(true);
+    expect(cache.get('a')).toBeUndefined();
   });
 });

@@ -4,13 +4,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../../../pprof.options.js';
 import type { RawFrame } from '../../../sampling/sampler.js';
 import { HoldMeter, runSliced } from '../../loop.js';
-import { byteLengthOf, textAt } from './compact-map.js';
-import { LargeMapLoader, NO_WORKER } from './large-map-loader.js';
-import { type LoadedMap, parse } from './load-map.js';
-import { mapFrame } from './original-segments.js';
-import { readScriptWithMap } from './script-map.js';
-import { fileOfSource } from './source-file.js';
-import { WeightedCache } from './weighted-cache.js';
+import { buffersOf, mapFrame } from './compact-map.js';
+import { type Keep, loadLargeMaps } from './large-maps.js';
+import { fileOfSource, loadMap, type ScriptMap } from './script-map.js';
 
 /** Where a frame is in the source that a person wrote. */
 export interface OriginalPlace {
@@ -20,28 +16,17 @@ export interface OriginalPlace {
   /** Line at which the function begins; 0 where unknown. */
   readonly startLine: number;
   /** What it is called there, if a minifier has renamed it. */
-  readonly functionName?: string;
+  readonly functionName?: string | undefined;
 }
 
 /** Undefined: the frame stays as it is. It knows the frames that were given to {@link SourceMapper.load}. */
 export type OriginalPlaces = (frame: RawFrame) => OriginalPlace | undefined;
 
-/** A script's map, and the files of those of its sources that frames were in. */
-interface ScriptMap extends LoadedMap {
-  readonly script: string;
-  readonly files: Map<number, string | undefined>;
-}
-
 /** Bytes of script and map up to which they are read on the main thread: such a map is parsed in a few milliseconds. */
 const LARGE = 128 * 1024;
 
-/** Files that are looked for at once. */
-const BATCH = 32;
-
 const CACHE_BYTES = 64 * 1024 * 1024;
-const CACHE_ENTRIES = 1000;
-/** For what an entry takes beside the map, and for a script without one. */
-const ENTRY_BYTES = 512;
+const CACHE_SCRIPTS = 1000;
 
 /** Frames between two yields. */
 const SLICE = 200;
@@ -50,7 +35,7 @@ const SLICE = 200;
 @Injectable()
 export class SourceMapper {
   /** Never read again when a file changes: the process runs what it has loaded, and that went with the map of then. */
-  private readonly cache = new WeightedCache<ScriptMap | undefined>(CACHE_BYTES, CACHE_ENTRIES);
+  private readonly cache = new WeightedCache<ScriptMap>(CACHE_BYTES, CACHE_SCRIPTS, bytesOf);
   private lastLoad: Promise<unknown> = Promise.resolve();
 
   constructor(@Inject(PPROF_OPTIONS) private readonly options: Pick<ResolvedPprofOptions, 'sourceMaps'>) {}
@@ -64,77 +49,37 @@ export class SourceMapper {
     const all = [...frames];
     // One after the other, so that a script that two captures have in common is read once.
     const load = this.lastLoad.then(() => this.loadAll(all, holds)).catch(() => leaveAsIs);
-    this.lastLoad = load.then(() => undefined); // without the maps, which would be kept until the next one
+    this.lastLoad = load.then(() => undefined); // without the places, which would be kept until the next one
     return load;
   }
 
   private async loadAll(frames: readonly RawFrame[], holds: HoldMeter): Promise<OriginalPlaces> {
-    const scripts = await runSliced(scriptsOf(frames), holds);
-    const maps = await this.mapsOf(distinct(scripts.values()), holds);
-    const mapOf = (frame: RawFrame): ScriptMap | undefined => maps.get(scripts.get(frame.url) ?? '');
-    await findFiles(await runSliced(sourcesOf(frames, mapOf), holds));
-    return (frame) => {
-      const scriptMap = mapOf(frame);
-      const mapped = scriptMap && mapFrame(scriptMap.map, frame);
-      const filename = mapped && scriptMap.files.get(mapped.source);
-      if (filename === undefined) return undefined;
-      const { source: _, ...place } = mapped!;
-      return { filename, ...place };
+    const maps = new Map<string | undefined, ScriptMap>();
+    const keep: Keep = (script, map) => {
+      if (map) maps.set(script, map);
+      this.cache.set(script, map);
     };
+    const scripts = await runSliced(scriptsOf(frames), holds);
+    const large = await runSliced(this.loadSmall(new Set(scripts.values()), keep), holds);
+    await loadLargeMaps(large, keep, holds);
+    return (frame) => placeOf(frame, maps.get(scripts.get(frame.url)));
   }
 
-  private async mapsOf(scripts: readonly string[], holds: HoldMeter): Promise<Map<string, ScriptMap>> {
-    const maps = new Map<string, ScriptMap>();
-    const keep = (script: string, loaded: LoadedMap | undefined): void => {
-      const scriptMap = loaded && { ...loaded, script, files: new Map<number, string | undefined>() };
-      if (scriptMap) maps.set(script, scriptMap);
-      this.cache.set(script, scriptMap, ENTRY_BYTES + (loaded ? byteLengthOf(loaded.map) : 0));
-    };
-
-    const unknown: string[] = [];
+  /** @returns the scripts whose maps are large */
+  private *loadSmall(scripts: Iterable<string | undefined>, keep: Keep): Generator<void, string[]> {
+    const large: string[] = [];
     for (const script of scripts) {
-      const known = this.cache.get(script);
-      if (known) maps.set(script, known);
-      else if (!this.cache.has(script)) unknown.push(script);
+      yield;
+      if (script === undefined) continue;
+      const map = this.cache.has(script) ? this.cache.get(script) : yield* loadMap(script, LARGE);
+      if (map === 'large') large.push(script);
+      else keep(script, map);
     }
-    await loadLarge(await runSliced(loadSmall(unknown, keep), holds), keep, holds);
-    return maps;
+    return large;
   }
 }
 
 const leaveAsIs: OriginalPlaces = () => undefined;
-
-type Keep = (script: string, loaded: LoadedMap | undefined) => void;
-
-/** @returns those that are not small */
-function* loadSmall(scripts: readonly string[], keep: Keep): Generator<void, string[]> {
-  const large: string[] = [];
-  for (const script of scripts) {
-    yield;
-    const read = readScriptWithMap(script, LARGE);
-    if (read === 'large') large.push(script);
-    else keep(script, read && (yield* parse(read)));
-  }
-  return large;
-}
-
-async function loadLarge(scripts: readonly string[], keep: Keep, holds: HoldMeter): Promise<void> {
-  const loader = new LargeMapLoader();
-  try {
-    for (const script of scripts) {
-      const loaded = await loader.load(script);
-      keep(script, loaded === NO_WORKER ? await loadHere(script, holds) : loaded);
-    }
-  } finally {
-    await loader.stop();
-  }
-}
-
-/** A large one on this thread, since there is no other: only its JSON holds the event loop. */
-async function loadHere(script: string, holds: HoldMeter): Promise<LoadedMap | undefined> {
-  const read = holds.time(() => readScriptWithMap(script));
-  return read && read !== 'large' ? runSliced(parse(read), holds) : undefined;
-}
 
 /** The script of each URL of the frames. */
 function* scriptsOf(frames: readonly RawFrame[]): Generator<void, Map<string, string | undefined>> {
@@ -146,10 +91,6 @@ function* scriptsOf(frames: readonly RawFrame[]): Generator<void, Map<string, st
   return scripts;
 }
 
-function distinct(scripts: Iterable<string | undefined>): string[] {
-  return [...new Set(scripts)].filter((script) => script !== undefined);
-}
-
 function scriptOf(url: string): string | undefined {
   try {
     const path = url.startsWith('file:') ? fileURLToPath(url) : url;
@@ -159,34 +100,51 @@ function scriptOf(url: string): string | undefined {
   }
 }
 
-/** A source of a map whose file is not known yet. */
-interface PendingSource {
-  readonly scriptMap: ScriptMap;
-  readonly source: number;
+function placeOf(frame: RawFrame, scriptMap: ScriptMap | undefined): OriginalPlace | undefined {
+  const mapped = scriptMap && mapFrame(scriptMap.map, frame);
+  const filename = mapped && fileOfSource(scriptMap, mapped.source);
+  if (filename === undefined) return undefined;
+  const { line, startLine, functionName } = mapped!;
+  return { filename, line, startLine, functionName };
 }
 
-function* sourcesOf(
-  frames: readonly RawFrame[],
-  mapOf: (frame: RawFrame) => ScriptMap | undefined,
-): Generator<void, PendingSource[]> {
-  const pending: PendingSource[] = [];
-  for (const [i, frame] of frames.entries()) {
-    if (i % SLICE === SLICE - 1) yield;
-    const scriptMap = mapOf(frame);
-    const source = scriptMap && mapFrame(scriptMap.map, frame)?.source;
-    if (source === undefined || scriptMap!.files.has(source)) continue;
-    scriptMap!.files.set(source, undefined);
-    pending.push({ scriptMap: scriptMap!, source });
+function bytesOf(scriptMap: ScriptMap | undefined): number {
+  return scriptMap ? buffersOf(scriptMap.map).reduce((sum, { byteLength }) => sum + byteLength, 0) : 0;
+}
+
+/** Keeps what was used last, within a total weight and a number of entries. */
+export class WeightedCache<V> {
+  private readonly entries = new Map<string, V | undefined>(); // the one used last comes last
+  private weight = 0;
+
+  constructor(
+    private readonly maxWeight: number,
+    private readonly maxEntries: number,
+    private readonly weightOf: (value: V | undefined) => number,
+  ) {}
+
+  has(key: string): boolean {
+    return this.entries.has(key);
   }
-  return pending;
-}
 
-async function findFiles(pending: readonly PendingSource[]): Promise<void> {
-  for (let i = 0; i < pending.length; i += BATCH) {
-    await Promise.all(
-      pending.slice(i, i + BATCH).map(async ({ scriptMap: { map, mapFile, script, files }, source }) => {
-        files.set(source, await fileOfSource(textAt(map.sources, source), mapFile, script));
-      }),
-    );
+  get(key: string): V | undefined {
+    return this.entries.get(key);
+  }
+
+  /** Makes it the entry used last. What weighs more than all may together is not kept. */
+  set(key: string, value: V | undefined): void {
+    this.delete(key);
+    if (this.weightOf(value) > this.maxWeight) return;
+    this.entries.set(key, value);
+    this.weight += this.weightOf(value);
+    for (const oldest of this.entries.keys()) {
+      if (this.weight <= this.maxWeight && this.entries.size <= this.maxEntries) break;
+      this.delete(oldest);
+    }
+  }
+
+  private delete(key: string): void {
+    this.weight -= this.weightOf(this.entries.get(key));
+    this.entries.delete(key);
   }
 }

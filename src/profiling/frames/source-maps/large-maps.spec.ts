@@ -1,25 +1,24 @@
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { thisFile } from './this-file.js';
+import { workerFile } from './large-maps.js';
 
 const { prepareStackTrace, stackTraceLimit } = Error;
 const theirs = (): string => 'theirs';
 
-describe('thisFile', () => {
+describe('workerFile', () => {
   afterEach(() => {
     Object.assign(Error, { prepareStackTrace, stackTraceLimit });
   });
 
-  it('is the file that it is in', () => {
-    const file = thisFile()!;
-    expect(file).toMatch(/source-maps\/this-file\.[jt]s$/);
-    expect(existsSync(file.startsWith('file:') ? fileURLToPath(file) : file)).toBe(true);
+  it('is the file beside this one', () => {
+    const { href } = workerFile();
+    expect(href).toMatch(/source-maps\/map-worker\.js$/);
+    expect(existsSync(new URL(href.replace(/js$/, 'ts')))).toBe(true);
   });
 
   it('leaves what others have set', () => {
     Object.assign(Error, { prepareStackTrace: theirs, stackTraceLimit: 0 });
-    expect(thisFile()).toMatch(/this-file/);
+    expect(workerFile().href).toMatch(/map-worker/);
     expect(Error.prepareStackTrace).toBe(theirs);
     expect(Error.stackTraceLimit).toBe(0);
   });
