@@ -58,6 +58,14 @@ export class V8HeapSampler implements HeapSampler {
     };
   }
 
+  readLive(): HeapReading {
+    const { epoch, rate } = this;
+    const native = epoch.keepsDead ? undefined : this.nativeProfile();
+    if (!native && !epoch.keepsDead) return this.read();
+    const raw = { profile: undefined, native, after: 0, rate, keepsDead: epoch.keepsDead };
+    return { epoch, samples: () => heapSamplesOf(raw) };
+  }
+
   keepDead(): void {
     if (this.keepers++ === 0) this.restart(true);
   }

@@ -32,9 +32,15 @@ interface SamplingHeapProfileNode {
   readonly children: readonly SamplingHeapProfileNode[];
 }
 
+const NOTHING: { head: Pick<SamplingHeapProfileNode, 'children'>; samples: readonly HeapSample[] } = {
+  head: { children: [] },
+  samples: [],
+};
+
 /** One reading of V8's heap sampler. */
 export interface RawHeap {
-  readonly profile: SamplingHeapProfile;
+  /** Undefined if what is new is not wanted. */
+  readonly profile: SamplingHeapProfile | undefined;
   /** The same by the `pprof` package, which knows the sizes of objects and no ordinals. */
   readonly native: PprofAllocationNode | undefined;
   /** The last ordinal of the reading before. */
@@ -47,9 +53,9 @@ export interface RawHeap {
 export function* heapSamplesOf({ profile, native, after, rate, keepsDead }: RawHeap): Sliced<HeapSamples> {
   const tree = new CallTreeBuilder();
   const known = native && (yield* liveObjectsOf(native, tree));
-  const nodeById = yield* addNodes(profile.head, tree);
+  const { head, samples } = profile ?? NOTHING;
+  const nodeById = yield* addNodes(head, tree);
   const sizes = new ObjectSizes(rate, known ?? []);
-  const { samples } = profile;
   const newSamples = samples.filter(({ ordinal }) => ordinal > after);
   return {
     tree: tree.build(),
@@ -60,7 +66,7 @@ export function* heapSamplesOf({ profile, native, after, rate, keepsDead }: RawH
 }
 
 /** @returns for each of V8's nodes, by its number, that of the tree */
-function* addNodes(head: SamplingHeapProfileNode, tree: CallTreeBuilder): Sliced<number[]> {
+function* addNodes(head: Pick<SamplingHeapProfileNode, 'children'>, tree: CallTreeBuilder): Sliced<number[]> {
   const nodeById: number[] = [];
   const pending = head.children.map((node) => ({ node, parent: -1 }));
   for (let next = pending.pop(), count = 1; next; next = pending.pop(), count++) {

@@ -131,8 +131,10 @@ export interface HeapSampler {
   readonly rate: number;
   /** Someone else started V8's sampler, at a rate that V8 does not tell, and would lose their samples if it were restarted. */
   readonly isForeign: boolean;
-  /** Each sample is new in one reading: whoever counts allocations needs all readings. */
+  /** What is alive, and what is new since the last such reading: to count allocations, all of them are needed. */
   read(): HeapReading;
+  /** What is alive. It holds the event loop for less time than {@link read} where the sampler can, and then counts nothing. */
+  readLive(): HeapReading;
   /** Begins an epoch that keeps dead objects, until {@link dropDead} has been called as often. */
   keepDead(): void;
   /** While dead objects are kept: begins another such epoch, so that V8 does not keep them for ever. */

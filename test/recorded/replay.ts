@@ -86,6 +86,7 @@ export async function replayHeap<S extends HeapSource>(
     rate,
     isForeign: false,
     read,
+    readLive: read,
     keepDead: unused,
     forgetDead: unused,
     dropDead: unused,

@@ -97,6 +97,12 @@ export class MadeUpHeap implements HeapSampler {
     return { epoch, samples: () => sliced(samples) };
   }
 
+  readLive(): HeapReading {
+    const { epoch, live } = this;
+    const samples = { tree: HEAP_TREE, live: epoch.keepsDead ? undefined : [...live], allocated: [] };
+    return { epoch, samples: () => sliced(samples) };
+  }
+
   keepDead(): void {
     if (this.keepers++ === 0) this.begin(true);
   }

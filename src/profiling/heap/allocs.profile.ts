@@ -10,6 +10,7 @@ const ALLOCS: HeapProfileKind = {
   name: 'allocs',
   defaultSampleType: 'alloc_space',
   about: [LOWER_BOUND],
+  counts: true,
   untracked: () => 'all',
 };
 

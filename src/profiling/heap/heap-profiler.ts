@@ -10,9 +10,12 @@ import { differenceWindow } from './heap-windows.js';
 const HEAP: HeapProfileKind = {
   name: 'heap',
   defaultSampleType: '',
-  about: [LOWER_BOUND],
+  about: ['alloc_* is a lower bound: what allocs has counted so far, or what is alive if that is more'],
+  counts: false,
   untracked: () => 'all',
 };
+
+const WINDOW: HeapProfileKind = { ...HEAP, about: [LOWER_BOUND], counts: true };
 
 /**
  * `heap`: what is alive, by the stack that allocated it. V8 takes one sample per `memProfileRate` bytes allocated. With
@@ -37,7 +40,7 @@ export class HeapProfiler extends NamedProfile {
 
   /** @internal */
   override openWindow(): Promise<ProfileWindow> {
-    return differenceWindow(this.reader, HEAP);
+    return differenceWindow(this.reader, WINDOW);
   }
 
   protected async read({ gc = false }: CollectOptions): Promise<CapturedProfile> {

@@ -27,6 +27,8 @@ export interface HeapProfileKind {
   readonly defaultSampleType: '' | 'alloc_space';
   /** Comments of this profile alone. */
   readonly about: readonly string[];
+  /** Whether it counts what is new; otherwise V8 holds the event loop for less time. */
+  readonly counts: boolean;
   /** Memory of which no stack is known, as frames of their own: all, or only that outside of the heap. */
   readonly untracked: (epoch: HeapEpoch | undefined) => 'all' | 'outside' | 'none';
 }
@@ -50,15 +52,19 @@ const SAMPLE_TYPES = [
   { type: 'inuse_space', unit: 'bytes' },
 ];
 
+/** Values between two yields. */
+const SLICE = 20_000;
+
 /** Counts allocations; nobody sees the profile. */
 const UNSEEN: HeapProfileKind = {
   name: '',
   defaultSampleType: '',
   about: [],
+  counts: true,
   untracked: () => 'none',
 };
 
-/** A comment that every cumulative profile of the heap has. */
+/** A comment on cumulative values. */
 export const LOWER_BOUND =
   'alloc_* is a lower bound: V8 forgets what was allocated after one reading and died before the next';
 
@@ -127,7 +133,7 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
   /** What is alive and what was allocated so far. V8 has been asked when this returns its promise. */
   async read(kind: HeapProfileKind, holds: HoldMeter): Promise<HeapCapture> {
     const { sampler } = this;
-    const reading = sampler && holds.time(() => sampler.read());
+    const reading = sampler && holds.time(() => (kind.counts ? sampler.read() : sampler.readLive()));
     const epoch = reading?.epoch;
     const memory = process.memoryUsage();
     const header = this.header(kind, epoch);
@@ -139,7 +145,8 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
       ];
       return runSliced(buildStackProfile(header, samples.tree, places, stacks), holds);
     });
-    const profile = await (sampler ? totalsOf(sampler).add(built, holds) : built);
+    const sum = await (sampler ? totalsOf(sampler).add(built, holds) : built);
+    const profile = kind.counts ? sum : await runSliced(atLeastInUse(sum), holds);
     const { samples, places } = await found;
     const comments = [
       ...header.comments,
@@ -217,6 +224,17 @@ function aboutSampler({ name, rate, isForeign }: HeapSampler, epoch: HeapEpoch |
       ? [`${CAUSES[before.cause]} made V8 forget what was allocated before ${before.time.toISOString()}`]
       : []),
   ];
+}
+
+/** What is alive was allocated, also where no reading has counted it yet. */
+function* atLeastInUse(profile: Profile): Generator<void, Profile> {
+  const values = Float64Array.from(profile.samples.values);
+  for (let i = 0; i < values.length; i += SAMPLE_TYPES.length) {
+    if (i % SLICE === 0) yield;
+    values[i] = Math.max(values[i]!, values[i + 2]!);
+    values[i + 1] = Math.max(values[i + 1]!, values[i + 3]!);
+  }
+  return { ...profile, samples: { ...profile.samples, values } };
 }
 
 function fullComment({ strings }: Profile): string[] {
