@@ -74,7 +74,7 @@ describe('heap shows what is held, and its comments say who else started or stop
       let stopped: string | undefined;
       for (const [act, stops] of acts) {
         await app.post(act);
-        await app.profile('heap'); // starts V8's sampler again if it has stopped
+        await app.profile('allocs'); // notices a stopped sampler, and starts it again
         const next = await reading(app);
         expect({ act, ...next, stops: next.stopped !== stopped }).toMatchObject({
           act,

@@ -181,7 +181,7 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
       period: sampler?.rate ?? 0,
       timeNanos: nowNanos(),
       durationNanos: 0,
-      comments: this.captures.comments([...about, ...(sampler ? aboutSampler(sampler, epoch) : [OFF])]),
+      comments: this.captures.comments([...(sampler ? aboutSampler(sampler, epoch) : [OFF]), ...about]),
     };
   }
 
