@@ -4,6 +4,8 @@
  * is the same in every profile and every run, is not 0, and is a whole number in JavaScript.
  */
 
+const { imul } = Math;
+
 const UPPER_BITS = 0x1fffff; // 53 bits in all: 21 above the lower 32
 
 /**
@@ -20,8 +22,8 @@ export function addressOf(functionName: string, url: string, line: number, colum
   let high = 0x2545f491;
   for (let i = 0; i < key.length; i++) {
     const code = key.charCodeAt(i);
-    low = Math.imul(low ^ code, 0x9e3779b1);
-    high = Math.imul(high ^ code, 0x85ebca77);
+    low = imul(low ^ code, 0x9e3779b1);
+    high = imul(high ^ code, 0x85ebca77);
   }
   low = scramble(low ^ (high >>> 13));
   high = scramble(high ^ (low >>> 13));
@@ -29,7 +31,7 @@ export function addressOf(functionName: string, url: string, line: number, colum
 }
 
 function scramble(hash: number): number {
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  hash = imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return hash ^ (hash >>> 16);
 }

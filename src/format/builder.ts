@@ -2,6 +2,8 @@ import { addressOf } from './address.js';
 import { GrowingArray } from './growing-array.js';
 import type { Labels, Profile, ProfileHeader } from './profile.js';
 
+const { imul } = Math;
+
 /** A place in the code, as a profile shows it. */
 export interface PlaceInCode {
   readonly address: number;
@@ -207,6 +209,6 @@ export class ProfileBuilder {
 /** As FNV-1a, over whole indexes; mixed at the end, since the lower bits choose the chain. */
 function hashOf(stack: readonly number[], labelSet: number): number {
   let hash = labelSet;
-  for (let i = 0; i < stack.length; i++) hash = Math.imul(hash ^ stack[i]!, 0x9e3779b1) ^ (hash >>> 15);
+  for (let i = 0; i < stack.length; i++) hash = imul(hash ^ stack[i]!, 0x9e3779b1) ^ (hash >>> 15);
   return (hash ^ (hash >>> 16)) >>> 0;
 }
