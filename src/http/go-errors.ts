@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
 import {
   ProfilerArgumentError,
@@ -65,17 +66,12 @@ export function replyOf(error: unknown): PprofReply {
     if (error instanceof ProfilerBusyError) return replyOf(cannotStart(error.message));
     if (error instanceof ProfilerArgumentError) return goError(400, error.message);
     if (error instanceof ProfilerCanceledError) return goError(error.isDeadline ? 408 : 500, error.message);
-    logger.error(traceOf(error));
+    logger.error(inspect(error)); // with its causes
     if (error instanceof ProfilerCollectError) return goError(500, error.message);
   } catch (failure) {
     logger.error(failure); // an exception may be anything, and what it says of itself may throw
   }
   return goError(500, 'Internal Server Error');
-}
-
-function traceOf(error: unknown): unknown {
-  const { cause = error } = Object(error) as Error;
-  return cause instanceof Error ? (cause.stack ?? cause.message) : cause;
 }
 
 /** What is used of Nest's HttpException; there may be more than one copy of its class. */

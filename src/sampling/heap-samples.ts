@@ -9,8 +9,8 @@ const PIECE = 1000;
 /** V8 aligns objects on the heap to words. */
 const WORD = 8;
 
-const CAVEAT =
-  'object counts are estimates: this sampler knows bytes only; it collected garbage for this reading, as it always does';
+const ESTIMATES = 'object counts are estimates: V8 tells bytes only';
+const COLLECTS = 'V8 collected garbage for this reading, as it always does with this sampler';
 
 /** V8's profile by the inspector; Node's types have no samples in it. */
 export interface SamplingHeapProfile {
@@ -61,7 +61,7 @@ export function* heapSamplesOf({ profile, native, after, rate, keepsDead }: RawH
     tree: tree.build(),
     live: keepsDead ? undefined : (known ?? (yield* objectsOf(samples, nodeById, sizes))),
     allocated: yield* objectsOf(newSamples, nodeById, sizes),
-    ...(!native && { caveat: CAVEAT }),
+    caveats: native || !profile ? [] : keepsDead ? [ESTIMATES] : [ESTIMATES, COLLECTS],
   };
 }
 

@@ -97,7 +97,7 @@ export interface HeapSamples {
   /** What was sampled since the reading before; of what has died since then, only what was kept. */
   readonly allocated: readonly SampledObjects[];
   /** What a reader of the profile has to know. */
-  readonly caveat?: string;
+  readonly caveats: readonly string[];
 }
 
 /** Go's own rate, in bytes. */

@@ -92,6 +92,7 @@ export class MadeUpHeap implements HeapSampler {
       tree: HEAP_TREE,
       live: epoch.keepsDead ? undefined : [...live],
       allocated: this.allocated,
+      caveats: [],
     };
     this.allocated = [];
     return { epoch, samples: () => sliced(samples) };
@@ -99,7 +100,12 @@ export class MadeUpHeap implements HeapSampler {
 
   readLive(): HeapReading {
     const { epoch, live } = this;
-    const samples = { tree: HEAP_TREE, live: epoch.keepsDead ? undefined : [...live], allocated: [] };
+    const samples = {
+      tree: HEAP_TREE,
+      live: epoch.keepsDead ? undefined : [...live],
+      allocated: [],
+      caveats: [],
+    };
     return { epoch, samples: () => sliced(samples) };
   }
 

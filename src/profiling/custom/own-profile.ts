@@ -48,7 +48,7 @@ export class OwnProfile extends NamedProfile {
     try {
       return await super.take(options);
     } catch (cause) {
-      throw new ProfilerCollectError(cause);
+      throw new ProfilerCollectError(new Error(`profile ${this.name} cannot be read`, { cause }));
     }
   }
 
@@ -83,6 +83,7 @@ function* weighed(
   const stacks: WeighedStack[] = [];
   for (const [i, { stack = [], values, labels = {} }] of samples.entries()) {
     if (i % SLICE === 0) yield;
+    if (!Array.isArray(stack)) throw invalid(`stack ${String(stack)}`, 'a list of frames');
     const frames = stack.length > 0 ? stack : NO_STACK;
     const at = frames.reduceRight<number>((caller, frame) => tree.callee(caller, rawFrame(frame)), -1);
     stacks.push({ at, values: checkedValues([values].flat(), width), labels: checkedLabels(labels) });

@@ -33,14 +33,14 @@ export interface SourceSample {
    * @default one frame, `(no stack)`
    */
   readonly stack?: readonly (Frame | string)[];
-  /** A number of each sample type, or the number if there is one type. */
+  /** A number of each sample type, or the number if there is one type; rounded to a whole number. */
   readonly values: readonly number[] | number;
   readonly labels?: Labels;
 }
 
 /** What a class with {@link ProfileSource} implements. */
 export interface ProfileSampleSource {
-  /** The samples now; called on each read. If it throws, the read fails with a {@link ProfilerCollectError}. */
+  /** The samples now, not a promise of them; called on each read. If it throws, the read fails with a {@link ProfilerCollectError}. */
   samples(): Iterable<SourceSample>;
 }
 

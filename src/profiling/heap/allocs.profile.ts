@@ -25,7 +25,7 @@ const WINDOW: HeapProfileKind = {
 export class AllocsProfile extends NamedProfile {
   readonly name = 'allocs';
   readonly description =
-    'Allocations by stack since the first reading, a lower bound. seconds= counts all allocations in a window exactly.';
+    'Allocations by stack since the first reading, a lower bound. seconds= counts all in a window; afterwards heap knows only what was allocated since.';
 
   constructor(
     private readonly reader: HeapReader,

@@ -40,7 +40,7 @@ export interface HeapCapture {
   readonly captured: CapturedProfile;
 }
 
-const NOTHING: HeapSamples = { tree: NO_TREE, live: [], allocated: [] };
+const NOTHING: HeapSamples = { tree: NO_TREE, live: [], allocated: [], caveats: [] };
 
 /** While dead objects are kept, V8 is made to forget them so often, in ms; they are counted by then. */
 const FORGET_EVERY = 10_000;
@@ -68,10 +68,11 @@ const UNSEEN: HeapProfileKind = {
 export const LOWER_BOUND =
   'alloc_* is a lower bound: V8 forgets what was allocated after one reading and died before the next';
 
+/** Of what is alive, V8 tells nothing while it keeps dead objects. */
+const NOT_TRACKED = '(in use, not tracked during a window of allocs)';
+
 const FOREIGN =
   "someone else started V8's one heap sampler, at a rate that V8 does not tell: values are right, the period may not be";
-
-const KEEPS_DEAD = 'while a window of allocs is open, V8 does not tell what is alive';
 
 const CAUSES = {
   window: 'a window of allocs',
@@ -148,11 +149,7 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
     const sum = await (sampler ? totalsOf(sampler).add(built, holds) : built);
     const profile = kind.counts ? sum : await runSliced(atLeastInUse(sum), holds);
     const { samples, places } = await found;
-    const comments = [
-      ...header.comments,
-      ...(samples.caveat ? [samples.caveat] : []),
-      ...fullComment(profile),
-    ];
+    const comments = [...header.comments, ...samples.caveats, ...fullComment(profile)];
     return {
       epoch,
       captured: new CapturedProfile(kind.name, { ...profile, ...header, comments }, holds, {
@@ -219,7 +216,6 @@ function aboutSampler({ name, rate, isForeign }: HeapSampler, epoch: HeapEpoch |
   return [
     `heap sampled by ${name}, every ${rate} bytes`,
     ...(isForeign ? [FOREIGN] : []),
-    ...(keepsDead ? [KEEPS_DEAD] : []),
     ...(before && (!keepsDead || before.cause === 'stop')
       ? [`${CAUSES[before.cause]} made V8 forget what was allocated before ${before.time.toISOString()}`]
       : []),
@@ -282,7 +278,7 @@ function bytesBefore(
   heapUsed: number,
 ): Record<string, number> {
   if (!before) return {};
-  if (keepsDead) return { '(in use, not tracked during a window of allocs)': heapUsed };
+  if (keepsDead) return { [NOT_TRACKED]: heapUsed };
   const tracked = live.reduce((sum, { bytes }) => sum + bytes, 0);
   const bytes = Math.min(before.heapUsed, heapUsed - tracked);
   return { [`(allocated before ${before.time.toISOString()})`]: bytes };
