@@ -208,7 +208,7 @@ export class ProfileBuilder {
 
 /** As FNV-1a, over whole indexes; mixed at the end, since the lower bits choose the chain. */
 function hashOf(stack: readonly number[], labelSet: number): number {
-  let hash = labelSet;
+  let hash = imul(labelSet + 1, 0x85ebca6b); // apart from locations, which are numbered alike
   for (let i = 0; i < stack.length; i++) hash = imul(hash ^ stack[i]!, 0x9e3779b1) ^ (hash >>> 15);
   return (hash ^ (hash >>> 16)) >>> 0;
 }

@@ -161,8 +161,8 @@ class StackTexts {
   /** A line for each location, leaf first, aligned as Go's text/tabwriter does. */
   comment(sample: number): string {
     const rows = Array.from(this.stackOf(sample), (at) => (this.rows[at] ??= this.rowOf(at)));
-    const addressWidth = Math.max(...rows.map(({ address }) => address.length));
-    const nameWidth = Math.max(...rows.map(({ nameWidth, place }) => (place ? nameWidth : 0)));
+    const addressWidth = greatest(rows, ({ address }) => address.length);
+    const nameWidth = greatest(rows, ({ nameWidth, place }) => (place ? nameWidth : 0));
     const lines = rows.map((row) => {
       const place = row.place && tabs(row.nameWidth, nameWidth) + row.place;
       return `#\t${row.address}${tabs(row.address.length, addressWidth)}${row.name}${place}\n`;
@@ -198,4 +198,8 @@ function tabs(width: number, widest: number): string {
 /** A name as text shows it. */
 export function onOneLine(text: string): string {
   return text.slice(0, LONGEST).replaceAll(LINE_BREAKS, ' ');
+}
+
+function greatest<T>(entries: readonly T[], of: (entry: T) => number): number {
+  return entries.reduce((most, entry) => Math.max(most, of(entry)), 0);
 }

@@ -65,15 +65,15 @@ export class PprofHandler {
    * const { status, headers, body } = await this.pprof.serve('heap', { query: 'gc=1' });
    */
   async serve(name: string, request: PprofHandlerRequest = {}): Promise<PprofReply> {
-    const {
-      query = '',
-      method = 'GET',
-      body = '',
-      url = 'http://localhost:3000/debug/pprof/',
-      peer = 'code',
-      signal = new AbortController().signal,
-    } = request;
     try {
+      const {
+        query = '',
+        method = 'GET',
+        body = '',
+        url = 'http://localhost:3000/debug/pprof/',
+        peer = 'code',
+        signal = new AbortController().signal,
+      } = request ?? {};
       if (!this.routes.isOn(name)) throw goException('unknownProfile');
       if (this.routes.isPlanned(name)) throw notImplemented(name);
       const controller = await this.moduleRef.resolve<EndpointController>(this.routes.controllerFor(name));

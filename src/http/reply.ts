@@ -141,6 +141,18 @@ export function takeOver(response: object): ServerResponse {
   return raw;
 }
 
+/** Resolves when a response is over, also one that waits for others on its connection, which Node does not tell. */
+export function whenClosed(response: ServerResponse): Promise<void> {
+  const emitters = [response, response.req?.socket];
+  return new Promise((resolve) => {
+    const end = (): void => {
+      for (const emitter of emitters) emitter?.off('close', end);
+      resolve();
+    };
+    for (const emitter of emitters) emitter?.once('close', end);
+  });
+}
+
 /** Writes a reply and ends the response; nothing happens if the client is gone. */
 export function writeReply(response: ServerResponse, { status, headers, body }: PprofReply): void {
   if (response.headersSent || response.destroyed) return;

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
 import { percentDecoded } from './go-query.js';
-import { rawRequest } from './reply.js';
+import { rawRequest, whenClosed } from './reply.js';
 import { bodyOf } from './request-body.js';
 import { httpServerOf, Routes, type Target } from './routes.js';
 
@@ -204,8 +204,11 @@ function first(header: string | string[] | undefined): string | undefined {
 
 function whenGone(response: ServerResponse): AbortSignal {
   const gone = new AbortController();
-  response.once('close', () => {
-    if (!response.writableFinished) gone.abort();
-  });
+  void abortUnfinished(response, gone);
   return gone.signal;
+}
+
+async function abortUnfinished(response: ServerResponse, gone: AbortController): Promise<void> {
+  await whenClosed(response);
+  if (!response.writableFinished) gone.abort();
 }

@@ -118,6 +118,7 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
     this.users = usersEndpoints(discovery);
     for (const controller of this.users) this.place(controller, application.placed);
     this.byName = byName([...extras.controllers, ...this.users]);
+    registry.reserve([...this.byName.keys(), FALLBACK, NAMED_PROFILE]);
   }
 
   async onModuleInit(): Promise<void> {
@@ -133,7 +134,6 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
   onApplicationBootstrap(): void {
     const taken = this.users.find((controller) => this.registry.lookup(endpointOf(controller)!.name));
     if (taken) throw nameTaken(taken);
-    this.registry.reserve(this.byName.keys());
     const profiles = this.registry.profiles().map(({ name }) => name);
     const known = new Set([...this.byName.keys(), ...profiles, ...GO_NAMES]);
     const unknown = Object.keys(this.options.endpoints).find((name) => !known.has(name));

@@ -16,7 +16,7 @@ import { AccessGuard } from './access.guard.js';
 import { replyOf } from './go-errors.js';
 import { type EndpointController } from './pprof-handler.js';
 import { ReplyInterceptor } from './reply.interceptor.js';
-import { takeOver, text, writeReply } from './reply.js';
+import { takeOver, text, whenClosed, writeReply } from './reply.js';
 import { RequestListener, type RoutedRequest } from './request.js';
 import { httpServerOf, Routes } from './routes.js';
 
@@ -30,7 +30,8 @@ const NOT_FOUND = { ...text('404 page not found\n'), status: 404 };
 @Injectable()
 export class SeparatePort implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('PprofModule');
-  private readonly responses = new Set<ServerResponse>();
+  /** Those that are not over, and when they are. */
+  private readonly responses = new Map<ServerResponse, Promise<unknown>>();
   private server: Server | undefined;
 
   constructor(
@@ -66,15 +67,15 @@ export class SeparatePort implements OnApplicationBootstrap, BeforeApplicationSh
     const { server } = this;
     if (!server) return;
     const closed = once(server.close(), 'close');
-    const requested = [...this.responses].filter(({ req }) => req.complete);
-    await Promise.all(requested.map((response) => new Promise((resolve) => response.once('close', resolve))));
+    const requested = [...this.responses].filter(([{ req }]) => req.complete);
+    await Promise.all(requested.map(([, over]) => over));
     server.closeAllConnections();
     await closed;
   }
 
   private readonly listener = (request: IncomingMessage, response: ServerResponse): void => {
-    this.responses.add(response);
-    response.once('close', () => this.responses.delete(response));
+    const over = whenClosed(response).then(() => this.responses.delete(response));
+    this.responses.set(response, over);
     void this.reply(request, response).catch((error: unknown) =>
       writeReply(takeOver(response), replyOf(error)),
     );

@@ -1,7 +1,8 @@
+import { setMaxListeners } from 'node:events';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { type CapturedProfile, Captures } from './capture.js';
 import { ProfilerArgumentError, ProfilerCanceledError, ProfilerCollectError } from './errors.js';
-import { wait } from './loop.js';
+import { checkSignal, wait } from './loop.js';
 import type { NamedProfile } from './named-profile.js';
 import { ProfileRegistry } from './profile-registry.js';
 
@@ -29,7 +30,9 @@ export class DeltaCollector implements OnModuleDestroy {
   constructor(
     private readonly registry: ProfileRegistry,
     private readonly captures: Captures,
-  ) {}
+  ) {
+    setMaxListeners(0, this.closing.signal); // one for each window
+  }
 
   /**
    * Waits for the window to end and returns what is new.
@@ -65,6 +68,7 @@ export class DeltaCollector implements OnModuleDestroy {
    * @internal
    */
   async take(profile: NamedProfile, { seconds, signal }: DeltaOptions): Promise<CapturedProfile> {
+    checkSignal(signal);
     const signals = [signal, this.closing.signal];
     throwIfAborted(signals);
     const window = await collected(profile.openWindow());

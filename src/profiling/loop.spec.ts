@@ -110,8 +110,10 @@ describe('wait', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('ends at once where a signal is aborted already, and leaves no timer', async () => {
-    await wait(60_000, AbortSignal.abort());
+  it('ends at once where a signal is aborted already, and leaves neither listener nor timer', async () => {
+    const other = new AbortController();
+    await wait(60_000, AbortSignal.abort(), other.signal);
+    expect(getEventListeners(other.signal, 'abort')).toEqual([]);
     expect(jest.getTimerCount()).toBe(0);
   });
 });

@@ -1,5 +1,6 @@
 /** What a capture does to the event loop, which is the application's: work in slices, and a measure of the longest hold. */
 import { setImmediate } from 'node:timers/promises';
+import { ProfilerArgumentError } from './errors.js';
 
 /** Measures how long one capture holds the event loop: V8's own work at its begin and end, and each slice of ours. */
 export class HoldMeter {
@@ -45,17 +46,21 @@ function slice<T>(work: Generator<void, T>): IteratorResult<void, T> {
 /** Waits for a time, or until one of the signals is aborted; never rejects. */
 export function wait(ms: number, ...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
   return new Promise((resolve) => {
+    if (signals.some((signal) => signal?.aborted)) return resolve();
     const end = (): void => {
       clearTimeout(timer);
       for (const signal of signals) signal?.removeEventListener('abort', end);
       resolve();
     };
+    for (const signal of signals) signal?.addEventListener('abort', end);
     const timer = setTimeout(end, ms);
-    for (const signal of signals) {
-      if (signal?.aborted) end();
-      else signal?.addEventListener('abort', end);
-    }
   });
+}
+
+/** @throws ProfilerArgumentError for what is no AbortSignal */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function')
+    throw new ProfilerArgumentError('invalid signal: expected an AbortSignal');
 }
 
 /** Now, as a profile's `time_nanos`. */

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { merge, scale } from '../format/merge.js';
 import type { Profile } from '../format/profile.js';
@@ -51,7 +50,7 @@ export abstract class NamedProfile {
    * Writes the profile as it is now, as Go's `WriteTo` does; the stream stays open.
    *
    * @param debug 0: gzipped profile.proto; otherwise Go's text
-   * @throws the stream's error
+   * @throws the stream's error, also if it is closed before all is written
    */
   async writeTo(stream: Writable, debug = 0): Promise<void> {
     const bytes = await this.captures.encoded(
@@ -59,7 +58,9 @@ export abstract class NamedProfile {
       () => this.take(),
       (captured) => (debug === 0 ? captured.encode() : captured.encodeText()),
     );
-    if (!stream.write(bytes)) await once(stream, 'drain');
+    await new Promise<void>((resolve, reject) => {
+      stream.write(bytes, (error) => (error ? reject(error) : resolve()));
+    });
   }
 
   /**

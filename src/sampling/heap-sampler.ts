@@ -36,6 +36,8 @@ export class V8HeapSampler implements HeapSampler {
   private session: InspectorSession | undefined;
   private discarding: NodeJS.Timeout | undefined;
   private lastOrdinal = 0;
+  /** Sizes of the last reading's samples, by ordinal. */
+  private sizes: ReadonlyMap<number, number> = new Map();
   private keepers = 0;
 
   constructor(
@@ -49,9 +51,11 @@ export class V8HeapSampler implements HeapSampler {
 
   read(): HeapReading {
     const profile = this.profile();
+    if (this.isOfAnother(profile)) this.forget('stop', this.epoch.keepsDead, true);
     const { epoch, rate, lastOrdinal: after } = this;
     const native = epoch.keepsDead ? undefined : this.nativeProfile();
     this.lastOrdinal = profile.samples.reduce((last, { ordinal }) => Math.max(last, ordinal), after);
+    this.sizes = new Map(profile.samples.map(({ ordinal, size }) => [ordinal, size]));
     return {
       epoch,
       samples: () => heapSamplesOf({ profile, native, after, rate, keepsDead: epoch.keepsDead }),
@@ -112,13 +116,25 @@ export class V8HeapSampler implements HeapSampler {
     this.begin('window', keepsDead);
   }
 
-  /** V8 starts without a memory of what is on the heap, and numbers samples from 1 again. */
   private begin(cause: 'window' | 'stop', keepsDead: boolean): void {
+    this.forget(cause, keepsDead, false);
+    this.start();
+  }
+
+  /** A sampler that starts knows nothing of what is on the heap, and numbers samples from 1 again. */
+  private forget(cause: 'window' | 'stop', keepsDead: boolean, isForeign: boolean): void {
     const before = { cause, time: new Date(), heapUsed: process.memoryUsage().heapUsed };
     this.epoch = { keepsDead, before };
     this.lastOrdinal = 0;
-    this.isForeign = false;
-    this.start();
+    this.sizes = new Map();
+    this.isForeign = isForeign;
+  }
+
+  /** Whether someone has stopped the sampler and started another one: samples of its number were not there before. */
+  private isOfAnother({ samples }: SamplingHeapProfile): boolean {
+    return samples.some(
+      ({ ordinal, size }) => ordinal <= this.lastOrdinal && this.sizes.get(ordinal) !== size,
+    );
   }
 
   /** If someone else has stopped the sampler, that of a new one. */

@@ -1,5 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { PassThrough } from 'node:stream';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ProfilerNotStartedError, ProfilerService } from '../../src/index.js';
@@ -53,5 +54,18 @@ describe('ProfilerService', () => {
     profiler.startCpuProfile({ hz: 250 });
     expect((await profiler.stopCpuProfile()).profile.period).toBe(4e6);
     await expect(profiler.stopCpuProfile()).rejects.toThrow(ProfilerNotStartedError);
+  });
+
+  it('writeTo writes a named profile, and rejects when the stream is closed before', async () => {
+    const heap = profiler.lookup('heap')!;
+    const stream = new PassThrough();
+    await heap.writeTo(stream);
+    expect(new DecodedProfile(stream.read() as Buffer).flat('inuse_space', 'hold')).toBe(2 ** 21);
+    await heap.writeTo(stream, 1);
+    expect(String(stream.read())).toMatch(/^heap profile: /);
+    const slow = new PassThrough({ highWaterMark: 1 });
+    const written = heap.writeTo(slow);
+    slow.destroy();
+    await expect(written).rejects.toThrow('destroyed');
   });
 });

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
@@ -185,6 +186,31 @@ describe('a window', () => {
     },
   );
 
+  it('that is pipelined behind another is given up too when their client goes away', async () => {
+    const isOpen = Promise.all(PROFILES.map(opened));
+    const socket = connect(Number(new URL(app.url).port), '127.0.0.1');
+    for (const name of PROFILES)
+      socket.write(`GET /debug/pprof/${name}?seconds=300 HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    await isOpen;
+    expect(app.sampling.heap.keepers).toBe(1);
+    socket.destroy();
+    await until(
+      () => nextTurn(app.sampling.heap.keepers),
+      (keepers) => (keepers > 0 ? ['the window is open'] : []),
+    );
+  });
+
+  it('may be one of many, without a warning', async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error): unknown => warnings.push(warning);
+    process.on('warning', note);
+    shortWindows(app);
+    await Promise.all(Array.from({ length: 15 }, () => deltas.collect('heap', { seconds: 1 })));
+    await nextTurn();
+    process.off('warning', note);
+    expect(warnings).toEqual([]);
+  });
+
   it.each(PROFILES)('of %s is given up when its client goes away', async (name) => {
     const client = new AbortController();
     const isOpen = opened(name);
@@ -223,6 +249,11 @@ describe('a window', () => {
     });
     read.mockRestore();
     expect((await request(`${app.base}/heap`)).status).toBe(200);
+  });
+
+  it('with a signal that is none is an error', async () => {
+    const odd = { seconds: 1, signal: {} as AbortSignal };
+    await expect(deltas.collect('heap', odd)).rejects.toThrow('invalid signal: expected an AbortSignal');
   });
 
   it('is one line of the log and one event, named after its file', async () => {

@@ -216,7 +216,7 @@ describe.each(ADAPTERS)("the application's own profiles on %s", (adapter) => {
     expect(() => PprofModule.forFeature([options, options])).toThrow('profile name "twice" is taken');
   });
 
-  it.each(['heap', 'symbolz', 'uptime', 'db_connections'])(
+  it.each(['heap', 'symbolz', 'uptime', 'db_connections', '_', '_profile'])(
     'a second profile with the name %s fails the boot, and newProfile in code',
     async (name) => {
       const parts = { ...withPool, controllers: [UptimeController] };

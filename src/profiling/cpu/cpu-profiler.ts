@@ -14,7 +14,7 @@ import { beginCpuCapture, type CpuCapture, freeCpuCapture, refuseIfBusy } from '
 import { endCpuCapture } from './cpu-profile.js';
 import { ProfilerArgumentError, ProfilerNotStartedError } from '../errors.js';
 import { FrameResolver } from '../frames/frame-resolver.js';
-import { wait } from '../loop.js';
+import { checkSignal, wait } from '../loop.js';
 
 export { CPU_RATE, SAMPLER_NAMES, type SamplerName };
 
@@ -93,9 +93,7 @@ export class CpuProfiler implements OnModuleDestroy {
     if (!(typeof seconds === 'number' && seconds > 0 && seconds <= MAX_SECONDS)) {
       throw new ProfilerArgumentError(`invalid seconds ${seconds}: expected a number in (0, ${MAX_SECONDS}]`);
     }
-    if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
-      throw new ProfilerArgumentError('invalid signal: expected an AbortSignal');
-    }
+    checkSignal(signal);
     checkRate(hz);
     refuseIfBusy();
     const cpu = sampler === undefined ? this.sampling.cpu : await cpuSamplerNamed(sampler);

@@ -118,5 +118,7 @@ function invalid(what: string, expected: string): Error {
 
 function rawFrame(frame: Frame | string): RawFrame {
   const { name, filename, line } = typeof frame === 'string' ? { name: frame, filename: '', line: 0 } : frame;
+  if (!(Number.isInteger(line) && line >= 0 && line < 2 ** 31))
+    throw invalid(`line ${String(line)}`, 'a whole number from 0');
   return { functionName: name, url: filename, scriptId: 0, functionLine: 0, functionColumn: 0, line };
 }
