@@ -16,7 +16,7 @@ import {
   type SourceSample,
   SymbolTable,
 } from '../../src/index.js';
-import { ADAPTERS, type AppSetup, closeApps, startApp, type TestApp } from '../support/app.js';
+import { ADAPTERS, type AppSetup, closeApps, shortWindows, startApp, type TestApp } from '../support/app.js';
 import { UptimeController } from '../support/application-parts.js';
 import { GO_ERRORS } from '../../src/http/go-errors.js';
 import { brokenRows, file, HEAD, notAllowed, refused, text, TEXTS } from '../support/contract.js';
@@ -355,6 +355,7 @@ describe.each(ADAPTERS)("the application's own profiles on %s", (adapter) => {
     let jobs = 5;
     const compute = (): SourceSample[] => [{ stack: ['x'], values: (jobs += 10) }];
     const app = await startApp(adapter, queue(compute, { cumulative: true }));
+    shortWindows(app);
     const answer = await request(`${app.base}/queue?seconds=1`);
     expect(answer.headers['content-disposition']).toBe('attachment; filename="queue-delta"');
     expect(new DecodedProfile(answer.body).total('queue')).toBe(10);

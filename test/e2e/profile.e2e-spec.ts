@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { type CpuProfileOptions, CpuProfiler, ProfilerBusyError, ProfilerService } from '../../src/index.js';
+import { type CpuProfileOptions, ProfilerBusyError, ProfilerService } from '../../src/index.js';
 import { cannotStart } from '../../src/http/go-errors.js';
-import { ADAPTERS, closeApps, startApp, type TestApp } from '../support/app.js';
+import { ADAPTERS, closeApps, shortCpuCaptures, startApp, type TestApp } from '../support/app.js';
 import { checkRow, type ContractRow, file, HEAD, refused, TEXTS } from '../support/contract.js';
 import { DecodedProfile } from '../support/decoded-profile.js';
 import { type Answer, request } from '../support/http.js';
@@ -79,15 +79,10 @@ const ASKED: readonly (readonly [query: string, asked: Partial<CpuProfileOptions
 describe.each(ADAPTERS)('profile on %s', (adapter) => {
   describe('parameters', () => {
     let app: TestApp;
-    const asked: CpuProfileOptions[] = [];
+    let asked: CpuProfileOptions[];
     beforeAll(async () => {
       app = await startApp(adapter);
-      const profiler = app.app.get(CpuProfiler);
-      const take = profiler.take.bind(profiler);
-      profiler.take = (options = {}) => {
-        asked.push(options);
-        return take({ seconds: 0.001 });
-      };
+      asked = shortCpuCaptures(app);
     });
     afterAll(closeApps);
 

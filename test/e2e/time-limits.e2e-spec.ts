@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { type CpuProfileOptions, CpuProfiler, type PprofModuleOptions } from '../../src/index.js';
-import { ADAPTERS, type AdapterName, closeApps, startApp } from '../support/app.js';
+import type { PprofModuleOptions } from '../../src/index.js';
+import { ADAPTERS, type AdapterName, closeApps, shortCpuCaptures, startApp } from '../support/app.js';
 import { checkRow, file, refused, text, TEXTS } from '../support/contract.js';
 import { request } from '../support/http.js';
 
@@ -59,14 +59,8 @@ describe.each(ADAPTERS)('time limits on %s', (adapter) => {
 
 /** What `GET /profile` asks of the profiler. */
 async function secondsOfDefault(adapter: AdapterName, pprof: PprofModuleOptions): Promise<number> {
-  const { app, base } = await startApp(adapter, { pprof });
-  const profiler = app.get(CpuProfiler);
-  const take = profiler.take.bind(profiler);
-  const asked: CpuProfileOptions[] = [];
-  profiler.take = (options = {}) => {
-    asked.push(options);
-    return take({ seconds: 0.001 });
-  };
-  expect((await request(`${base}/profile`)).status).toBe(200);
+  const started = await startApp(adapter, { pprof });
+  const asked = shortCpuCaptures(started);
+  expect((await request(`${started.base}/profile`)).status).toBe(200);
   return asked[0]!.seconds!;
 }

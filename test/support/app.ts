@@ -3,7 +3,14 @@ import type { AbstractHttpAdapter } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
-import { DeltaCollector, type DeltaOptions, PprofModule, type PprofModuleOptions } from '../../src/index.js';
+import {
+  type CpuProfileOptions,
+  CpuProfiler,
+  DeltaCollector,
+  type DeltaOptions,
+  PprofModule,
+  type PprofModuleOptions,
+} from '../../src/index.js';
 import { PPROF_SAMPLING } from '../../src/pprof.options.js';
 import { MadeUpSampling } from './made-up-sampling.js';
 
@@ -53,6 +60,22 @@ export async function startApp(adapter: AdapterName, setup: AppSetup = {}): Prom
   const url = await app.getUrl();
   const path = (pprof && pprof.path) || 'debug/pprof';
   return { app, sampling, url, base: `${url}/${path}`, close: () => close(app) };
+}
+
+/**
+ * CPU captures over HTTP of an application end at once, whatever their length.
+ *
+ * @returns what was asked of them so far
+ */
+export function shortCpuCaptures({ app }: TestApp): CpuProfileOptions[] {
+  const profiler = app.get(CpuProfiler);
+  const take = profiler.take.bind(profiler);
+  const asked: CpuProfileOptions[] = [];
+  profiler.take = (options = {}) => {
+    asked.push(options);
+    return take({ seconds: 0.001 });
+  };
+  return asked;
 }
 
 /**
