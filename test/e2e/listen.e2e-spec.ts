@@ -43,8 +43,7 @@ import { request, type RequestOptions } from '../support/http.js';
 import { MadeUpSampling } from '../support/made-up-sampling.js';
 
 const WITHOUT_HTTP = ['a microservice', 'an application context'] as const;
-const KINDS = [...ADAPTERS, ...WITHOUT_HTTP] as const;
-type Kind = (typeof KINDS)[number];
+type Kind = (typeof ADAPTERS)[number] | (typeof WITHOUT_HTTP)[number];
 
 const isAdapter = (kind: Kind): kind is (typeof ADAPTERS)[number] => ADAPTERS.some((name) => name === kind);
 
@@ -189,7 +188,8 @@ const ELSEWHERE = [
 
 const PATHS = ['/heap', '/', '', '/nope', '/trace', '/%zz'];
 
-describe.each(KINDS)('the option listen in %s', (kind) => {
+/** A microservice is served as an application context is. */
+describe.each([...ADAPTERS, 'an application context'] as const)('the option listen in %s', (kind) => {
   describe('serves the endpoints', () => {
     it.each(['debug/pprof', 'ops/.profiles'])(
       'by the contract at the path %s of a port of their own',
