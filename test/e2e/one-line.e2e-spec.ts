@@ -6,7 +6,7 @@ import { ENDPOINTS } from '../../src/http/endpoints.js';
 import { PprofEndpoint } from '../../src/http/endpoint.decorator.js';
 import { NamedProfile } from '../../src/profiling/named-profile.js';
 import { PROFILES } from '../../src/profiling/profile-registry.js';
-import { buildStackProfile, NO_TREE } from '../../src/profiling/stack-profile.js';
+import { buildStackProfile, NO_TREE } from '../../src/profiling/frames/frame-resolver.js';
 import type { TestApp } from '../support/app.js';
 import { DecodedProfile } from '../support/decoded-profile.js';
 import { request } from '../support/http.js';

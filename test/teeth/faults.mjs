@@ -231,7 +231,7 @@ export const FAULTS = [
   },
   {
     title: 'a window of heap counts what was alive before it',
-    file: 'src/profiling/heap/heap-windows.ts',
+    file: 'src/profiling/heap/heap-profiler.ts',
     find: 'after.epoch === before.epoch ? -1 : ONLY_ALLOCATED',
     replace: 'after.epoch === before.epoch ? [-1, -1, 0, 0] : ONLY_ALLOCATED',
     tests: ['test/e2e/deltas'],

@@ -4,9 +4,8 @@ import type { ProfileHeader } from '../../format/profile.js';
 import type { CpuSamples } from '../../sampling/sampler.js';
 import { CapturedProfile, comments } from '../capture.js';
 import { type CpuCapture, freeCpuCapture } from './cpu-recording.js';
-import type { FrameResolver } from '../frames/frame-resolver.js';
+import { buildStackProfile, type FrameResolver, type WeighedStack } from '../frames/frame-resolver.js';
 import { runSliced } from '../loop.js';
-import { buildStackProfile, type WeighedStack } from '../stack-profile.js';
 
 /** From V8 12 on; see docs/profiles.md. */
 const BLIND_SPOT =

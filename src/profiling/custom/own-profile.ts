@@ -3,10 +3,9 @@ import { CallTreeBuilder } from '../../sampling/call-tree-builder.js';
 import type { CallTree, RawFrame } from '../../sampling/sampler.js';
 import { CapturedProfile, type Captures } from '../capture.js';
 import { ProfilerCollectError } from '../errors.js';
-import type { FrameResolver } from '../frames/frame-resolver.js';
+import { buildStackProfile, type FrameResolver, type WeighedStack } from '../frames/frame-resolver.js';
 import { HoldMeter, nowNanos, runSliced } from '../loop.js';
 import { type CollectOptions, NamedProfile } from '../named-profile.js';
-import { buildStackProfile, type WeighedStack } from '../stack-profile.js';
 import { CustomProfile } from './custom-profile.js';
 import type { ProfileSampleSource, ProfileSourceOptions, SourceSample } from './profile-source.js';
 

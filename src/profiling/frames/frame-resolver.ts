@@ -1,8 +1,9 @@
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Injectable } from '@nestjs/common';
-import type { PlaceInCode } from '../../format/builder.js';
-import type { RawFrame } from '../../sampling/sampler.js';
+import { type PlaceInCode, ProfileBuilder } from '../../format/builder.js';
+import type { Labels, Profile, ProfileHeader } from '../../format/profile.js';
+import type { CallTree, RawFrame } from '../../sampling/sampler.js';
 import { ClassNames } from './class-names.js';
 import { type HoldMeter, runSliced } from '../loop.js';
 import { addressFor } from './symbol-table.js';
@@ -43,7 +44,7 @@ function* places(
 }
 
 /** A frame that stands for no code, such as `(external)`. */
-export function placeNamed(name: string): PlaceInCode {
+function placeNamed(name: string): PlaceInCode {
   return placeOf({ functionName: name, url: '', scriptId: 0, functionLine: 0, functionColumn: 0, line: 0 });
 }
 
@@ -87,4 +88,46 @@ function filenameOf(url: string): string {
   } catch {
     return url; // such as file://host/… on Linux
   }
+}
+
+/** A sample: a node of a call tree, or frames that stand for no code, outermost first. */
+export interface WeighedStack {
+  readonly at: number | readonly string[];
+  /** In the order of the profile's sample types; with nothing but zeros it is no sample. */
+  readonly values: readonly number[];
+  readonly labels?: Labels;
+}
+
+/** For stacks that are all given by names. */
+export const NO_TREE: CallTree = { frames: [], frameOf: [], parentOf: [] };
+
+/** Stacks between two yields. */
+const STACKS = 10;
+
+/**
+ * Joins what was sampled and the format: raw stacks and their values become a profile.
+ *
+ * @param places for each frame of the tree what is shown of it
+ */
+export function* buildStackProfile(
+  header: ProfileHeader,
+  { frameOf, parentOf }: CallTree,
+  places: readonly PlaceInCode[],
+  stacks: Iterable<WeighedStack>,
+): Generator<void, Profile> {
+  const builder = new ProfileBuilder();
+  const locationOf: (number | undefined)[] = [];
+  const locationAt = (frame: number): number => (locationOf[frame] ??= builder.location(places[frame]!));
+
+  let count = 0;
+  for (const { at, values, labels } of stacks) {
+    if (++count % STACKS === 0) yield;
+    if (values.every((value) => value === 0)) continue;
+    const stack: number[] = [];
+    if (typeof at === 'number')
+      for (let node = at; node >= 0; node = parentOf[node]!) stack.push(locationAt(frameOf[node]!));
+    else for (const name of at.toReversed()) stack.push(builder.location(placeNamed(name)));
+    builder.sample(stack, values, labels && builder.labels(labels));
+  }
+  return yield* builder.build(header, process.argv[1] ?? process.execPath);
 }

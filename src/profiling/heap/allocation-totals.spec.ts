@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { finished } from '../../format/finished.js';
 import { type Profile, samplesOf } from '../../format/profile.js';
 import { HoldMeter } from '../loop.js';
-import { buildStackProfile, NO_TREE } from '../stack-profile.js';
+import { buildStackProfile, NO_TREE } from '../frames/frame-resolver.js';
 import { AllocationTotals, MAX_STACKS, OTHER_STACKS } from './allocation-totals.js';
 
 const HEADER = {

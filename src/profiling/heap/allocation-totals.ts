@@ -1,7 +1,7 @@
 import { merge, scale } from '../../format/merge.js';
 import type { Profile } from '../../format/profile.js';
 import { type HoldMeter, runSliced } from '../loop.js';
-import { buildStackProfile, NO_TREE } from '../stack-profile.js';
+import { buildStackProfile, NO_TREE } from '../frames/frame-resolver.js';
 
 /** Stacks and sizes that are counted one by one. What is allocated at others afterwards is counted together. */
 export const MAX_STACKS = 10_000;

@@ -1,10 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { type CapturedProfile, Captures } from '../capture.js';
 import { HoldMeter } from '../loop.js';
-import { NamedProfile } from '../named-profile.js';
-import type { ProfileWindow } from '../named-profile.js';
+import { difference, NamedProfile, type ProfileWindow } from '../named-profile.js';
 import { type HeapProfileKind, HeapReader, LOWER_BOUND } from './heap-reader.js';
-import { allocationWindow, differenceWindow } from './heap-windows.js';
+import { differenceWindow, ONLY_ALLOCATED } from './heap-profiler.js';
 
 const ALLOCS: HeapProfileKind = {
   name: 'allocs',
@@ -43,5 +42,31 @@ export class AllocsProfile extends NamedProfile {
   protected async read(): Promise<CapturedProfile> {
     const { captured } = await this.reader.read(ALLOCS, new HoldMeter());
     return captured;
+  }
+}
+
+/** All that is allocated in the window, dead or alive at its end: V8 keeps dead objects while it is open. */
+async function allocationWindow(reader: HeapReader, kind: HeapProfileKind): Promise<ProfileWindow> {
+  const reading = reader.read(kind, new HoldMeter());
+  reader.keepDead();
+  let isOpen = true;
+  const close = (): void => {
+    if (isOpen) reader.dropDead();
+    isOpen = false;
+  };
+  try {
+    const before = await reading;
+    return {
+      async end() {
+        const reading = reader.read(kind, new HoldMeter());
+        close();
+        const after = await reading;
+        return difference(before.captured, after.captured, ONLY_ALLOCATED);
+      },
+      close,
+    };
+  } catch (error) {
+    close();
+    throw error;
   }
 }

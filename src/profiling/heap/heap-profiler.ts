@@ -2,10 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { collectGarbage } from '../../sampling/garbage.js';
 import { type CapturedProfile, Captures } from '../capture.js';
 import { HoldMeter } from '../loop.js';
-import { type CollectOptions, NamedProfile } from '../named-profile.js';
-import type { ProfileWindow } from '../named-profile.js';
+import { type CollectOptions, difference, NamedProfile, type ProfileWindow } from '../named-profile.js';
 import { type HeapProfileKind, HeapReader, LOWER_BOUND } from './heap-reader.js';
-import { differenceWindow } from './heap-windows.js';
+
+/** Factors that subtract what was allocated and ignore what is in use. */
+export const ONLY_ALLOCATED = [-1, -1, 0, 0];
 
 const HEAP: HeapProfileKind = {
   name: 'heap',
@@ -49,4 +50,22 @@ export class HeapProfiler extends NamedProfile {
     const { captured } = await this.reader.read(HEAP, holds);
     return captured;
   }
+}
+
+/**
+ * The difference of two readings. If V8 has begun a new epoch in between, it has forgotten what was alive before: only what
+ * is tracked since then counts as in use, and no value is negative.
+ */
+export async function differenceWindow(reader: HeapReader, kind: HeapProfileKind): Promise<ProfileWindow> {
+  const before = await reader.read({ ...kind, untracked: () => 'outside' }, new HoldMeter());
+  return {
+    async end() {
+      const untracked: HeapProfileKind['untracked'] = (epoch) =>
+        epoch === before.epoch ? 'outside' : 'none';
+      const after = await reader.read({ ...kind, untracked }, new HoldMeter());
+      const factors = after.epoch === before.epoch ? -1 : ONLY_ALLOCATED;
+      return difference(before.captured, after.captured, factors);
+    },
+    close() {},
+  };
 }

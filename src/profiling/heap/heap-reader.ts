@@ -15,9 +15,8 @@ import {
   type Sampling,
 } from '../../sampling/sampler.js';
 import { CapturedProfile, Captures } from '../capture.js';
-import { FrameResolver } from '../frames/frame-resolver.js';
+import { buildStackProfile, FrameResolver, NO_TREE, type WeighedStack } from '../frames/frame-resolver.js';
 import { HoldMeter, nowNanos, runSliced } from '../loop.js';
-import { buildStackProfile, NO_TREE, type WeighedStack } from '../stack-profile.js';
 import { AllocationTotals, MAX_STACKS, OTHER_STACKS } from './allocation-totals.js';
 import { memoryStatistics } from './memory-statistics.js';
 
@@ -88,6 +87,7 @@ const OFF = 'heap sampling is off: memProfileRate is 0, or the module is not ena
 @Injectable()
 export class HeapReader implements OnModuleInit, OnModuleDestroy {
   private sampler: HeapSampler | undefined;
+  private totals: AllocationTotals | undefined;
   private windows = 0;
   private forgetting: NodeJS.Timeout | undefined;
 
@@ -101,7 +101,9 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
   /** Not in the constructor: a boot that fails before would leave V8's sampler on. */
   onModuleInit(): void {
     const { enabled, memProfileRate } = this.options;
-    if (enabled && memProfileRate > 0) this.sampler = this.join(memProfileRate);
+    if (!enabled || memProfileRate === 0) return;
+    this.sampler = this.join(memProfileRate);
+    this.totals = totalsOf(this.sampler);
   }
 
   /** The module that leaves last stops V8's sampler. */
@@ -146,7 +148,7 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
       ];
       return runSliced(buildStackProfile(header, samples.tree, places, stacks), holds);
     });
-    const sum = await (sampler ? totalsOf(sampler).add(built, holds) : built);
+    const sum = await (this.totals?.add(built, holds) ?? built);
     const profile = kind.counts ? sum : await runSliced(atLeastInUse(sum), holds);
     const { samples, places } = await found;
     const comments = [...header.comments, ...samples.caveats, ...fullComment(profile)];

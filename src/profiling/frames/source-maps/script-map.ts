@@ -1,8 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, join, normalize, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { type CompactMap, textAt } from './compact-map.js';
-import { parseMap } from './map-parser.js';
+import { type CompactMap, parseMap, textAt } from './compact-map.js';
 
 /** A script's map, and the files of those of its sources that were asked for. */
 export interface ScriptMap {

@@ -61,7 +61,7 @@ export class SourceMapper {
     };
     const scripts = await runSliced(scriptsOf(frames), holds);
     const large = await runSliced(this.loadSmall(new Set(scripts.values()), keep), holds);
-    await loadLargeMaps(large, keep, holds);
+    if (large.length > 0) await loadLargeMaps(large, keep, holds);
     return (frame) => placeOf(frame, maps.get(scripts.get(frame.url)));
   }
 

@@ -2,8 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { AnyMap, encodedMappings, originalPositionFor, TraceMap } from '@jridgewell/trace-mapping';
 import fc from 'fast-check';
 import { finished } from '../../../format/finished.js';
-import { buffersOf, type CompactMap, mapFrame, textAt } from './compact-map.js';
-import { parseMap } from './map-parser.js';
+import { buffersOf, type CompactMap, mapFrame, parseMap, textAt } from './compact-map.js';
 
 fc.configureGlobal({ seed: 1 }); // the same cases in every run
 
