@@ -41,7 +41,6 @@ const STORIES: readonly Story[] = [
       ['otherStarts', false], // ours runs already
       ['otherStops', true],
       ['otherTakesOver', true], // between two readings V8's sampler has stopped and runs again
-      ['otherDisconnects', true],
     ],
   },
   {
