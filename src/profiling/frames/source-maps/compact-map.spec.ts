@@ -190,6 +190,25 @@ describe('mapFrame for a line', () => {
     ]),
   );
 
+  it('finds the code behind a comment, whose begin and end tools map too', () => {
+    const map = parsed(
+      mapOf([
+        [
+          [1, 0, 27, 1],
+          [4, 0, 28, 0],
+        ],
+        [
+          [0, 0, 40, 0],
+          [9, 0, 40, 9],
+          [12, 0, 41, 0],
+        ],
+        [[0, 0, 50, 0]],
+      ]),
+      [' */ export function f() {', '/** Two. */ g();', '/**'].join('\n'),
+    );
+    expect([0, 1, 2].map((line) => atLine(map, line)?.[1])).toEqual([29, 42, undefined]);
+  });
+
   it('finds the first segment that has a source', () => {
     expect(atLine(lines, 0)).toEqual(['a.ts', 8]);
   });

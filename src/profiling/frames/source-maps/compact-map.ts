@@ -128,6 +128,12 @@ const MAX_POSITION = 0x7fff_ffff;
 /** Segments between two yields. */
 const SLICE = 64;
 
+/**
+ * How a comment begins and ends that code can follow in its line. Some tools map these places too, and such a line would be
+ * that of the comment.
+ */
+const COMMENTS: ReadonlySet<string> = new Set(['/*', '*/']);
+
 /** All are bounded: a map may point to the same long stretch of code very often. */
 const NAME = String.raw`[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]{0,200}`;
 const SPACE = String.raw`[ \t]{0,9}`;
@@ -146,13 +152,13 @@ const NAMED_FUNCTION = new RegExp(
  * Reads a source map. The steps of the library that does it hold the event loop, in proportion to the map; what is made of
  * its result does not.
  *
- * @param code the script it belongs to
+ * @param script the code it belongs to
  * @throws Error if it is none
  */
-export function* parseMap(map: string, code: string): Generator<void, CompactMap> {
+export function* parseMap(map: string, script: string): Generator<void, CompactMap> {
   const json = JSON.parse(withoutGuard(map)) as ConstructorParameters<typeof AnyMap>[0];
   yield;
-  const codeLines = code.split('\n');
+  const codeLines = script.split('\n');
   checkSections(json, codeLines.length);
   const traced = new AnyMap(json);
   const mappings = decodedMappings(traced);
@@ -166,7 +172,11 @@ export function* parseMap(map: string, code: string): Generator<void, CompactMap
     for (const [column, source, originalLine, , nameIndex] of ofLine) {
       if (end % (ROW * SLICE) === 0) yield;
       if (!isPosition(column)) throw new Error(`column ${column}`);
-      const file = isPosition(originalLine) && traced.resolvedSources[source!];
+      const code = codeLines[line] ?? '';
+      const file =
+        isPosition(originalLine) &&
+        !COMMENTS.has(code.slice(column, column + 2)) &&
+        traced.resolvedSources[source!];
       segments[end++] = line;
       segments[end++] = column;
       segments[end++] = file ? texts.add(file) : NONE;
@@ -174,7 +184,7 @@ export function* parseMap(map: string, code: string): Generator<void, CompactMap
 
       const name: unknown = file && nameIndex !== undefined && traced.names[nameIndex];
       NAMED_FUNCTION.lastIndex = column;
-      const named = typeof name === 'string' && name && NAMED_FUNCTION.exec(codeLines[line] ?? '');
+      const named = typeof name === 'string' && name && NAMED_FUNCTION.exec(code);
       if (named && named[1] !== name)
         renamed.push(line, column + named[0].length, texts.add(named[1]!), texts.add(name));
     }
