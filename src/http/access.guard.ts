@@ -33,7 +33,7 @@ export class AccessGuard implements CanActivate {
     const request = rawRequest(http.getRequest());
     const response = rawResponse(http.getResponse());
     for (const listener of this.moduleRef.get(RequestListener, { strict: false, each: true })) {
-      const routed = listener.open(request, response);
+      const routed = listener.note(request, response);
       if (routed) return routed;
     }
     throw goException('unknownProfile');

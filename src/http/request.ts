@@ -91,7 +91,7 @@ export class RequestListener implements OnModuleInit, OnModuleDestroy {
     const { listen, path, routerPath } = this.routes;
     const routes = routesOf(`/${routerPath}`, this.config);
     this.places = routes.map((route) => ({ base: listen ? `/${path}` : route, route }));
-    if (listen) return; // its requests come by takeIn
+    if (listen) return; // its requests come by `route`
     this.server = httpServerOf(this.host);
     this.server?.prependListener('request', this.listener);
   }
@@ -105,13 +105,13 @@ export class RequestListener implements OnModuleInit, OnModuleDestroy {
    * Notes a request if it is at our path. The guard calls this too, for requests that came past the server
    * (Fastify's `inject`, serverless adapters).
    */
-  open(request: IncomingMessage, response: ServerResponse): RoutedRequest | undefined {
+  note(request: IncomingMessage, response: ServerResponse): RoutedRequest | undefined {
     const found = this.routes.listen ? undefined : this.find(pathOf(request));
     return found && noteRequest(routedFrom(request, response, this.routes, found.target), request);
   }
 
-  /** Notes a request if it is at our path, and rewrites it for the router. */
-  takeIn(request: IncomingMessage, response: ServerResponse): RoutedRequest | undefined {
+  /** Notes a request if it is at our path, and gives it the path that the router has for it. */
+  route(request: IncomingMessage, response: ServerResponse): RoutedRequest | undefined {
     const found = this.find(pathOf(request));
     if (!found) return undefined;
     const routed = noteRequest(routedFrom(request, response, this.routes, found.target), request);
@@ -126,7 +126,7 @@ export class RequestListener implements OnModuleInit, OnModuleDestroy {
   }
 
   private readonly listener = (request: IncomingMessage, response: ServerResponse): void => {
-    if (this.mayBeOurs(request.url ?? '/') && !routedRequest(request)) this.takeIn(request, response);
+    if (this.mayBeOurs(request.url ?? '/') && !routedRequest(request)) this.route(request, response);
   };
 
   /** Quick, since every request of the application passes here: an escape may stand for any letter of our path. */
@@ -182,6 +182,7 @@ function routedFrom(
     signal: whenGone(response),
   };
 }
+
 function rawQuery(path: string): string {
   const mark = path.indexOf('?');
   return mark < 0 ? '' : path.slice(mark + 1);

@@ -82,7 +82,7 @@ export class SeparatePort implements OnApplicationBootstrap, BeforeApplicationSh
   };
 
   private async reply(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const routed = this.requests.takeIn(request, response);
+    const routed = this.requests.route(request, response);
     const application = httpServerOf(this.host);
     if (!routed) return writeReply(takeOver(response), NOT_FOUND);
     if (!application) return this.serve(routed, request, response);

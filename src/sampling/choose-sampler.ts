@@ -36,16 +36,18 @@ export async function chooseSampler(
 
 async function loadPprof(): Promise<PprofPackage> {
   if (!isMainThread) throw new Error('it works in the main thread only');
-  const { time } = await importCommonJs('pprof');
-  const timeBindings = await importCommonJs('pprof/out/src/time-profiler-bindings.js');
-  const heapBindings = await importCommonJs('pprof/out/src/heap-profiler-bindings.js');
-  return { time, timeBindings, heapBindings } as unknown as PprofPackage;
+  const { time } = await importCommonJs<Pick<PprofPackage, 'time'>>('pprof');
+  return {
+    time,
+    timeBindings: await importCommonJs('pprof/out/src/time-profiler-bindings.js'),
+    heapBindings: await importCommonJs('pprof/out/src/heap-profiler-bindings.js'),
+  };
 }
 
 /** By a name that is no literal: the package is optional, and no compiler or bundler is to insist on it. */
-async function importCommonJs(name: string): Promise<Record<string, unknown>> {
-  const module = (await import(name)) as { default?: Record<string, unknown> };
-  return module.default ?? (module as Record<string, unknown>);
+async function importCommonJs<T>(name: string): Promise<T> {
+  const module = (await import(name)) as T & { default?: T };
+  return module.default ?? module;
 }
 
 function firstLine(error: unknown): string {

@@ -10,7 +10,8 @@ export interface FrameIdentity {
   readonly column: number;
 }
 
-interface Symbol {
+/** What is known of an address. */
+interface SymbolEntry {
   name: string;
   /** A second hash of the frame, by which another one at the same address is noticed. */
   readonly check: number;
@@ -21,8 +22,8 @@ const GENERATION = 50_000;
 
 /** In two generations: when the younger is full, the older is forgotten. */
 const symbols = perProcess('symbols', () => ({
-  young: new Map<number, Symbol>(),
-  old: new Map<number, Symbol>(),
+  young: new Map<number, SymbolEntry>(),
+  old: new Map<number, SymbolEntry>(),
 }));
 
 /**
@@ -55,6 +56,6 @@ export function addressFor({ functionName, filename, line, column }: FrameIdenti
   return address;
 }
 
-function find(address: number): Symbol | undefined {
+function find(address: number): SymbolEntry | undefined {
   return symbols.young.get(address) ?? symbols.old.get(address);
 }

@@ -86,6 +86,7 @@ const OFF = 'heap sampling is off: memProfileRate is 0, or the module is not ena
  */
 @Injectable()
 export class HeapReader implements OnModuleInit, OnModuleDestroy {
+  private readonly logger = new Logger('PprofModule');
   private sampler: HeapSampler | undefined;
   private totals: AllocationTotals | undefined;
   private windows = 0;
@@ -186,7 +187,7 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
 
   /** All that V8 keeps has been counted, and it need not keep it. */
   private forgetDead(): void {
-    this.read(UNSEEN, new HoldMeter()).catch(() => {}); // counts nothing then; the next one may
+    this.read(UNSEEN, new HoldMeter()).catch((error: unknown) => this.logger.error(error)); // nobody waits for it
     this.sampler?.forgetDead();
   }
 
@@ -197,7 +198,7 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
     const { sampler, preloaded } = state.heap;
     const isChosen = !preloaded || rate !== DEFAULT_HEAP_RATE;
     if (sampler.rate !== rate && isChosen) {
-      new Logger('PprofModule').warn(
+      this.logger.warn(
         `memProfileRate ${rate} has no effect: V8's one heap sampler runs at ${sampler.rate} already`,
       );
     }
