@@ -34,6 +34,7 @@ export default {
     // Applications in processes of their own, with V8's real samplers and real clients.
     { ...project, displayName: 'process', testMatch: ['<rootDir>/test/process/*.e2e-spec.ts'] },
   ],
+  // With --single-threaded-gc: V8's own threads only take the cores from each other.
   maxWorkers: 2,
   // How long a test waits for its condition on a slow machine; no test judges how long it took.
   testTimeout: 180_000,

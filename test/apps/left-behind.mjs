@@ -1,4 +1,4 @@
-// Takes thirty captures of itself, half of them given up, and tells what it has open before and after.
+// Takes twenty captures of itself, half of them given up, and tells what it has open before and after.
 import { readdirSync } from 'node:fs';
 import { get } from 'node:http';
 import { Session } from 'node:inspector';
@@ -138,7 +138,7 @@ const app = await serve(
       await takeCaptures(); // what the first ones leave is there once: threads of V8 and libuv
       await patiently(isQuiet);
       const before = open();
-      for (let i = 0; i < 3; i++) await takeCaptures();
+      for (let i = 0; i < 2; i++) await takeCaptures();
       await patiently(() => isQuiet() && added(before, open()).length === 0);
       const after = open();
       return { added: added(before, after), before, after };

@@ -11,7 +11,7 @@ import {
   UnauthorizedException,
 } from '@nestjs/common';
 import { APP_GUARD, Reflector, REQUEST } from '@nestjs/core';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { EMPTY, of, throwError } from 'rxjs';
 import { PprofModule, type PprofOptionsFactory, type PprofRuntimeOptions } from '../../src/index.js';
 import { ADAPTERS, type AppSetup, closeApps, startApp } from '../support/app.js';
@@ -207,31 +207,6 @@ describe.each(ADAPTERS)('guards on %s', (adapter) => {
     });
   });
 
-  describe('are asked before anything else', () => {
-    it.each<[string, string, RequestOptions]>([
-      ['GET', '/', {}],
-      ['GET', '', {}],
-      ['GET', '/heap?seconds=abc', {}],
-      ['GET', '/nope', {}],
-      ['GET', '/%zz', {}],
-      ['GET', '/trace', {}],
-      ['HEAD', '/heap', {}],
-      ['POST', '/heap', {}],
-      ['POST', '/nope', {}],
-      ['POST', '', {}],
-      ['OPTIONS', '/', {}],
-      ['DELETE', '/cmdline', {}],
-      ['POST', '/heap', { body: '{"a":', headers: { 'content-type': 'application/json' } }],
-      ['POST', '/nope', { body: 'x', headers: { 'content-type': 'application/x-nobody-knows' } }],
-    ])('so %s %j returns 401 without a hint', async (method, path, options) => {
-      const answer = await ask({ pprof: { guards: [new KeyGuard('sesame')] } }, path, { method, ...options });
-      expect(answer).toMatchObject(method === 'HEAD' ? { status: 401 } : line(401, 'Unauthorized'));
-      expect(answer.headers).toMatchObject({ 'x-go-pprof': '1', 'x-content-type-options': 'nosniff' });
-      expect(answer.headers).not.toHaveProperty('allow');
-      expect(answer.headers).not.toHaveProperty('location');
-    });
-  });
-
   describe('refuse in one line of text', () => {
     it.each<[string, AppSetup, number, string]>([
       ['false', refusing(() => false), 403, 'Forbidden resource'],
@@ -361,5 +336,36 @@ describe.each(ADAPTERS)('guards on %s', (adapter) => {
       expect(put.headers.allow).toBe('GET, HEAD, POST');
       expect((await request(`${base}/`, { headers: SESAME })).text).toContain('<a href="uptime">');
     });
+  });
+});
+
+describe.each(ADAPTERS)('guards on %s are asked before anything else', (adapter) => {
+  let base: string;
+  beforeAll(async () => {
+    ({ base } = await startApp(adapter, { pprof: { guards: [new KeyGuard('sesame')] } }));
+  });
+  afterAll(closeApps);
+
+  it.each<[string, string, RequestOptions]>([
+    ['GET', '/', {}],
+    ['GET', '', {}],
+    ['GET', '/heap?seconds=abc', {}],
+    ['GET', '/nope', {}],
+    ['GET', '/%zz', {}],
+    ['GET', '/trace', {}],
+    ['HEAD', '/heap', {}],
+    ['POST', '/heap', {}],
+    ['POST', '/nope', {}],
+    ['POST', '', {}],
+    ['OPTIONS', '/', {}],
+    ['DELETE', '/cmdline', {}],
+    ['POST', '/heap', { body: '{"a":', headers: { 'content-type': 'application/json' } }],
+    ['POST', '/nope', { body: 'x', headers: { 'content-type': 'application/x-nobody-knows' } }],
+  ])('so %s %j returns 401 without a hint', async (method, path, options) => {
+    const answer = await request({ base, path }, { method, ...options });
+    expect(answer).toMatchObject(method === 'HEAD' ? { status: 401 } : line(401, 'Unauthorized'));
+    expect(answer.headers).toMatchObject({ 'x-go-pprof': '1', 'x-content-type-options': 'nosniff' });
+    expect(answer.headers).not.toHaveProperty('allow');
+    expect(answer.headers).not.toHaveProperty('location');
   });
 });

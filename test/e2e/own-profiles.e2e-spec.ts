@@ -216,18 +216,18 @@ describe.each(ADAPTERS)("the application's own profiles on %s", (adapter) => {
     expect(() => PprofModule.forFeature([options, options])).toThrow('profile name "twice" is taken');
   });
 
-  it.each(['heap', 'symbolz', 'uptime', 'db_connections', '_', '_profile'])(
-    'a second profile with the name %s fails the boot, and newProfile in code',
-    async (name) => {
-      const parts = { ...withPool, controllers: [UptimeController] };
+  it('a second profile of one name fails the boot, and newProfile in code', async () => {
+    const parts = { ...withPool, controllers: [UptimeController] };
+    const { app } = await startApp(adapter, parts);
+    for (const name of ['heap', 'symbolz', 'uptime', 'db_connections', '_', '_profile']) {
+      const taken = new RegExp(`name "${name}" .*is taken`);
       const clash = [PprofModule.forFeature([{ name, description: 'A profile.' }]), PoolModule];
-      await expect(startApp(adapter, { ...parts, imports: clash })).rejects.toThrow(/name "\w+" .*is taken/);
+      await expect(startApp(adapter, { ...parts, imports: clash })).rejects.toThrow(taken);
       const source = withSource({ name, description: 'A source.' }, () => []);
-      await expect(startApp(adapter, { ...parts, ...source })).rejects.toThrow(/name "\w+" .*is taken/);
-      const { app } = await startApp(adapter, parts);
+      await expect(startApp(adapter, { ...parts, ...source })).rejects.toThrow(taken);
       expect(() => app.get(ProfilerService).newProfile(name)).toThrow(`profile name "${name}" is taken`);
-    },
-  );
+    }
+  });
 
   it('newProfile in a constructor with the name of another profile fails the boot', async () => {
     @Injectable()

@@ -12,18 +12,14 @@ import {
 
 const REASON = 'Could not locate the bindings file';
 
-/** How the app of each module system gets to think that `pprof` was never built. */
-const NO_PPROF = [
-  { file: 'heap.mjs', flags: ['--import', appFile('no-pprof.mjs')] },
-  { file: 'heap.cjs', flags: ['--require', appFile('no-pprof.cjs')] },
-];
+const NO_PPROF = ['--require', appFile('no-pprof.cjs')];
 
 afterEach(() => TestProcess.stopAll());
 
 describe('an application where the package pprof cannot be loaded', () => {
   it('starts, logs in one line that node:inspector samples, and rejects sampler=pprof with 400', () =>
-    inParallel(NO_PPROF, async ({ file, flags }) => {
-      const app = await startWorkload(file, { flags, env: HOLDS_LITTLE });
+    inParallel(['heap.mjs', 'heap.cjs'], async (file) => {
+      const app = await startWorkload(file, { flags: NO_PPROF, env: HOLDS_LITTLE });
       const notices = linesWith(app.process.output, 'node:inspector');
       expect(notices).toEqual([
         expect.stringMatching(/LOG.*The optional package pprof cannot be loaded \(.+\): sampling with/),
@@ -40,8 +36,7 @@ describe('an application where the package pprof cannot be loaded', () => {
     }));
 
   it('does not start where the option sampler is "pprof", and gives the reason in one line', async () => {
-    const [{ file, flags }] = NO_PPROF as [(typeof NO_PPROF)[0]];
-    const output = await outputOfRefusal(file, { flags, env: { SAMPLER: 'pprof' } });
+    const output = await outputOfRefusal('heap.mjs', { flags: NO_PPROF, env: { SAMPLER: 'pprof' } });
     const sentences = linesWith(output, 'PprofModule: the sampler "pprof" cannot be loaded');
     expect(sentences).toEqual([expect.stringContaining(REASON)]);
   });

@@ -17,7 +17,7 @@ const ROWS = [
 
 afterEach(() => TestProcess.stopAll());
 
-describe('thirty captures beside each heap sampler, of which half were aborted', () => {
+describe('twenty captures beside each heap sampler, of which half were aborted', () => {
   it('leave no file, thread, session, timer or handle behind, and the next capture works', () =>
     inParallel(ROWS, async ({ sampler, ofHeap }) => {
       const app = await startWorkload('left-behind.mjs', { env: { SAMPLER: sampler } });

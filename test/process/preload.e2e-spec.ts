@@ -22,7 +22,7 @@ const BURN_MS = '100';
 const PRELOAD = ['--import', 'nestjs-pprof/preload'];
 
 /** Where `pprof` is missing, the inspector samples. */
-const WITHOUT_PPROF = ['--import', appFile('no-pprof.mjs'), ...PRELOAD];
+const WITHOUT_PPROF = ['--require', appFile('no-pprof.cjs'), ...PRELOAD];
 
 const APPS = [
   { file: 'boot.mjs', sampler: 'pprof', flags: PRELOAD },

@@ -10,7 +10,7 @@ const PATIENCE = 10_000;
 const NOBODYS =
   /^(Immediate|Timeout|TickObject|FSReqCallback|GetAddrInfoReqWrap|PipeWrap|TTYWrap|FileHandle)/;
 
-/** Inspector sessions that are connected, with the stack that connected them. Core modules are shared by all tests. */
+/** Inspector sessions that are connected, with an error made where they were connected. Core modules are shared by all tests. */
 const sessions = watchSessions();
 
 /**
@@ -44,16 +44,16 @@ export default class Environment extends TestEnvironment {
 
   left() {
     return [
-      ...[...this.timers.values()].map((stack) => `a timer ${stack}`),
-      ...[...this.workers.values()].map((stack) => `a worker thread ${stack}`),
-      ...[...sessions.values()].map((stack) => `an inspector session ${stack}`),
+      ...[...this.timers.values()].map((made) => `a timer ${placeOf(made)}`),
+      ...[...this.workers.values()].map((made) => `a worker thread ${placeOf(made)}`),
+      ...[...sessions.values()].map((made) => `an inspector session ${placeOf(made)}`),
       ...(isHeapSampled() ? ["V8's heap sampler"] : []),
       ...added(this.before, resources()),
     ];
   }
 
   onWorker = (worker) => {
-    this.workers.set(worker, stackHere());
+    this.workers.set(worker, new Error('made'));
     worker.once('exit', () => this.workers.delete(worker));
   };
 
@@ -70,7 +70,7 @@ export default class Environment extends TestEnvironment {
           },
           ...rest,
         );
-        timers.set(timer, stackHere());
+        timers.set(timer, new Error('made'));
         return timer;
       };
       global[`set${kind}`] = Object.assign(watched, { [promisify.custom]: set[promisify.custom] });
@@ -87,7 +87,7 @@ function watchSessions() {
   const { connect, disconnect } = Session.prototype;
   Session.prototype.connect = function () {
     connect.call(this);
-    open.set(this, stackHere());
+    open.set(this, new Error('made'));
   };
   Session.prototype.disconnect = function () {
     disconnect.call(this);
@@ -119,9 +119,9 @@ function added(before, after) {
   });
 }
 
-/** Where it was made, without Node's and this file's own frames. */
-function stackHere() {
-  const lines = new Error('made').stack.split('\n').slice(1);
+/** Where it was made, without Node's and this file's own frames. Only what is left needs its stack in words, which takes time. */
+function placeOf(made) {
+  const lines = made.stack.split('\n').slice(1);
   return (
     lines
       .filter((line) => !/environment\.js|node:|node_modules/.test(line))

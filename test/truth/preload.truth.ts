@@ -19,7 +19,7 @@ const BURN = { BURN_MS: '3000', PRINT_BURNT: '1' };
 const PRELOAD = ['--import', 'nestjs-pprof/preload'];
 
 /** Where `pprof` is not there, the inspector samples. */
-const WITHOUT_PPROF = ['--import', appFile('no-pprof.mjs'), ...PRELOAD];
+const WITHOUT_PPROF = ['--require', appFile('no-pprof.cjs'), ...PRELOAD];
 
 const directory = mkdtempSync(join(tmpdir(), 'nestjs-pprof-preload-'));
 let files = 0;
