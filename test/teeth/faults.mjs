@@ -23,7 +23,7 @@ export const FAULTS = [
     title: 'a POST of an unknown name is 404 instead of 405',
     file: 'src/http/endpoints/fallback.ts',
     find: "if (endpoint || !['GET', 'HEAD'].includes(method))",
-    replace: 'if (endpoint)',
+    replace: "if (endpoint || ['DELETE'].includes(method))",
     tests: ['test/e2e/names'],
   },
   {
