@@ -1,5 +1,6 @@
 // Allocates and logs on order, and says when a window is open, what is collected, and how long captures held the event loop.
 import { EventEmitter, once } from 'node:events';
+import { Session } from 'node:inspector';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import * as library from 'nestjs-pprof';
@@ -24,6 +25,19 @@ async function until(condition) {
 
 const logged = [];
 
+/** Console entries that a session discards: V8 keeps the arguments of `console.log` while one is connected, and after it. */
+const discards = new EventEmitter();
+const { post } = Session.prototype;
+Session.prototype.post = function (method, ...rest) {
+  post.call(this, method, ...rest);
+  if (method === 'Runtime.discardConsoleEntries') discards.emit('discard');
+};
+
+function isAnyLoggedAlive() {
+  collect();
+  return logged.some((ref) => ref.deref());
+}
+
 const holds = [];
 
 const app = await serve(library, {
@@ -41,10 +55,9 @@ const app = await serve(library, {
       console.log(object);
     }
   },
-  /** How many of them are not collected. */
-  logged() {
-    collect();
-    return logged.filter((ref) => ref.deref()).length;
+  /** Answers when all of them can be collected. */
+  async loggedCollected() {
+    while (isAnyLoggedAlive()) await once(discards, 'discard');
   },
   memory() {
     collect();

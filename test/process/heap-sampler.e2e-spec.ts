@@ -1,9 +1,8 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { inParallel, until } from '../support/async.js';
+import { inParallel } from '../support/async.js';
 import {
   HOLDS_LITTLE,
   type ProcessOptions,
@@ -96,7 +95,7 @@ describe('windows of allocs, one aborted and one in which someone else stops the
       await app.profile('heap');
       await app.post('log');
       if (SAMPLER === 'inspector') await app.profile('heap'); // its session stays connected
-      await isCollected(app);
+      await app.post('loggedCollected');
 
       const client = new AbortController();
       const aborted = fetch(app.pprof('allocs?seconds=300'), { signal: client.signal });
@@ -105,7 +104,7 @@ describe('windows of allocs, one aborted and one in which someone else stops the
       client.abort();
       await expect(aborted).rejects.toThrow('aborted');
       await app.post('closed');
-      await isCollected(app);
+      await app.post('loggedCollected');
       await expectLive(app);
 
       await app.post('stopInWindow');
@@ -120,14 +119,6 @@ describe('windows of allocs, one aborted and one in which someone else stops the
       expect(await app.process.exited).toBe(0);
     }));
 });
-
-/** V8 keeps the arguments of `console.log` while a session of the inspector is connected, and after it. */
-async function isCollected(app: Workload): Promise<void> {
-  await until(
-    () => delay(100).then(() => app.post<number>('logged')), // which takes a whole collection
-    (count) => (count > 0 ? [`${count} logged objects`] : []),
-  );
-}
 
 /** V8 tells again what is alive. */
 async function expectLive(app: Workload): Promise<void> {
