@@ -23,6 +23,10 @@ export class InspectorSession {
     return answer as T;
   }
 
+  on<T>(event: string, listener: (params: T) => void): void {
+    this.session.on(event, ({ params }: { params: T }) => listener(params));
+  }
+
   /** For the one command that V8 carries out in a task of its own, later. */
   postLater(method: string): Promise<void> {
     return new Promise((resolve, reject) => {

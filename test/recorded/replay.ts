@@ -1,5 +1,9 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import type { DiscoveryService } from '@nestjs/core';
 import { jest } from '@jest/globals';
+import type { LoadedScript } from '../../src/sampling/loaded-scripts.js';
 import type { FunctionLocation } from '../../src/sampling/function-locations.js';
 import type { CpuSamples, HeapSamples, Sliced } from '../../src/sampling/sampler.js';
 import { DecodedProfile } from '../support/decoded-profile.js';
@@ -14,6 +18,12 @@ jest.unstable_mockModule('../../src/sampling/function-locations.js', () => ({
     return functions.map((fn) => locations.get(fn));
   },
 }));
+jest.unstable_mockModule('../../src/sampling/loaded-scripts.js', () => ({
+  mayTransformCode: () => false,
+  /** The files of the program are what was running when it was recorded. */
+  loadedScripts: (urls: ReadonlyMap<number, string>): Map<number, LoadedScript> =>
+    new Map([...urls].map(([id, url]) => [id, { hash: sha256(url), source: undefined }])),
+}));
 const inspectorCpu = await import('../../src/sampling/inspector-cpu-samples.js');
 const { heapSamplesOf } = await import('../../src/sampling/heap-samples.js');
 const pprof = await import('../../src/sampling/pprof-samples.js');
@@ -26,6 +36,11 @@ const { HeapReader } = await import('../../src/profiling/heap/heap-reader.js');
 const { FrameResolver } = await import('../../src/profiling/frames/frame-resolver.js');
 const { resolveRuntimeOptions } = await import('../../src/pprof.options.js');
 const { SourceMapper } = await import('../../src/profiling/frames/source-maps/source-mapper.js');
+
+const sha256 = (url: string): string =>
+  createHash('sha256')
+    .update(readFileSync(url.startsWith('file:') ? fileURLToPath(url) : url))
+    .digest('hex');
 
 /** Classes whose methods are recorded. */
 const CLASSES = { AnimalsService, CatsService, Namesake, Dogs };

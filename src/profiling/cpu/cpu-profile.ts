@@ -4,7 +4,12 @@ import type { ProfileHeader } from '../../format/profile.js';
 import type { CpuSamples } from '../../sampling/sampler.js';
 import { CapturedProfile, comments } from '../capture.js';
 import { type CpuCapture, freeCpuCapture } from './cpu-recording.js';
-import { buildStackProfile, type FrameResolver, type WeighedStack } from '../frames/frame-resolver.js';
+import {
+  buildStackProfile,
+  type FrameResolver,
+  missingLines,
+  type WeighedStack,
+} from '../frames/frame-resolver.js';
 import { runSliced } from '../loop.js';
 
 /** From V8 12 on; see docs/profiles.md. */
@@ -26,7 +31,8 @@ export async function endCpuCapture(
   await setImmediate(); // V8 has held the loop for long enough
   const samples = await runSliced(stopped, holds);
   const places = await frames.resolve(samples.tree.frames, holds);
-  const header = headerOf(capture, samples, profileComments);
+  const about = missingLines(samples.tree.frames, places);
+  const header = headerOf(capture, samples, [...profileComments, ...about]);
   const profile = await runSliced(buildStackProfile(header, samples.tree, places, stacksOf(samples)), holds);
   return new CapturedProfile('profile', profile, holds, {
     devToolsText: () => cpuProfileText(samples, places),

@@ -99,8 +99,13 @@ export class CpuProfiler implements OnModuleDestroy {
     const cpu = sampler === undefined ? this.sampling.cpu : await cpuSamplerNamed(sampler);
     if (gc) await collectGarbage();
     const capture = beginCpuCapture(cpu, hz, gc);
+    const endReadingAhead = this.frames.readAhead();
     await wait(seconds * 1000, signal, this.closing.signal);
-    return this.end(capture);
+    try {
+      return await this.end(capture);
+    } finally {
+      await endReadingAhead();
+    }
   }
 
   /**

@@ -20,6 +20,15 @@ export class FrameResolver {
     private readonly classNames: ClassNames,
   ) {}
 
+  /**
+   * Begins to read the source maps that the frames of a capture will need.
+   *
+   * @returns what ends it
+   */
+  readAhead(): () => Promise<void> {
+    return this.sourceMapper.readAhead();
+  }
+
   /** The place of each frame. */
   async resolve(frames: readonly RawFrame[], holds: HoldMeter): Promise<PlaceInCode[]> {
     const originalOf = await this.sourceMapper.load(frames, holds);
@@ -76,8 +85,24 @@ function displayName(
 ): string {
   if (name !== '') return className === undefined ? name : `${className}.${name}`;
   if (filename === '') return '(anonymous)';
-  const column = functionColumn > 0 ? `:${functionColumn}` : '';
-  return `(anonymous ${basename(filename)}:${startLine || line}${column})`;
+  const begin = [startLine || line, functionColumn];
+  const at = begin.slice(0, begin.indexOf(0) < 0 ? 2 : begin.indexOf(0)).map((one) => `:${one}`);
+  return `(anonymous ${basename(filename)}${at.join('')})`;
+}
+
+/** Files that a comment names. */
+const FILES_NAMED = 3;
+
+/** A comment on frames that are in a file and have no line, where V8 told one. */
+export function missingLines(frames: readonly RawFrame[], places: readonly PlaceInCode[]): string[] {
+  const files = new Set(
+    places.filter(({ line }, i) => line === 0 && frames[i]!.line > 0).map(({ filename }) => filename),
+  );
+  if (files.size === 0) return [];
+  const named = [...files].slice(0, FILES_NAMED).join(', ') + (files.size > FILES_NAMED ? ', …' : '');
+  return [
+    `no lines in ${named}: no source map tells them for code that was compiled in memory, or whose file has changed since`,
+  ];
 }
 
 /** `-list` opens paths; it takes no `file:` URLs, which is what ES modules have. */

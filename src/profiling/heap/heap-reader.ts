@@ -15,7 +15,13 @@ import {
   type Sampling,
 } from '../../sampling/sampler.js';
 import { CapturedProfile, Captures } from '../capture.js';
-import { buildStackProfile, FrameResolver, NO_TREE, type WeighedStack } from '../frames/frame-resolver.js';
+import {
+  buildStackProfile,
+  FrameResolver,
+  missingLines,
+  NO_TREE,
+  type WeighedStack,
+} from '../frames/frame-resolver.js';
 import { HoldMeter, nowNanos, runSliced } from '../loop.js';
 import { AllocationTotals, MAX_STACKS, OTHER_STACKS } from './allocation-totals.js';
 import { memoryStatistics } from './memory-statistics.js';
@@ -152,7 +158,12 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
     const sum = await (this.totals?.add(built, holds) ?? built);
     const profile = kind.counts ? sum : await runSliced(atLeastInUse(sum), holds);
     const { samples, places } = await found;
-    const comments = [...header.comments, ...samples.caveats, ...fullComment(profile)];
+    const comments = [
+      ...header.comments,
+      ...samples.caveats,
+      ...missingLines(samples.tree.frames, places),
+      ...fullComment(profile),
+    ];
     return {
       epoch,
       captured: new CapturedProfile(kind.name, { ...profile, ...header, comments }, holds, {

@@ -88,6 +88,11 @@ async function enlargeMap() {
   await writeFile(file, JSON.stringify({ ...map, sourcesContent: ['// and much more\n'.repeat(100_000)] }));
 }
 
+/** Nothing is built: TypeScript is compiled when it is loaded. */
+function inMemory() {
+  return writeFile(join(directory, 'main.js'), "require('../register.cjs');\nrequire('../src/main.ts');\n");
+}
+
 const COMMON_JS = { module: 'commonjs', moduleResolution: 'bundler' };
 
 const BUILDS = {
@@ -101,6 +106,7 @@ const BUILDS = {
   webpack,
   'large-map': () => swc('commonjs').then(enlargeMap),
   'large-map-esm': () => swc('es6').then(enlargeMap),
+  'in-memory': inMemory,
   'no-map': () => tsc({ ...COMMON_JS }),
   'broken-map': async () => {
     await tsc({ ...COMMON_JS, sourceMap: true });

@@ -1,10 +1,12 @@
-/** A worker thread that reads large source maps. It loads no more than that takes: neither Nest nor a native package. */
-import { parentPort, workerData } from 'node:worker_threads';
+/** A worker thread that looks frames up in source maps. It loads no more than that takes: neither Nest nor a native package. */
+import { parentPort } from 'node:worker_threads';
 import { finished } from '../../../format/finished.js';
-import { buffersOf } from './compact-map.js';
-import { loadMap } from './script-map.js';
+import type { Task } from './map-thread.js';
+import { ScriptReader } from './script-reader.js';
 
-for (const script of workerData as string[]) {
-  const loaded = finished(loadMap(script));
-  parentPort!.postMessage(loaded, typeof loaded === 'object' ? buffersOf(loaded.map) : []);
-}
+const reader = new ScriptReader();
+
+parentPort!.on('message', (task: Task) => {
+  if (typeof task === 'string') reader.readAhead(task);
+  else parentPort!.postMessage(finished(reader.answer(task)), []);
+});

@@ -1,19 +1,18 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, join, normalize, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { type CompactMap, parseMap, textAt } from './compact-map.js';
+import { parseMap, type SourceMap } from './mappings.js';
 
-/** A script's map, and the files of those of its sources that were asked for. */
+/** A script's map, and what its sources are relative to. */
 export interface ScriptMap {
-  readonly map: CompactMap;
+  readonly map: SourceMap;
   readonly script: string;
-  /** What the map's sources are relative to. */
   readonly mapFile: string;
-  readonly files: Map<number, string | undefined>;
 }
 
 /** The same words in a string or a template are no comment. */
-const COMMENT = /\/\/[#@][ \t]sourceMappingURL=([^ \t\r\n'"`]+)[ \t\r]*$/gm;
+const COMMENT = /^\/\/[#@][ \t]sourceMappingURL=([^ \t\r\n'"`]+)[ \t\r]*$/;
+const WORD = 'sourceMappingURL=';
 const DATA_URL = /^data:[^,]*?(;base64)?,/;
 
 /** Behind a namespace, which is the name of a package. */
@@ -22,48 +21,61 @@ const WEBPACK = /^webpack:\/\/(?:@[^/]+\/)?[^/]*\/([^?]*)/;
 const WEBPACKS_OWN = /^(\(?webpack\)?\/|external |ignored\|)/;
 const SCHEME = /^[a-z][a-z\d+.-]+:/i;
 
-/** How many times the limit a script may be that is read to see whether it has a map. */
-const READ = 8;
-
 /**
  * Reads the map of a script that the script's last comment names, or that is beside the script if no comment names one.
  *
- * The files are read at once: within the limit of the main thread that takes a tenth of a millisecond, and asynchronously
- * it would take some nine turns of an event loop that may be busy.
- *
- * @param limit bytes of script and map together
- * @returns undefined if there is no map, or a broken one; `large` if there is more to read than the limit
+ * @param script the path of a script, or what it is called
+ * @param code what it consists of
+ * @param isOnDisk the script is a file, and its map may be one
+ * @returns undefined if there is no map, or a broken one
  */
-export function loadMap(script: string): Generator<void, ScriptMap | undefined>;
-export function loadMap(script: string, limit: number): Generator<void, ScriptMap | 'large' | undefined>;
-export function* loadMap(script: string, limit = Infinity): Generator<void, ScriptMap | 'large' | undefined> {
+export function loadMap(script: string, code: Buffer, isOnDisk: boolean): ScriptMap | undefined {
   try {
-    if (sizeOf(script) > READ * limit) return 'large';
-    const code = readFileSync(script);
     const url = mapUrlIn(code);
-    const isInline = url?.startsWith('data:');
+    const isInline = url?.startsWith('data:') === true;
+    if (!isInline && !isOnDisk) return undefined;
     const mapFile = isInline ? script : fileOf(url, script);
-    if (code.length + (isInline ? 0 : sizeOf(mapFile)) > limit) return 'large';
-    const map = isInline ? inlineMap(url!) : textOf(readFileSync(mapFile));
-    return { map: yield* parseMap(map, textOf(code)), script, mapFile, files: new Map() };
+    const text = isInline ? inlineMap(url!) : contentOf(mapFile);
+    return { map: parsed(text, code), script, mapFile };
   } catch {
     return undefined; // no such file, not readable, not on this machine, no map
   }
 }
 
+/** Of a thread that has ended, the C library may keep what it had in pieces of more than this, and less than 32 MiB. */
+const KEPT_FROM = 64 * 1024;
+const KEPT_BELOW = 32 * 1024 * 1024;
+
+/** @throws Error if it is no file: to read a pipe might never end */
+export function contentOf(path: string): Buffer {
+  if (!statSync(path).isFile()) throw new Error(`${path} is no file`);
+  const file = openSync(path, 'r');
+  try {
+    const { size } = fstatSync(file);
+    const bytes = Buffer.allocUnsafeSlow(size < KEPT_FROM ? size : Math.max(size, KEPT_BELOW));
+    let length = 0;
+    for (let read = -1; read !== 0 && length < size; length += read)
+      read = readSync(file, bytes, length, size - length, length);
+    return bytes.subarray(0, length);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** As Latin-1. Longer strings are outside of V8's heap, see {@link contentOf}. */
+const LONGEST_PIECE = 1_000_000;
+
+function* latin1(bytes: Buffer): Generator<string> {
+  for (let at = 0; at < bytes.length; at += LONGEST_PIECE)
+    yield bytes.toString('latin1', at, at + LONGEST_PIECE);
+}
+
 /**
  * The file that a source of a map is: an absolute path where there can be one, otherwise what the map calls it.
  *
- * @param source a text of the map
  * @returns undefined for what nobody wrote
  */
-export function fileOfSource(scriptMap: ScriptMap, source: number): string | undefined {
-  const { map, files } = scriptMap;
-  if (!files.has(source)) files.set(source, fileNamed(textAt(map, source), scriptMap));
-  return files.get(source);
-}
-
-function fileNamed(source: string, { script, mapFile }: ScriptMap): string | undefined {
+export function fileOfSource(source: string, { script, mapFile }: ScriptMap): string | undefined {
   const webpack = WEBPACK.exec(source);
   if (webpack) return fileOfWebpackModule(webpack[1]!, script);
   if (SCHEME.test(source) && !source.startsWith('file:')) return source;
@@ -83,33 +95,89 @@ function fileOfWebpackModule(name: string, script: string): string | undefined {
   return found === undefined ? normalize(name) : resolve(found);
 }
 
-function* ancestorsOf(path: string): Generator<string> {
+/** The directories that a path is in, the nearest first. */
+export function* ancestorsOf(path: string): Generator<string> {
   for (let at = dirname(path), below = path; at !== below; below = at, at = dirname(at)) yield at;
 }
 
-/** @throws Error if it is no file: to read a pipe might never end */
-function sizeOf(path: string): number {
-  const found = statSync(path);
-  if (!found.isFile()) throw new Error(`${path} is no file`);
-  return found.size;
-}
-
-/** Without a byte order mark, which JSON does not allow. */
-function textOf(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
-}
-
-/** As Latin-1 a large script is searched in a tenth of the time that UTF-8 takes to decode. */
+/** The last comment that names a map. */
 function mapUrlIn(code: Buffer): string | undefined {
-  const url = [...code.toString('latin1').matchAll(COMMENT)].at(-1)?.[1];
-  return url && textOf(Buffer.from(url, 'latin1'));
+  for (let at = code.lastIndexOf(WORD); at > 3; at = code.lastIndexOf(WORD, at - 1)) {
+    const end = code.indexOf('\n', at);
+    const line = code.subarray(at - '//# '.length, end < 0 ? undefined : end).toString();
+    const url = COMMENT.exec(line)?.[1];
+    if (url !== undefined) return url;
+  }
+  return undefined;
 }
 
 /** @throws Error if it is no `data:` URL or escaped wrongly */
-function inlineMap(url: string): string {
+function inlineMap(url: string): Buffer {
   const [head, base64] = DATA_URL.exec(url)!;
   const data = url.slice(head.length);
-  return base64 ? textOf(Buffer.from(data, 'base64')) : decodeURIComponent(data);
+  return Buffer.from(base64 ? data : decodeURIComponent(data), base64 ? 'base64' : 'utf8');
+}
+
+/** What is wanted of a map, as Latin-1, which takes half of the memory, is decoded one by one afterwards. */
+function parsed(text: Buffer, code: Buffer): SourceMap {
+  const start = text.indexOf(BYTE_ORDER_MARK) === 0 ? BYTE_ORDER_MARK.length : 0;
+  const json = withoutContents(text.subarray(start)).join('');
+  const { mappings, sources, names } = parseMap(json, () => lineCount(code));
+  return {
+    mappings,
+    sources: sources.map(fromLatin1),
+    names: names.map((name) => fromLatin1(String(name ?? ''))),
+  };
+}
+
+const BYTE_ORDER_MARK = Buffer.from('\uFEFF');
+const CONTENTS = '"sourcesContent"';
+const [QUOTE, BACKSLASH, BRACKET] = [...Buffer.from('"\\]')];
+
+/** A map as Latin-1 without the text of its sources, which is most of a large one, and which nobody asks for here. */
+function withoutContents(map: Buffer): string[] {
+  const pieces: string[] = [];
+  let begin = 0;
+  for (let key = map.indexOf(CONTENTS); key >= 0; key = map.indexOf(CONTENTS, key + 1)) {
+    const start = key + CONTENTS.length;
+    const isKey = map[key - 1] !== BACKSLASH && /^\s*:\s*\[/.exec(map.toString('latin1', start, start + 20));
+    if (!isKey) continue; // the same word in a string, or a name
+    const contents = start + isKey[0].length;
+    pieces.push(...latin1(map.subarray(begin, contents)));
+    key = begin = endOfArray(map, contents);
+  }
+  return [...pieces, ...latin1(map.subarray(begin))];
+}
+
+/** Where an array of strings and nulls ends: at its bracket. */
+function endOfArray(json: Buffer, start: number): number {
+  let at = start;
+  while (at < json.length && json[at] !== BRACKET) at = json[at] === QUOTE ? endOfString(json, at) : at + 1;
+  return at;
+}
+
+/** @throws Error if it has no end */
+function endOfString(json: Buffer, start: number): number {
+  for (let quote = json.indexOf(QUOTE!, start + 1); quote >= 0; quote = json.indexOf(QUOTE!, quote + 1)) {
+    let at = quote;
+    while (json[at - 1] === BACKSLASH) at--;
+    if ((quote - at) % 2 === 0) return quote + 1;
+  }
+  throw new Error('a string without an end');
+}
+
+/** A text whose bytes of UTF-8 were read as Latin-1. One with an escape such as \u00e4 in JSON is none, and stays. */
+function fromLatin1(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- what is ASCII is the same in both
+  if (/^[\x00-\x7f]*$/.test(text) || /[^\x00-\xff]/.test(text)) return text;
+  const decoded = Buffer.from(text, 'latin1').toString();
+  return decoded.includes('\uFFFD') ? text : decoded;
+}
+
+function lineCount(code: Buffer): number {
+  let lines = 1;
+  for (let at = code.indexOf(10); at >= 0; at = code.indexOf(10, at + 1)) lines++;
+  return lines;
 }
 
 /** The file of a map: what a comment names, or the one beside the script. */

@@ -1,17 +1,41 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { statSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { encodedMappings, TraceMap } from '@jridgewell/trace-mapping';
 import { build } from 'esbuild';
 import fc from 'fast-check';
-import { finished } from '../../../format/finished.js';
+import type { LoadedScript } from '../../../sampling/loaded-scripts.js';
 import type { RawFrame } from '../../../sampling/sampler.js';
-import { loadMap } from './script-map.js';
-import { type OriginalPlace, SourceMapper, WeightedCache } from './source-mapper.js';
+import type { OriginalPlace } from './source-mapper.js';
+
+/** What V8 has loaded that is not what is in the file, by the name of the script; how often it was asked. */
+const loaded = new Map<string, LoadedScript | undefined>();
+let asked = 0;
+jest.unstable_mockModule('../../../sampling/loaded-scripts.js', () => ({
+  mayTransformCode: () => false,
+  loadedScripts(urls: ReadonlyMap<number, string>): Map<number, LoadedScript> {
+    asked++;
+    return new Map(
+      [...urls].flatMap(([id, url]) => {
+        const script = loaded.has(url) ? loaded.get(url) : asOnDisk(url);
+        return script ? [[id, script] as const] : [];
+      }),
+    );
+  },
+}));
+const { SourceMapper } = await import('./source-mapper.js');
+
+function asOnDisk(url: string): LoadedScript | undefined {
+  const path = url.startsWith('file:///') && url !== 'file:///%' ? fileURLToPath(url) : url;
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) return undefined;
+  return { hash: sha256(readFileSync(path)), source: undefined };
+}
+const sha256 = (code: string | Buffer): string => createHash('sha256').update(code).digest('hex');
 
 fc.configureGlobal({ seed: 1 }); // the same cases in every run
 
@@ -37,13 +61,20 @@ function placeOf(path: string, text: string): Place {
   return { line: before.split('\n').length, column: before.length - before.lastIndexOf('\n') };
 }
 
+/** V8's numbers of scripts. */
+const ids: string[] = [];
+function idOf(url: string): number {
+  if (!ids.includes(url)) ids.push(url);
+  return ids.indexOf(url);
+}
+
 /** As the inspector has it: V8 lets a function begin at its parameters. */
 function frameByColumn(script: string, functionName: string, line?: number): RawFrame {
   const begin = placeOf(script, `${functionName}(`);
   return {
     functionName,
     url: script,
-    scriptId: 1,
+    scriptId: idOf(script),
     functionLine: begin.line,
     functionColumn: begin.column + functionName.length,
     line: line ?? begin.line,
@@ -52,7 +83,7 @@ function frameByColumn(script: string, functionName: string, line?: number): Raw
 
 /** As the `pprof` sampler has it: a line, and no word on where the function begins. */
 function frameByLine(url: string, line: number, functionName = 'hotA'): RawFrame {
-  return { functionName, url, scriptId: 1, functionLine: 0, functionColumn: 0, line };
+  return { functionName, url, scriptId: idOf(url), functionLine: 0, functionColumn: 0, line };
 }
 
 async function mapped(frame: RawFrame, mapper = new SourceMapper({ sourceMaps: true })) {
@@ -313,33 +344,6 @@ describe('the map of a script', () => {
   });
 });
 
-describe('loadMap', () => {
-  const LIMIT = 10_000;
-  const long = `/* ${'x'.repeat(LIMIT)} */\n`;
-  const sizeOf = (path: string): unknown => {
-    const loaded = finished(loadMap(path, LIMIT));
-    return typeof loaded === 'object' ? 'small' : loaded;
-  };
-
-  it('finds that a script without a map has none, however long it is', () => {
-    expect(sizeOf(script('limit/none.js', long))).toBeUndefined();
-  });
-
-  it('returns "large" for a script and a map that are longer than the limit', () => {
-    write('limit/small.map', mapTo('one.ts'));
-    write('limit/large.map', mapTo('one.ts', { sourcesContent: [long] }));
-    const [smallUrl, largeUrl] = [{}, { sourcesContent: [long] }].map((more) =>
-      base64(mapTo('one.ts', more)),
-    );
-    expect(sizeOf(script('limit/a.js', '//# sourceMappingURL=small.map'))).toBe('small');
-    expect(sizeOf(script('limit/b.js', '//# sourceMappingURL=large.map'))).toBe('large');
-    expect(sizeOf(script('limit/c.js', `${long}//# sourceMappingURL=small.map`))).toBe('large');
-    expect(sizeOf(script('limit/d.js', `//# sourceMappingURL=${smallUrl}`))).toBe('small');
-    expect(sizeOf(script('limit/e.js', `//# sourceMappingURL=${largeUrl}`))).toBe('large');
-    expect(sizeOf(script('limit/f.js', long.repeat(10)))).toBe('large');
-  });
-});
-
 async function filenameOf(source: unknown, more?: object): Promise<string | undefined> {
   const path = script('sources/dist/a.js', '//# sourceMappingURL=a.js.map');
   write('sources/dist/a.js.map', mapTo(source, more));
@@ -443,6 +447,61 @@ describe('a frame and its function', () => {
   });
 });
 
+/** A script that V8 has loaded with a code that is not in its file. */
+async function inMemory(name: string, code: string, { source = code }: { source?: string | undefined } = {}) {
+  const path = write(`memory/${name}`, 'interface A {}\n\n\n\nfunction hotA(e: A) { return e; }\n');
+  loaded.set(path, { hash: sha256(code), source });
+  const frame = { ...frameByLine(path, 3), functionLine: 3, functionColumn: 14 };
+  return { path, place: await mapped(frame) };
+}
+
+const COMPILED = '// compiled\n\nfunction hotA(e) { return e; }\n';
+const inlineMap = (map: string): string => `//# sourceMappingURL=${base64(map)}\n`;
+const noLine = (filename: string) => ({ filename, line: 0, startLine: 0 });
+
+describe('code that is not in its file', () => {
+  it.each(['hot.ts', 'hot.js', 'hot.tsx', 'hot.mts'])('has the lines of its own map in %s', async (name) => {
+    const { path, place } = await inMemory(name, COMPILED + inlineMap(mapTo(name)));
+    expect(place).toEqual(file(path));
+  });
+
+  it('has no line without a map of its own, also if there is one beside the file', async () => {
+    write('memory/none.ts.map', mapTo('none.ts'));
+    const { path, place } = await inMemory('none.ts', COMPILED);
+    expect(place).toEqual(noLine(path));
+  });
+
+  it('has no line where its map is broken, or tells none', async () => {
+    for (const [name, map] of [
+      ['broken.ts', '{'],
+      ['empty.ts', mapTo('empty.ts', { mappings: '' })],
+    ] as const) {
+      const { path, place } = await inMemory(name, COMPILED + inlineMap(map));
+      expect(place).toEqual(noLine(path));
+    }
+  });
+
+  it('keeps its lines if it is the file without types, as Node makes it', async () => {
+    const code = `              \n\n\n\nfunction hotA(e   ) { return e; }\n`;
+    for (const end of ['', '\n\n//# sourceURL=/app/strip.ts'])
+      expect((await inMemory('strip.ts', code + end)).place).toBeUndefined();
+  });
+
+  it('has no line where the file has been replaced since', async () => {
+    const path = script('replaced/a.js', '//# sourceMappingURL=a.js.map');
+    write('replaced/a.js.map', mapTo('one.ts'));
+    loaded.set(path, { hash: sha256('the code of before'), source: undefined });
+    expect(await mapped(frameByLine(path, 3))).toEqual(noLine(path));
+  });
+
+  it('has no line where the file has been replaced since and V8 does not tell', async () => {
+    const path = script('forgotten/a.js', '//# sourceMappingURL=a.js.map');
+    const frame = frameByLine(path, 3);
+    loaded.set(path, undefined);
+    expect(await mapped(frame)).toEqual(noLine(path));
+  });
+});
+
 describe('SourceMapper', () => {
   it('passes over what is no script on disk', async () => {
     const frames = [
@@ -453,11 +512,14 @@ describe('SourceMapper', () => {
       'file://host/a.js',
       'file:///%',
       '/no/such.js',
-      '/dev/zero',
-      directory,
     ].map((url) => frameByLine(url, 1));
     const places = await new SourceMapper({ sourceMaps: true }).load(frames);
     expect(frames.map(places)).toEqual(frames.map(() => undefined));
+  });
+
+  it.each([['/dev/zero'], [directory]])('does not read %s', async (path) => {
+    const frame = frameByLine(path, 1);
+    expect(await mapped(frame)).toEqual({ filename: path, line: 0, startLine: 0 });
   });
 
   it('takes frames from any iterable, and none', async () => {
@@ -474,17 +536,14 @@ describe('SourceMapper', () => {
     expect((await mapper.load([]))(frame)).toBeUndefined();
   });
 
-  it('reads a script once, and what is running stays what was loaded', async () => {
+  it('looks a frame up once, and what is running stays what was loaded', async () => {
     const path = script('once/a.js', '//# sourceMappingURL=a.js.map');
     write('once/a.js.map', mapTo('one.ts'));
     const mapper = new SourceMapper({ sourceMaps: true });
     const frame = frameByColumn(path, 'hotA');
-    const kept = jest.spyOn(WeightedCache.prototype, 'set');
+    const before = asked;
     const loads = await Promise.all([mapper.load([frame]), mapper.load([frame])]);
-    const maps = kept.mock.calls.map(([, map]) => map);
-    expect(maps).toEqual([expect.anything(), expect.anything()]);
-    expect(maps[1]).toBe(maps[0]);
-    kept.mockRestore();
+    expect(asked - before).toBe(1);
     rmSync(path);
     rmSync(`${path}.map`);
     loads.push(await mapper.load([frame]));
@@ -523,49 +582,5 @@ describe('SourceMapper', () => {
     expect(
       await mapped(frameByColumn(path, 'hotA'), new SourceMapper({ sourceMaps: false })),
     ).toBeUndefined();
-  });
-});
-
-const cacheOf = (maxWeight: number, maxEntries: number): WeightedCache<number> =>
-  new WeightedCache(maxWeight, maxEntries, (weight = 0) => weight);
-
-describe('WeightedCache', () => {
-  it('lets go of what was used least recently when the weight is too much', () => {
-    const cache = cacheOf(10, 100);
-    cache.set('a', 4);
-    cache.set('b', 4);
-    cache.set('a', 4);
-    cache.set('c', 4);
-    expect(cache.has('b')).toBe(false);
-    expect([cache.get('a'), cache.get('c')]).toEqual([4, 4]);
-  });
-
-  it('holds no more entries than it may', () => {
-    const cache = cacheOf(1000, 3);
-    for (let i = 0; i < 10; i++) cache.set(`${i}`, i);
-    expect(Array.from({ length: 10 }, (_, i) => cache.has(`${i}`)).filter(Boolean)).toHaveLength(3);
-    expect(cache.get('9')).toBe(9);
-  });
-
-  it('does not let one that is too heavy push out all others', () => {
-    const cache = cacheOf(10, 100);
-    cache.set('a', 4);
-    cache.set('b', 11);
-    expect(cache.has('b')).toBe(false);
-    expect(cache.get('a')).toBe(4);
-  });
-
-  it('weighs an entry that is set again once', () => {
-    const cache = cacheOf(10, 100);
-    cache.set('a', 4);
-    for (let i = 0; i < 10; i++) cache.set('b', 6);
-    expect(cache.get('a')).toBe(4);
-  });
-
-  it('can hold that there is nothing', () => {
-    const cache = cacheOf(10, 100);
-    cache.set('a', undefined);
-    expect(cache.has('a')).toBe(true);
-    expect(cache.get('a')).toBeUndefined();
   });
 });

@@ -1,150 +1,167 @@
 import { isAbsolute } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Inject, Injectable } from '@nestjs/common';
 import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../../../pprof.options.js';
+import { type LoadedScript, loadedScripts, mayTransformCode } from '../../../sampling/loaded-scripts.js';
 import type { RawFrame } from '../../../sampling/sampler.js';
 import { HoldMeter, runSliced } from '../../loop.js';
-import { buffersOf, mapFrame } from './compact-map.js';
-import { type Keep, loadLargeMaps } from './large-maps.js';
-import { fileOfSource, loadMap, type ScriptMap } from './script-map.js';
+import { MapThread } from './map-thread.js';
+import type { OriginalPlace, ScriptAnswer, ScriptQuery } from './script-reader.js';
 
-/** Where a frame is in the source that a person wrote. */
-export interface OriginalPlace {
-  /** An absolute path, where the map leads to a file. */
-  readonly filename: string;
-  readonly line: number;
-  /** Line at which the function begins; 0 where unknown. */
-  readonly startLine: number;
-  /** What it is called there, if a minifier has renamed it. */
-  readonly functionName?: string | undefined;
-}
+export type { OriginalPlace };
 
 /** Undefined: the frame stays as it is. It knows the frames that were given to {@link SourceMapper.load}. */
 export type OriginalPlaces = (frame: RawFrame) => OriginalPlace | undefined;
 
-/** Bytes of script and map up to which they are read on the main thread: such a map is parsed in a few milliseconds. */
-const LARGE = 128 * 1024;
-
-const CACHE_BYTES = 64 * 1024 * 1024;
-const CACHE_SCRIPTS = 1000;
+/** Answers of a generation, some 200 bytes each. */
+const GENERATION = 50_000;
 
 /** Frames between two yields. */
 const SLICE = 200;
 
-/** Finds frames in the source that a person wrote, by the source maps of the scripts on disk. */
+/** A script with frames of which the place is not known yet. */
+interface Unanswered extends ScriptQuery {
+  readonly scriptId: number;
+  readonly frames: RawFrame[];
+}
+
+/** Null for a frame that stays as it is. */
+type Answers = Map<string, OriginalPlace | null>;
+
+/**
+ * Finds frames in the source that a person wrote, by the source maps of their scripts. It keeps what it has found, not the
+ * maps.
+ */
 @Injectable()
 export class SourceMapper {
-  /** Never read again when a file changes: the process runs what it has loaded, and that went with the map of then. */
-  private readonly cache = new WeightedCache<ScriptMap>(CACHE_BYTES, CACHE_SCRIPTS, bytesOf);
+  /** In two generations: when the younger is full, the older is forgotten. */
+  private young: Answers = new Map();
+  private old: Answers = new Map();
+  /** What V8 has said of scripts on disk; null for one that it does not know. */
+  private readonly loaded = new Map<number, LoadedScript | null>();
+  private thread: MapThread | undefined;
+  private users = 0;
+  private expectsNewFrames = true;
   private lastLoad: Promise<unknown> = Promise.resolve();
 
   constructor(@Inject(PPROF_OPTIONS) private readonly options: Pick<ResolvedPprofOptions, 'sourceMaps'>) {}
 
   /**
-   * Loads the maps of the scripts that these frames are in, without holding the event loop. Never rejects: frames whose
-   * map is missing or broken stay as they are.
+   * Begins to read the map of the program's main script, which may be a large bundle, while a capture runs: unless the one
+   * before had no new frames.
+   *
+   * @returns what ends it
+   */
+  readAhead(): () => Promise<void> {
+    const [, script] = process.argv;
+    if (!this.options.sourceMaps || !this.expectsNewFrames || script === undefined) return async () => {};
+    this.open().readAhead(script);
+    return () => this.close();
+  }
+
+  /**
+   * Finds the places of these frames, without holding the event loop. Never rejects: frames whose map is missing or broken
+   * stay as they are.
    */
   load(frames: Iterable<RawFrame>, holds = new HoldMeter()): Promise<OriginalPlaces> {
     if (!this.options.sourceMaps) return Promise.resolve(leaveAsIs);
     const all = [...frames];
-    // One after the other, so that a script that two captures have in common is read once.
+    // One after the other, so that what two captures have in common is looked up once.
     const load = this.lastLoad.then(() => this.loadAll(all, holds)).catch(() => leaveAsIs);
     this.lastLoad = load.then(() => undefined); // without the places, which would be kept until the next one
     return load;
   }
 
   private async loadAll(frames: readonly RawFrame[], holds: HoldMeter): Promise<OriginalPlaces> {
-    const maps = new Map<string | undefined, ScriptMap>();
-    const keep: Keep = (script, map) => {
-      if (map) maps.set(script, map);
-      this.cache.set(script, map);
-    };
-    const scripts = await runSliced(scriptsOf(frames), holds);
-    const large = await runSliced(this.loadSmall(new Set(scripts.values()), keep), holds);
-    if (large.length > 0) await loadLargeMaps(large, keep, holds);
-    return (frame) => placeOf(frame, maps.get(scripts.get(frame.url)));
+    const places: Answers = new Map();
+    const queries = await runSliced(this.unanswered(frames, places), holds);
+    this.expectsNewFrames = queries.length > 0;
+    if (this.expectsNewFrames) await this.lookUp(queries, places, holds);
+    return (frame) => places.get(keyOf(frame)) ?? undefined;
   }
 
-  /** @returns the scripts whose maps are large */
-  private *loadSmall(scripts: Iterable<string | undefined>, keep: Keep): Generator<void, string[]> {
-    const large: string[] = [];
-    for (const script of scripts) {
-      yield;
-      if (script === undefined) continue;
-      const map = this.cache.has(script) ? this.cache.get(script) : yield* loadMap(script, LARGE);
-      if (map === 'large') large.push(script);
-      else keep(script, map);
+  /** Frames that are not among the answers, by their scripts. The places of the others are noted. */
+  private *unanswered(frames: readonly RawFrame[], places: Answers): Generator<void, Unanswered[]> {
+    const mayBeTransformed = mayTransformCode();
+    const scripts = new Map<number, Unanswered>();
+    for (const [i, frame] of frames.entries()) {
+      if (i % SLICE === SLICE - 1) yield;
+      const { url, scriptId } = frame;
+      if (!isFromFile(url)) continue;
+      const key = keyOf(frame);
+      const answers = this.young.has(key) ? this.young : this.old;
+      if (answers.has(key)) this.note(key, answers.get(key)!, places);
+      else if (scripts.has(scriptId)) scripts.get(scriptId)!.frames.push(frame);
+      else {
+        const loaded = this.loaded.get(scriptId);
+        scripts.set(scriptId, { url, scriptId, frames: [frame], mayBeTransformed, loaded });
+      }
     }
-    return large;
+    return [...scripts.values()];
+  }
+
+  private async lookUp(queries: readonly Unanswered[], places: Answers, holds: HoldMeter): Promise<void> {
+    const thread = this.open();
+    const doubtful: Unanswered[] = [];
+    const take = (query: Unanswered, answer: ScriptAnswer | undefined): void => {
+      if (answer === 'doubtful') doubtful.push(query);
+      else
+        for (const [i, frame] of query.frames.entries()) this.note(keyOf(frame), answer?.[i] ?? null, places);
+    };
+    try {
+      await thread.lookUp(queries, take, holds);
+      if (doubtful.length === 0) return;
+      const asked = holds.time(() => this.askV8(doubtful));
+      await thread.lookUp(asked, take, holds);
+    } finally {
+      await this.close();
+    }
+  }
+
+  private askV8(queries: readonly Unanswered[]): Unanswered[] {
+    const found = whatV8Loaded(queries);
+    return queries.map((query) => {
+      const loaded = found.get(query.scriptId) ?? null;
+      if (!loaded?.source) this.loaded.set(query.scriptId, loaded); // else it would be kept
+      return { ...query, loaded };
+    });
+  }
+
+  private note(key: string, place: OriginalPlace | null, places: Answers): void {
+    places.set(key, place);
+    this.young.set(key, place);
+    if (this.young.size < GENERATION) return;
+    this.old = this.young;
+    this.young = new Map();
+  }
+
+  private open(): MapThread {
+    this.users++;
+    return (this.thread ??= new MapThread());
+  }
+
+  private async close(): Promise<void> {
+    if (--this.users > 0) return;
+    const { thread } = this;
+    this.thread = undefined;
+    await thread?.close();
   }
 }
 
 const leaveAsIs: OriginalPlaces = () => undefined;
 
-/** The script of each URL of the frames. */
-function* scriptsOf(frames: readonly RawFrame[]): Generator<void, Map<string, string | undefined>> {
-  const scripts = new Map<string, string | undefined>();
-  for (const [i, { url }] of frames.entries()) {
-    if (i % SLICE === SLICE - 1) yield;
-    if (!scripts.has(url)) scripts.set(url, scriptOf(url));
-  }
-  return scripts;
-}
-
-function scriptOf(url: string): string | undefined {
+function whatV8Loaded(queries: readonly Unanswered[]): Map<number, LoadedScript> {
   try {
-    const path = url.startsWith('file:') ? fileURLToPath(url) : url;
-    return isAbsolute(path) ? path : undefined; // others are `node:fs`, `evalmachine.<anonymous>`, or nothing
+    return loadedScripts(new Map(queries.map(({ scriptId, url }) => [scriptId, url])));
   } catch {
-    return undefined;
+    return new Map(); // no inspector
   }
 }
 
-function placeOf(frame: RawFrame, scriptMap: ScriptMap | undefined): OriginalPlace | undefined {
-  const mapped = scriptMap && mapFrame(scriptMap.map, frame);
-  const filename = mapped && fileOfSource(scriptMap, mapped.source);
-  if (filename === undefined) return undefined;
-  const { line, startLine, functionName } = mapped!;
-  return { filename, line, startLine, functionName };
+function keyOf({ scriptId, line, functionLine, functionColumn, functionName }: RawFrame): string {
+  return `${scriptId}:${line}:${functionLine}:${functionColumn}:${functionName}`;
 }
 
-function bytesOf(scriptMap: ScriptMap | undefined): number {
-  return scriptMap ? buffersOf(scriptMap.map).reduce((sum, { byteLength }) => sum + byteLength, 0) : 0;
-}
-
-/** Keeps what was used last, within a total weight and a number of entries. */
-export class WeightedCache<V> {
-  private readonly entries = new Map<string, V | undefined>(); // the one used last comes last
-  private weight = 0;
-
-  constructor(
-    private readonly maxWeight: number,
-    private readonly maxEntries: number,
-    private readonly weightOf: (value: V | undefined) => number,
-  ) {}
-
-  has(key: string): boolean {
-    return this.entries.has(key);
-  }
-
-  get(key: string): V | undefined {
-    return this.entries.get(key);
-  }
-
-  /** Makes it the entry used last. What weighs more than all may together is not kept. */
-  set(key: string, value: V | undefined): void {
-    this.delete(key);
-    if (this.weightOf(value) > this.maxWeight) return;
-    this.entries.set(key, value);
-    this.weight += this.weightOf(value);
-    for (const oldest of this.entries.keys()) {
-      if (this.weight <= this.maxWeight && this.entries.size <= this.maxEntries) break;
-      this.delete(oldest);
-    }
-  }
-
-  private delete(key: string): void {
-    this.weight -= this.weightOf(this.entries.get(key));
-    this.entries.delete(key);
-  }
+/** Others are Node's own, `evalmachine.<anonymous>`, WebAssembly, or nothing. */
+function isFromFile(url: string): boolean {
+  return isAbsolute(url) || (/^[a-z][a-z\d+.-]+:/i.test(url) && !/^(node|wasm):/.test(url));
 }

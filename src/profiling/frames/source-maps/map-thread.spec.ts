@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { workerFile } from './large-maps.js';
+import { workerFile } from './map-thread.js';
 
 const { prepareStackTrace, stackTraceLimit } = Error;
 const theirs = (): string => 'theirs';

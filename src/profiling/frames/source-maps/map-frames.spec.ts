@@ -2,15 +2,22 @@ import { describe, expect, it } from '@jest/globals';
 import { AnyMap, encodedMappings, originalPositionFor, TraceMap } from '@jridgewell/trace-mapping';
 import fc from 'fast-check';
 import { finished } from '../../../format/finished.js';
-import { buffersOf, type CompactMap, mapFrame, parseMap, textAt } from './compact-map.js';
+import { type MappedFrame, mapFrames } from './map-frames.js';
+import { parseMap, type SourceMap } from './mappings.js';
 
 fc.configureGlobal({ seed: 1 }); // the same cases in every run
 
-/** More lines than any map here has. */
-const LINES = '\n'.repeat(100);
+/** A map, and the code that it is of. */
+interface Mapped {
+  readonly map: SourceMap;
+  readonly code: ReadonlyMap<number, string>;
+}
 
-function parsed(map: unknown, code = LINES): CompactMap {
-  return finished(parseMap(typeof map === 'string' ? map : JSON.stringify(map), code));
+/** @param code more lines than any map here has, where it does not matter */
+function parsed(map: unknown, code = '\n'.repeat(100)): Mapped {
+  const lines = code.split('\n');
+  const text = typeof map === 'string' ? map : JSON.stringify(map);
+  return { map: parseMap(text, () => lines.length), code: new Map(lines.entries()) };
 }
 
 type Segments = number[][][];
@@ -31,24 +38,28 @@ const mapOf = (
   ...more,
 });
 
-const frame = { functionName: '', url: '/a.js', scriptId: 1, functionLine: 0, functionColumn: 0, line: 0 };
+const frame = { functionName: '', functionLine: 0, functionColumn: 0, line: 0 };
+
+function mapFrame({ map, code }: Mapped, place: object): MappedFrame | undefined {
+  return finished(mapFrames(map, code, [{ ...frame, ...place }]))[0];
+}
 
 /** Source and line, from 1, of the function that begins at a generated place, from 0. */
-function at(map: CompactMap, line: number, column: number): [string, number] | undefined {
+function at(map: Mapped, line: number, column: number): [string, number] | undefined {
   return placeOf(map, { functionLine: line + 1, functionColumn: column + 1, line: line + 1 });
 }
 /** The same of a generated line, of which the columns are not known. */
-function atLine(map: CompactMap, line: number): [string, number] | undefined {
+function atLine(map: Mapped, line: number): [string, number] | undefined {
   return placeOf(map, { line: line + 1 });
 }
-function placeOf(map: CompactMap, place: object): [string, number] | undefined {
-  const mapped = mapFrame(map, { ...frame, ...place });
-  return mapped && [textAt(map, mapped.source), mapped.line];
+function placeOf(mapped: Mapped, place: object): [string, number] | undefined {
+  const found = mapFrame(mapped, place);
+  return found && [mapped.map.sources[found.source]!, found.line];
 }
 /** The original name of the function that begins at a generated place, from 0. */
-function originalName(map: CompactMap, line: number, column: number, functionName: string) {
+function originalName(map: Mapped, line: number, column: number, functionName: string) {
   const place = { functionLine: line + 1, functionColumn: column + 1, line: line + 1 };
-  return mapFrame(map, { ...frame, ...place, functionName })?.functionName;
+  return mapFrame(map, { ...place, functionName })?.functionName;
 }
 
 const small = fc.nat({ max: 12 });
@@ -61,7 +72,7 @@ const segments = fc.array(fc.array(segment, { maxLength: 6 }), { maxLength: 6 })
 
 const PLACES = Array.from({ length: 14 * 10 }, (_, i) => ({ line: Math.floor(i / 14), column: i % 14 }));
 
-function placesIn(map: CompactMap) {
+function placesIn(map: Mapped) {
   return PLACES.map(({ line, column }) => ({ line, column, at: at(map, line, column) }));
 }
 function peerPlacesIn(peer: TraceMap) {
@@ -141,14 +152,9 @@ describe('parseMap', () => {
 
   it('lets go in between, also of a map whose code is in one line', () => {
     const segments = Array.from({ length: 20_000 }, (_, i) => [i * 3, 0, i, 0, 0]);
-    const pieces = [...parseMap(JSON.stringify(mapOf([segments])), 'a()'.repeat(20_000))];
-    expect(pieces.length).toBeGreaterThan(20);
-  });
-
-  it('hands out its memory, all of it and once each', () => {
-    const buffers = buffersOf(parsed(mapOf([[[0, 0, 0, 0, 1]]]), 'f(){'));
-    expect(new Set(buffers).size).toBe(buffers.length);
-    expect(() => structuredClone(null, { transfer: buffers })).not.toThrow();
+    const { map, code } = parsed(mapOf([segments]), 'a()'.repeat(20_000));
+    const pieces = [...mapFrames(map, code, [{ ...frame, line: 1 }])];
+    expect(pieces.length).toBeGreaterThan(2);
   });
 
   it.each([
@@ -173,7 +179,19 @@ describe('parseMap', () => {
   });
 });
 
-describe('mapFrame for a line', () => {
+/** A map by which a line of code is from the lines 8 and 9 of a source. */
+const folded = (code: string): Mapped =>
+  parsed(
+    mapOf([
+      [
+        [0, 0, 7, 0],
+        [2, 0, 8, 0],
+      ],
+    ]),
+    code,
+  );
+
+describe('mapFrames for a line', () => {
   const lines = parsed(
     mapOf([
       [[0], [4, 0, 7, 0], [9, 0, 8, 0]],
@@ -183,10 +201,6 @@ describe('mapFrame for a line', () => {
       ],
       [[0]],
       [],
-      [
-        [0, 0, 0, 0],
-        [5, 0, 5000, 0],
-      ],
     ]),
   );
 
@@ -214,17 +228,34 @@ describe('mapFrame for a line', () => {
   });
 
   it.each([
+    ['a call', 'f(a, { b: 1 }, c);'],
+    ['a condition', 'if (a && b) {'],
+    ['a value', 'const a = [b, c, d];'],
+  ])('finds the first of several that were folded into %s', (_what, code) => {
+    expect(atLine(folded(code), 0)).toEqual(['a.ts', 8]);
+  });
+
+  it.each([
+    ['two statements', 'a();b();'],
+    ['a function with a body', 'function a(){b()}'],
+    ['a method with a body', 'class A{b(){c()}}'],
+    ['a call with an arrow function', 'a(b => b.c, d);'],
+    ['a call with a function', 'a(function () {'],
+  ])('finds nothing for several that were folded into %s', (_what, code) => {
+    expect(atLine(folded(code), 0)).toBeUndefined();
+  });
+
+  it.each([
     ['of two sources', 1],
     ['that nobody wrote', 2],
     ['without segments', 3],
-    ['into which a whole file was folded', 4],
-    ['behind the end', 5],
+    ['behind the end', 4],
   ])('finds nothing for one %s', (_what, line) => {
     expect(atLine(lines, line)).toBeUndefined();
   });
 });
 
-describe('mapFrame for the name of a function', () => {
+describe('mapFrames for the name of a function', () => {
   it.each([
     ['a declaration', 'x;function @t|(e){}', 't'],
     ['an async declaration', 'async function @t|(e){}', 't'],
@@ -276,11 +307,11 @@ describe('mapFrame for the name of a function', () => {
       ],
       { names: ['first', 'second', 'third'] },
     );
-    const compact = parsed(map, lines.join('\r\n'));
-    expect(originalName(compact, 1, 10, 'a')).toBe('first');
-    expect(originalName(compact, 3, 10, 'b')).toBe('second');
-    expect(originalName(compact, 3, 24, 'c')).toBe('third');
-    expect(originalName(compact, 2, 10, 'a')).toBeUndefined();
-    expect(originalName(compact, 9, 10, 'a')).toBeUndefined();
+    const mapped = parsed(map, lines.join('\r\n'));
+    expect(originalName(mapped, 1, 10, 'a')).toBe('first');
+    expect(originalName(mapped, 3, 10, 'b')).toBe('second');
+    expect(originalName(mapped, 3, 24, 'c')).toBe('third');
+    expect(originalName(mapped, 2, 10, 'a')).toBeUndefined();
+    expect(originalName(mapped, 9, 10, 'a')).toBeUndefined();
   });
 });

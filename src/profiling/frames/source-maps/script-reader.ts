@@ -1,0 +1,200 @@
+import { createHash } from 'node:crypto';
+import { lstatSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { LoadedScript } from '../../../sampling/loaded-scripts.js';
+import { type CodePlace, linesOf, mapFrames } from './map-frames.js';
+import { ancestorsOf, contentOf, fileOfSource, loadMap, type ScriptMap } from './script-map.js';
+
+/** Where a frame is in the source that a person wrote. */
+export interface OriginalPlace {
+  /** An absolute path, where the map leads to a file. */
+  readonly filename: string;
+  /** 0 where unknown. */
+  readonly line: number;
+  /** Line at which the function begins; 0 where unknown. */
+  readonly startLine: number;
+  /** What it is called there, if a minifier has renamed it. */
+  readonly functionName?: string | undefined;
+}
+
+/** Frames of a script to look up. */
+export interface ScriptQuery {
+  /** V8's name of the script. */
+  readonly url: string;
+  readonly frames: readonly CodePlace[];
+  /** The process may have changed code when it loaded it. */
+  readonly mayBeTransformed: boolean;
+  /** What V8 says of the script; null if it says nothing, undefined if it has not been asked. */
+  readonly loaded?: LoadedScript | null | undefined;
+}
+
+/** For each frame its place, undefined for one that stays as it is; `doubtful` if V8 has to be asked for the script first. */
+export type ScriptAnswer = readonly (OriginalPlace | undefined)[] | 'doubtful';
+
+/** The code that V8 runs. */
+interface Code {
+  readonly bytes: Buffer;
+  readonly isOnDisk: boolean;
+}
+
+const BYTE_ORDER_MARK = '\uFEFF';
+/** Bytes between two yields. */
+const SLICE = 1 << 20;
+/** Lines between two yields. */
+const LINES = 5000;
+
+/**
+ * Looks frames up in the maps of their scripts. A line is right or missing: a file is believed if it is what V8 runs. That is
+ * so where nothing can have changed it, in the process or on the disk; elsewhere by the hash that V8 has of its code.
+ */
+export class ScriptReader {
+  /** Read ahead. */
+  private readonly maps = new Map<string, ScriptMap | undefined>();
+
+  /** Reads the map of a script on disk before frames are asked for. */
+  readAhead(path: string): void {
+    try {
+      this.maps.set(path, loadMap(path, contentOf(path), true));
+    } catch {
+      // the frames will tell
+    }
+  }
+
+  *answer({ url, frames, mayBeTransformed, loaded }: ScriptQuery): Generator<void, ScriptAnswer> {
+    const path = pathOf(url);
+    const file = path === undefined ? undefined : fileAt(path);
+    if (loaded === undefined) {
+      const isCertain =
+        path !== undefined && isJavaScript(path) && !(file && (mayBeTransformed || mayBeReplaced(path)));
+      if (!isCertain) return 'doubtful';
+    }
+    const code = loaded === undefined ? onDisk(file) : yield* codeOf(file, loaded);
+    if (code === 'as it is') return frames.map(() => undefined);
+    // What is called like a file and has other lines than that.
+    const unmapped =
+      path === undefined || code?.isOnDisk ? undefined : { filename: path, line: 0, startLine: 0 };
+    if (!code) return frames.map(() => unmapped);
+    const scriptMap = this.maps.get(path ?? '') ?? loadMap(path ?? url, code.bytes, code.isOnDisk);
+    yield;
+    const mapped = scriptMap && !isNewer(scriptMap) ? yield* places(scriptMap, code.bytes, frames) : [];
+    return frames.map((_, i) => mapped[i] ?? unmapped);
+  }
+}
+
+function onDisk(file: Buffer | undefined): Code | 'as it is' {
+  return file ? { bytes: file, isOnDisk: true } : 'as it is';
+}
+
+/** What V8 runs, by its own word; undefined if that does not tell. */
+function* codeOf(
+  file: Buffer | undefined,
+  loaded: LoadedScript | null,
+): Generator<void, Code | 'as it is' | undefined> {
+  if (!loaded) return undefined;
+  if (file && (yield* sha256(file)) === loaded.hash) return onDisk(file);
+  const { source } = loaded;
+  if (source === undefined) return undefined;
+  // Node takes types out and leaves lines and columns where they were.
+  if (file && isWithoutTypes(source, file.toString())) return 'as it is';
+  return { bytes: Buffer.from(source), isOnDisk: false };
+}
+
+/** Whether a source is a file with some of its text made blank. */
+function isWithoutTypes(source: string, file: string): boolean {
+  const code = file.startsWith(BYTE_ORDER_MARK) ? file.slice(1) : file;
+  for (let i = 0; i < code.length; i++) {
+    if (source[i] !== code[i] && !/\s|;/.test(source[i] ?? '')) return false;
+  }
+  return /^\s*(\/\/# sourceURL=.*)?\s*$/.test(source.slice(code.length));
+}
+
+function* places(
+  scriptMap: ScriptMap,
+  code: Buffer,
+  frames: readonly CodePlace[],
+): Generator<void, (OriginalPlace | undefined)[]> {
+  const files = new Map<number, string | undefined>();
+  const fileOf = (source: number): string | undefined => {
+    if (!files.has(source)) files.set(source, fileOfSource(scriptMap.map.sources[source]!, scriptMap));
+    return files.get(source);
+  };
+  try {
+    const lines = yield* textOf(code, linesOf(frames));
+    const mapped = yield* mapFrames(scriptMap.map, lines, frames);
+    return mapped.map((at) => {
+      const filename = at && fileOf(at.source);
+      if (filename === undefined) return undefined;
+      const { line, startLine, functionName } = at!;
+      return { filename, line, startLine, functionName };
+    });
+  } catch {
+    return []; // a broken map is none
+  }
+}
+
+/** Some lines of a code, by their number from 0. */
+function* textOf(code: Buffer, wanted: ReadonlySet<number>): Generator<void, Map<number, string>> {
+  const lines = new Map<number, string>();
+  const last = Math.max(...wanted);
+  for (let line = 0, begin = 0; begin <= code.length && line <= last; line++) {
+    if (line % LINES === 0) yield;
+    const found = code.indexOf(10, begin);
+    const end = found < 0 ? code.length : found;
+    if (wanted.has(line)) lines.set(line, code.toString('utf8', begin, end));
+    begin = end + 1;
+  }
+  return lines;
+}
+
+function* sha256(code: Buffer): Generator<void, string> {
+  const hash = createHash('sha256');
+  const start = code.indexOf(BYTE_ORDER_MARK) === 0 ? Buffer.byteLength(BYTE_ORDER_MARK) : 0;
+  for (let at = start; at < code.length; at += SLICE) {
+    yield;
+    hash.update(code.subarray(at, at + SLICE));
+  }
+  return hash.digest('hex');
+}
+
+/** What is on disk is what was written, and not the source of what runs. */
+function isJavaScript(url: string): boolean {
+  return /\.[cm]?js$/.test(url);
+}
+
+/** Undefined for what is no path on this machine. */
+function pathOf(url: string): string | undefined {
+  try {
+    const path = url.startsWith('file:') ? fileURLToPath(url) : url;
+    return isAbsolute(path) ? path : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function fileAt(path: string): Buffer | undefined {
+  try {
+    return contentOf(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a file or a directory that it is in may have been replaced since this process started. */
+function mayBeReplaced(path: string): boolean {
+  return [path, ...ancestorsOf(path)].some(hasChanged);
+}
+
+/** Whether the map is of a later build than the script. */
+function isNewer({ script, mapFile }: ScriptMap): boolean {
+  return hasChanged(mapFile) && !hasChanged(script);
+}
+
+/** Since this process started. Unlike that of a modification, the time of a change cannot be set; a renamed directory has one too. */
+function hasChanged(path: string): boolean {
+  try {
+    return lstatSync(path).ctimeMs > Date.now() - process.uptime() * 1000;
+  } catch {
+    return false; // there is none
+  }
+}
