@@ -158,19 +158,26 @@ export const FAULTS = [
   },
   {
     title: 'a capture leaves the worker thread that read source maps',
-    file: 'src/profiling/frames/source-maps/map-worker.ts',
-    find: 'for (const script of',
-    replace: 'setInterval(() => {}, 1000);\nfor (const script of',
+    file: 'src/profiling/frames/source-maps/source-mapper.ts',
+    find: 'await thread?.close();',
+    replace: 'void thread;',
     tests: ['test/process/source-maps'],
   },
 
   // Numbers
   {
     title: "a source map's line is one too low",
-    file: 'src/profiling/frames/source-maps/compact-map.ts',
-    find: 'line: segments[row * ROW + 3]! + 1',
-    replace: 'line: segments[row * ROW + 3]!',
+    file: 'src/profiling/frames/source-maps/map-frames.ts',
+    find: '{ source, line: line + 1 }',
+    replace: '{ source, line }',
     tests: ['src/profiling/frames/source-maps/'],
+  },
+  {
+    title: 'a file that was replaced while it runs is believed',
+    file: 'src/profiling/frames/source-maps/script-reader.ts',
+    find: '(yield* sha256(file)) === loaded.hash',
+    replace: '(yield* sha256(file))',
+    tests: ['src/profiling/frames/source-maps/source-mapper'],
   },
   {
     title: 'a CPU sample weighs too little where readings of the clock are shared among samples',
