@@ -101,8 +101,9 @@ describe('ProfileBuilder', () => {
 
   it('has names, files and labels without control characters, and labels once that are alike then', () => {
     const builder = new ProfileBuilder();
-    const place = { ...PLACE, functionName: 'a\nb\u2028', filename: '/c\r\0d.js' };
-    const labelSets = [{ 'k\ney': 'v\tal' }, { 'k ey': 'v al' }].map((labels) => builder.labels(labels));
+    const place = { ...PLACE, address: 1, functionName: 'a\nb\u2028', filename: '/c\r\0d.js' };
+    const sets: Labels[] = [{ 'k\ney': 'v\tal' }, { 'k ey': 'v al' }];
+    const labelSets = sets.map((labels) => builder.labels(labels));
     expect(new Set(labelSets).size).toBe(1);
     builder.sample([builder.location(place)], [1], labelSets[0]);
     const [sample] = samplesOf(finished(builder.build(HEADER, 'x')));
