@@ -439,6 +439,7 @@ describe('names of any kind', () => {
     const symbols = await request(`${app.base}/symbol`, { method: 'POST', body: asked.join('+') });
     expect(symbols.text.match(/^0x[0-9a-f]+ .+$/gm)).toHaveLength(places.length);
     expect(symbols.text.split('\n')).toHaveLength(places.length + 2);
+    expect((await indexOf(app)).match(/<a href="queue">queue<\/a>/g)).toHaveLength(1);
   });
 
   describeGo('go tool pprof', () => {

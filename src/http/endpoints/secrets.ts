@@ -98,7 +98,7 @@ function* namedSecrets(text: string): Generator<Span, void> {
   for (let found = separators.exec(text); found; found = separators.exec(text)) {
     const { index, 0: separator } = found;
     const name = nameBefore(text, index);
-    if (!isSecret(text, name, separator, index)) continue;
+    if (name.text === '' || !isSecret(text, name, separator, index)) continue;
     const span = valueSpan(text, name, separator, index + 1);
     if (span[0] < span[1]) yield span;
     separators.lastIndex = Math.max(span[1], index + 1);
@@ -266,7 +266,7 @@ const TOKENS = [
   'sk-[\\w-]{8,}',
   '[rs]k_(?:live|test)_\\w{3,}',
   'whsec_[\\w+/=]{4,}',
-  'A(?:KI|SI|BI|CC)A[A-Z\\d]{12,}',
+  'A(?:KI|SI|BI|CC)A[A-Z\\d]{12,}(?::[\\w/+=]{16,})?',
   'npm_[A-Za-z\\d]{16,}',
   'AIza[\\w-]{10,}',
   'ya29\\.[\\w-]{8,}',
@@ -289,7 +289,7 @@ const FORMS: readonly RegExp[] = [
   new RegExp(`(?<![\\w-])(?:${TOKENS.join('|')})`, 'g'),
   /(?<=\b(?:[Bb]earer|BEARER|Basic)\s{1,4})[\w.~+/=-]+/g,
   /(?<=-----BEGIN [A-Z\d ]{1,40}-----)[^]*?(?=-----END |$)/g,
-  /(?<=hooks\.slack\.com\/|discord(?:app)?\.com\/api\/webhooks\/|api\.telegram\.org\/bot|webhook\.office\.com\/)[^\s"'`]+/g,
+  /(?<=hooks\.slack\.com\/|discord(?:app)?\.com\/api\/webhooks\/|api\.telegram\.org\/bot|webhook\.office\.com\/|hooks\.zapier\.com\/hooks\/catch\/)[^\s"'`]+/g,
   LOGIN,
 ];
 
