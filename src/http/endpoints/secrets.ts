@@ -21,7 +21,7 @@ const KEY = /^(?!.*(?:CACHE|PARTITION|PRIMARY|PUBLI|ROUTING|SORT|SSL|TLS))[A-Z][
 
 /** What is about a secret and is none, such as `max-tokens` and `password-file`. */
 const HARMLESS_NAME =
-  /^(?:no|max|min|num|enable|disable|skip)-|-(?:age|algorithm|audience|budget|count|dir|directory|domain|enabled|endpoint|expiration|expires|expires-in|expiry|field|file|header|host|interval|issuer|length|lifetime|limit|location|mode|name|param|path|policy|port|prefix|prompt|provider|required|rotation|rounds|scopes?|server|service|size|stdin|store|strategy|timeout|ttl|type|uri|url)$/;
+  /^(?:no|max|min|num|enable|disable|skip)-|-per-|(?:^|-)(?:bos|completion|context|eos|input|n|output|pad|prompt|stop|total)-tokens?$|-(?:age|algorithm|audience|budget|count|dir|directory|domain|enabled|endpoint|expiration|expires|expires-in|expiry|field|file|header|host|interval|issuer|length|lifetime|limit|location|manager|mode|name|param|path|policy|port|prefix|prompt|provider|required|rotation|rounds|scopes?|server|service|size|stdin|store|strategy|timeout|ttl|type|uri|url)$/;
 
 /** Headers whose value is a secret up to the end of the line. */
 const WHOLE_LINE = /(?:^|-)(?:authorization|cookie)$/;
@@ -219,32 +219,35 @@ function endOf(sticky: RegExp, text: string, from: number): number {
   return from + (sticky.exec(text)?.[0].length ?? 0);
 }
 
+/** With its scheme or, but not within a path, without. */
+const URL_BEGIN = /(?:([a-z][a-z\d+.-]{0,30}):|(?<![\w/.:-]))\/\//gi;
+
 /** URLs whose path may contain an `@` where there is no user info. */
 const PATH_HAS_AT = /^(?:|https?|wss?|file|s3|gs|data|blob|npm|oci|docker|ssh|(?:git|webpack).*)$/i;
 const PLAIN_HOST = /^(?:\[[\da-f:.%]*\]|[^:@]*)(?::\d{0,5})?$/i;
 
 /** The user info of URLs, up to the last `@`: passwords that are not encoded may contain `/`, `?`, `@` and spaces. */
 function* userInfo(text: string): Generator<Span, void> {
-  for (let slashes = text.indexOf('//'); slashes >= 0;) {
-    const start = slashes + 2;
-    const next = text.indexOf('://', start);
-    const region = text.slice(start, next < 0 ? undefined : next);
-    const end = endOfUserInfo(
-      region,
-      /[a-z][a-z\d+.-]{0,30}(?=:$)/i.exec(text.slice(Math.max(0, slashes - 32), slashes))?.[0] ?? '',
-    );
+  const urls = [...text.matchAll(URL_BEGIN)];
+  for (const [i, { 0: whole, 1: scheme = '', index }] of urls.entries()) {
+    const start = index + whole.length;
+    const region = text.slice(start, urls[i + 1]?.index);
+    const isWhole = index <= LONGEST_NAME && /^(?:[\w.-]+=)?$/.test(text.slice(0, index));
+    const token = isWhole ? region : region.slice(0, endOf(/[^\s"'`<>]*/y, region, 0));
+    const end = endOfUserInfo(region, token, scheme);
     if (end > 0) yield [start, start + end];
-    slashes = next < 0 ? -1 : next + 1;
   }
 }
 
-/** @param region what follows `//`, up to the next URL */
-function endOfUserInfo(region: string, scheme: string): number {
-  const token = region.slice(0, endOf(/[^\s"'`<>]*/y, region, 0));
-  const authority = token.slice(0, endOf(/[^/?#;]*/y, token, 0));
+/**
+ * @param region what follows `//`, up to the next URL
+ * @param token of it, what is sure to belong to this one: all if the URL is the argument, or what is given to an option
+ */
+function endOfUserInfo(region: string, token: string, scheme: string): number {
+  const authority = token.slice(0, endOf(/[^/?#;\s]*/y, token, 0));
   if (authority.includes('@')) return token.lastIndexOf('@');
   if (!authority.split(',').every((host) => PLAIN_HOST.test(host))) {
-    const at = Math.max(token.lastIndexOf('@'), token.includes('@') ? -1 : region.lastIndexOf('@'));
+    const at = (token.includes('@') ? token : region).lastIndexOf('@');
     return at < 0 ? authority.length : at;
   }
   if (PATH_HAS_AT.test(scheme)) return -1;
