@@ -99,6 +99,20 @@ describe('ProfileBuilder', () => {
     expect(others).toEqual([]);
   });
 
+  it('has names, files and labels without control characters, and labels once that are alike then', () => {
+    const builder = new ProfileBuilder();
+    const place = { ...PLACE, address: 1, functionName: 'a\nb\u2028', filename: '/c\r\0d.js' };
+    const sets: Labels[] = [{ 'k\ney': 'v\tal' }, { 'k ey': 'v al' }];
+    const labelSets = sets.map((labels) => builder.labels(labels));
+    expect(new Set(labelSets).size).toBe(1);
+    builder.sample([builder.location(place)], [1], labelSets[0]);
+    const [sample] = samplesOf(finished(builder.build(HEADER, 'x')));
+    expect(sample).toMatchObject({
+      stack: [{ name: 'a b ', filename: '/c  d.js' }],
+      labels: { 'k ey': 'v al' },
+    });
+  });
+
   it('grows to 100,000 samples of 30 frames', () => {
     const builder = new ProfileBuilder();
     const stack = Array.from({ length: 30 }, (_, i) => builder.location({ ...PLACE, address: i + 1 }));

@@ -1,4 +1,5 @@
 import { addressOf } from './address.js';
+import { onOneLine } from './names.js';
 import type { Labels, Profile, ProfileHeader } from './profile.js';
 
 const { imul } = Math;
@@ -17,7 +18,7 @@ export interface PlaceInCode {
 }
 
 /** The location of a sample without a stack: Parca and Pyroscope refuse a profile with a sample that has no location. */
-const NO_STACK: PlaceInCode = {
+export const NO_STACK: PlaceInCode = {
   address: addressOf('(no stack)', '', 0, 0),
   functionName: '(no stack)',
   filename: '',
@@ -89,9 +90,9 @@ export class ProfileBuilder {
    * values that are empty or 0, which profile.proto cannot express.
    */
   labels(labels: Labels): number {
-    const entries = Object.entries(labels).filter(
-      ([key, value]) => key !== '' && value !== '' && value !== 0,
-    );
+    const entries = Object.entries(labels)
+      .filter(([key, value]) => key !== '' && value !== '' && value !== 0)
+      .map(([key, value]) => [onOneLine(key), typeof value === 'string' ? onOneLine(value) : value] as const);
     const text = JSON.stringify(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
     const known = this.labelSetIds.get(text);
     if (known !== undefined) return known;
@@ -174,8 +175,8 @@ export class ProfileBuilder {
     if (id === undefined) {
       id = this.functionName.length;
       this.functionIds.set(key, id);
-      this.functionName.push(this.stringId(place.functionName));
-      this.functionFilename.push(this.stringId(place.filename));
+      this.functionName.push(this.stringId(onOneLine(place.functionName)));
+      this.functionFilename.push(this.stringId(onOneLine(place.filename)));
       this.functionStartLine.push(place.startLine);
     }
     return id;

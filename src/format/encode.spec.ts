@@ -69,6 +69,13 @@ describe('encodeProfile', () => {
     expect(Number(profile.period)).toBe(HEADER.period);
   });
 
+  it('writes a header without control characters, which would break the rows of a report', () => {
+    const types = [{ type: 'open\nfiles', unit: 'a\tb' }];
+    const header = { ...HEADER, sampleTypes: types, periodType: types[0]!, comments: ['v1\r\nv2'] };
+    const { stringTable } = decoded(finished(new ProfileBuilder().build(header, '/app\u2028/main.js')));
+    expect(stringTable.strings).toEqual(['', 'open files', 'a b', '/app /main.js', 'v1  v2', 'cpu']);
+  });
+
   it('writes an empty profile with its types, so that clients can subtract it', () => {
     const profile = decoded(finished(new ProfileBuilder().build({ ...HEADER, durationNanos: 0 }, 'x')));
     expect(profile.sampleType).toHaveLength(2);

@@ -1,3 +1,4 @@
+import { onOneLine } from './names.js';
 import type { Profile, ValueType } from './profile.js';
 
 const TWO_POW_7 = 128;
@@ -122,8 +123,9 @@ class StringTable {
   }
 
   indexOf(text: string): number {
-    const known = this.all.indexOf(text);
-    return known >= 0 ? known : this.all.push(text) - 1;
+    const line = onOneLine(text);
+    const known = this.all.indexOf(line);
+    return known >= 0 ? known : this.all.push(line) - 1;
   }
 }
 

@@ -191,6 +191,15 @@ describe('the comment of a stack', () => {
     );
   });
 
+  it('of 5,000 frames has the innermost 1,000, since clients reject lines above 64 KiB', () => {
+    const stack = Array.from({ length: 5000 }, (_, i) => 2 ** 53 - 1 - i);
+    const lines = textOf('goroutine', madeUpProfile(COUNTS, [{ stack, values: [1] }])).split('\n');
+    expect(lines.slice(2, -2)).toHaveLength(1000);
+    expect(lines[1]!.match(/ 0x/g)).toHaveLength(1000);
+    expect(lines[2]).toContain('0x1fffffffffffff');
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThan(64 * 1024);
+  });
+
   it('has the highest address as it is', () => {
     const profile = madeUpProfile(COUNTS, [{ stack: [2 ** 53 - 1], values: [1] }]);
     expect(textOf('goroutine', profile)).toContain('\n1 @ 0x20000000000000\n#\t0x1fffffffffffff\t');

@@ -1,3 +1,4 @@
+import { textName } from './names.js';
 import { labelsOf, type Profile } from './profile.js';
 
 /**
@@ -12,11 +13,8 @@ const SLICE = 20;
 /** Characters of a piece: V8 does not move a string as large as this when it collects garbage. */
 const PIECE = 256 * 1024;
 const TAB_WIDTH = 8;
-/** Characters that are shown of a name, a file or labels: clients reject a line above 64 KiB. */
-const LONGEST = 4000;
-/** What could end a comment. */
-// oxlint-disable-next-line no-control-regex -- they are what it removes; \p{Cc} takes V8 milliseconds to compile
-const LINE_BREAKS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+/** Locations that are shown of a stack: clients reject a line above 64 KiB. */
+const DEEPEST = 1000;
 
 /** What differs between profiles of different types. */
 interface Kind {
@@ -129,7 +127,7 @@ function sampledPair(count: number, bytes: number, label: number, period: number
 function labelLine(profile: Profile, labelSet: number): string {
   const labels = Object.entries(labelsOf(profile, labelSet)).filter(([, value]) => typeof value === 'string');
   const texts = labels.map((label) => label.map((text) => JSON.stringify(text)).join(':'));
-  return texts.length > 0 ? `\n${onOneLine(`# labels: {${texts.join(', ')}}`)}` : '';
+  return texts.length > 0 ? `\n${textName(`# labels: {${texts.join(', ')}}`)}` : '';
 }
 
 /** A location as the comment of a stack shows it, in columns. */
@@ -172,14 +170,15 @@ class StackTexts {
 
   private stackOf(sample: number): Uint32Array {
     const { stack, stackStart } = this.profile.samples;
-    return stack.subarray(stackStart[sample], stackStart[sample + 1]);
+    const start = stackStart[sample]!;
+    return stack.subarray(start, Math.min(stackStart[sample + 1]!, start + DEEPEST));
   }
 
   private rowOf(location: number): Row {
     const { locations, functions, strings } = this.profile;
     const fn = locations.function[location]!;
-    const filename = onOneLine(strings[functions.filename[fn]!]!);
-    const name = onOneLine(strings[functions.name[fn]!]!) + (filename && '+0x0'); // V8 knows no offset in a function
+    const filename = textName(strings[functions.filename[fn]!]!);
+    const name = textName(strings[functions.name[fn]!]!) + (filename && '+0x0'); // V8 knows no offset in a function
     return {
       address: `0x${locations.address[location]!.toString(16)}`,
       name,
@@ -193,11 +192,6 @@ class StackTexts {
 function tabs(width: number, widest: number): string {
   const columnWidth = Math.ceil((widest + 1) / TAB_WIDTH) * TAB_WIDTH;
   return '\t'.repeat(Math.ceil((columnWidth - width) / TAB_WIDTH));
-}
-
-/** A name as text shows it. */
-export function onOneLine(text: string): string {
-  return text.slice(0, LONGEST).replaceAll(LINE_BREAKS, ' ');
 }
 
 function greatest<T>(entries: readonly T[], of: (entry: T) => number): number {

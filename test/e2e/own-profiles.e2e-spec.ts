@@ -18,10 +18,13 @@ import {
 } from '../../src/index.js';
 import { ADAPTERS, type AppSetup, closeApps, shortWindows, startApp, type TestApp } from '../support/app.js';
 import { UptimeController } from '../support/application-parts.js';
+import { onOneLine, symbolName } from '../../src/format/names.js';
 import { GO_ERRORS } from '../../src/http/go-errors.js';
 import { brokenRows, file, HEAD, notAllowed, refused, text, TEXTS } from '../support/contract.js';
 import { DecodedProfile } from '../support/decoded-profile.js';
+import { describeGo, goPprof, topRows } from '../support/go.js';
 import { request } from '../support/http.js';
+import { SCRAPER_RULES } from '../support/scraper-rules.js';
 
 @Injectable()
 class Pool {
@@ -384,6 +387,79 @@ describe.each(ADAPTERS)("the application's own profiles on %s", (adapter) => {
   });
 });
 
+/** What clients would cut, drop, or show in two rows. */
+const ODD_NAMES = [
+  'GET /cats/<id>',
+  'Queue<Mail>',
+  'a::b(c)',
+  '<static_initializer>',
+  'WHERE a > (b)',
+  'free',
+  '0x10 @ 0x2',
+  '# comment',
+  '--- Memory map: ---',
+  'new\nline',
+  'ta\tb',
+  'N\0UL',
+  'long'.repeat(20_000),
+  '',
+];
+
+describe('names of any kind', () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    const samples: SourceSample[] = [
+      ...ODD_NAMES.map((name, i) => ({ stack: [name, 'caller'], values: i + 1, labels: { name } })),
+      { stack: Array.from({ length: 2000 }, (_, i) => `deep${i}`), values: 100 },
+      { values: 200 },
+    ];
+    app = await startApp(
+      'fastify',
+      queue(() => samples, { cumulative: true, description: 'New\nline.' }),
+    );
+  });
+  afterAll(closeApps);
+
+  it('follow the rules of scrapers, in a window of nothing too', async () => {
+    shortWindows(app);
+    for (const path of ['queue', 'queue?seconds=1']) {
+      const { raw } = await served(app, path);
+      expect(SCRAPER_RULES.filter(({ holds }) => !holds(raw)).map(({ title }) => title)).toEqual([]);
+    }
+  });
+
+  it('have a row each, in the text, in symbol and in the index', async () => {
+    const body = (await request(`${app.base}/queue?debug=1`)).text;
+    const rows = body.split('\n').filter((line) => !/^$|^#|^\d+ @( 0x[0-9a-f]+)+$/.test(line));
+    expect(rows).toEqual(['queue profile: total 405']);
+    const { places } = await served(app, 'queue');
+    const known = app.app.get(SymbolTable);
+    expect(places.map(({ address }) => known.nameOf(Number(address)))).not.toContain(undefined);
+    const asked = places.map(({ address }) => `0x${address.toString(16)}`);
+    const symbols = await request(`${app.base}/symbol`, { method: 'POST', body: asked.join('+') });
+    expect(symbols.text.match(/^0x[0-9a-f]+ .+$/gm)).toHaveLength(places.length);
+    expect(symbols.text.split('\n')).toHaveLength(places.length + 2);
+    expect((await indexOf(app)).match(/<a href="queue">queue<\/a>/g)).toHaveLength(1);
+  });
+
+  describeGo('go tool pprof', () => {
+    it.each(['queue', 'queue?debug=1'])('-top of %s has a row for each name, whole', async (path) => {
+      const rows = topRows(
+        await goPprof('-top', '-nodecount=3000', '-nodefraction=0', `${app.base}/${path}`),
+      );
+      const shown = ODD_NAMES.map((name) => rows.get(shownAs(name, path))?.flat ?? name);
+      expect(shown).toEqual(ODD_NAMES.map((_, i) => `${i + 1}`));
+      expect([rows.get('deep0')?.flat, rows.get('(no stack)')?.flat]).toEqual(['100', '200']);
+    });
+  });
+});
+
+/** As `go tool pprof` shows a name: those of a text through `symbol`. */
+function shownAs(name: string, path: string): string {
+  if (name === '') return '(anonymous)';
+  return path === 'queue' ? onOneLine(name) : symbolName(name);
+}
+
 describe.each(ADAPTERS)('a faulty profile source on %s', (adapter) => {
   let app: TestApp;
   let next: () => Iterable<SourceSample>;
@@ -419,6 +495,8 @@ describe.each(ADAPTERS)('a faulty profile source on %s', (adapter) => {
     ['gives a bigint as value', () => [{ values: 1n }]],
     ['gives an infinite label', () => [{ values: 1, labels: { size: Infinity } }]],
     ['gives undefined as a frame', () => [{ values: 1, stack: [undefined] }]],
+    ['gives a number as a name', () => [{ values: 1, stack: [{ name: 5, filename: '', line: 0 }] }]],
+    ['gives a frame without a file', () => [{ values: 1, stack: [{ name: 'f', line: 0 }] }]],
   ])('that %s returns 500 in one line and is logged, and the next read works', async (_, compute) => {
     next = compute as typeof next;
     errors = [];

@@ -119,6 +119,11 @@ export const SCRAPER_RULES: readonly ScraperRule[] = [
     breaks: ({ function: [fn] }) => (fn!.systemName = fn!.name),
   },
   {
+    title: 'no string has a line break or another control character (the rows of go tool pprof)',
+    holds: ({ stringTable }) => stringTable.strings.every((text) => !/\p{Cc}/u.test(text)),
+    breaks: ({ stringTable }) => stringTable.strings.push('a\nb'),
+  },
+  {
     title: 'the time is set (Pyroscope)',
     holds: ({ timeNanos }) => BigInt(timeNanos) > 0n,
     breaks: (profile) => (profile.timeNanos = 0),

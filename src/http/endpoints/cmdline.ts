@@ -2,6 +2,7 @@ import { Get, Inject } from '@nestjs/common';
 import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../../pprof.options.js';
 import { PprofEndpoint } from '../endpoint.decorator.js';
 import { type PprofReply, text } from '../reply.js';
+import { isSecretName, matchesOf, secretsIn, type Span } from './secrets.js';
 
 @PprofEndpoint({
   name: 'cmdline',
@@ -20,15 +21,9 @@ export class CmdlineEndpoint {
 
 const REDACTED = 'REDACTED';
 
-/** An option or variable whose value is a secret, by its name. */
-const SECRET_NAME = /pass(word|wd|phrase)?|secret|token|credential|api[-_.]?key|private[-_.]?key|auth(?!or)/i;
-const OPTION = /^-{1,2}[\w.-]+$/;
-const ASSIGNMENT = /^(-{0,2}[\w.-]+)=(.*)$/s;
-const URL_USER_INFO = /([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi;
-
 /**
- * The command line of this process: executable, its own options, script, arguments. What looks like a secret is
- * replaced: the value of `--password=…` or `--api-key …`, the user info of a URL, and what an expression matches.
+ * The command line of this process: executable, its own options, script, arguments. What can be recognised as a secret is
+ * replaced, by its name or by its form, and what an expression matches.
  */
 export function commandLine(redact: readonly RegExp[] = []): string[] {
   return redacted([process.execPath, ...process.execArgv, ...process.argv.slice(1)], redact);
@@ -37,21 +32,35 @@ export function commandLine(redact: readonly RegExp[] = []): string[] {
 /** The arguments without their secrets. */
 export function redacted(args: readonly string[], redact: readonly RegExp[] = []): string[] {
   return args.map((arg, i) => {
-    if (i > 0 && isSecretOption(args[i - 1]!) && !OPTION.test(arg)) return REDACTED;
-    return redact.reduce((text, pattern) => text.replace(everywhere(pattern), REDACTED), withoutSecret(arg));
+    const before = i > 0 ? args[i - 1]! : '';
+    if (isNextSecret(before) && !OPTION.test(arg)) return REDACTED;
+    const ofUser = redact.flatMap((pattern) => [...matchesOf(pattern, arg)]);
+    return withoutSpans(arg, [...ofUser, ...secretsIn(arg), ...loginIn(before, arg)]);
   });
 }
 
-function isSecretOption(arg: string): boolean {
-  return OPTION.test(arg) && SECRET_NAME.test(arg);
+const OPTION = /^--?[\w.-]+$/;
+
+/** `--token` or `Authorization:`, whose value is the next argument. */
+function isNextSecret(arg: string): boolean {
+  return /^(?:--?[\w.-]+|[\w.-]+:)$/.test(arg) ? isSecretName(arg) : /^(?:[Bb]earer|Basic)$/.test(arg);
 }
 
-function withoutSecret(arg: string): string {
-  const [, name, value] = ASSIGNMENT.exec(arg) ?? [];
-  if (name !== undefined && value && SECRET_NAME.test(name)) return `${name}=${REDACTED}`;
-  return arg.replace(URL_USER_INFO, `$1${REDACTED}@`);
+/** curl's `-u user:password` and `--user=user:password`; two numbers are ids. */
+function loginIn(before: string, arg: string): Span[] {
+  const option = /^--(?:proxy-)?user=/.exec(arg)?.[0] ?? '';
+  if (!option && !/^(?:-[uU]|--(?:proxy-)?user)$/.test(before)) return [];
+  const user = /^[^:/\s]+:(?!\/\/|\d+$)/.exec(arg.slice(option.length))?.[0];
+  return user ? [[option.length + user.length, arg.length]] : [];
 }
 
-function everywhere(pattern: RegExp): RegExp {
-  return pattern.global ? pattern : new RegExp(pattern, `${pattern.flags}g`);
+function withoutSpans(text: string, spans: readonly Span[]): string {
+  let shown = '';
+  let shownUpTo = 0;
+  for (const [start, end] of spans.toSorted(([a], [b]) => a - b)) {
+    if (start === end || end <= shownUpTo) continue;
+    if (start > shownUpTo || shown === '') shown += text.slice(shownUpTo, start) + REDACTED;
+    shownUpTo = end;
+  }
+  return shown + text.slice(shownUpTo);
 }

@@ -1,5 +1,5 @@
 import { All, Injectable, Req } from '@nestjs/common';
-import { onOneLine } from '../../format/text.js';
+import { symbolName } from '../../format/names.js';
 import { SymbolTable } from '../../profiling/frames/symbol-table.js';
 import { HoldMeter, runSliced } from '../../profiling/loop.js';
 import { PprofEndpoint } from '../endpoint.decorator.js';
@@ -63,7 +63,7 @@ export function* symbolText(
     }
     const address = addressIn(word);
     const name = nameOf(address);
-    if (name !== undefined) piece += `0x${address.toString(16)} ${shownName(name)}\n`;
+    if (name !== undefined) piece += `0x${address.toString(16)} ${symbolName(name)}\n`;
     begin += word.length + 1;
   }
   return Buffer.concat([...pieces, Buffer.from(piece)]);
@@ -77,10 +77,4 @@ function addressIn(word: string): number {
   const digits = word.replaceAll('_', '');
   const address = Number(digits.replace(/^0(?=[0-7])/, '0o'));
   return Number.isSafeInteger(address) ? address : 0;
-}
-
-/** Of a name with brackets like C++'s, clients remove all that is in `()` and `<>`, which may be the whole name. */
-function shownName(name: string): string {
-  const line = onOneLine(name);
-  return /^[(<]/.test(line) ? line.replace(/[<[]/g, '(').replace(/[>\]]/g, ')').replaceAll('::', ':') : line;
 }

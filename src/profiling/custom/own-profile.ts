@@ -9,9 +9,6 @@ import { type CollectOptions, NamedProfile } from '../named-profile.js';
 import { CustomProfile } from './custom-profile.js';
 import type { ProfileSampleSource, ProfileSourceOptions, SourceSample } from './profile-source.js';
 
-/** Parca and Pyroscope refuse a profile with a sample that has no location. */
-const NO_STACK = ['(no stack)'];
-
 /** Samples between two yields. */
 const SLICE = 50;
 
@@ -83,8 +80,7 @@ function* weighed(
   for (const [i, { stack = [], values, labels = {} }] of samples.entries()) {
     if (i % SLICE === 0) yield;
     if (!Array.isArray(stack)) throw invalid(`stack ${String(stack)}`, 'a list of frames');
-    const frames = stack.length > 0 ? stack : NO_STACK;
-    const at = frames.reduceRight<number>((caller, frame) => tree.callee(caller, rawFrame(frame)), -1);
+    const at = stack.reduceRight<number>((caller, frame) => tree.callee(caller, rawFrame(frame)), -1);
     stacks.push({ at, values: checkedValues([values].flat(), width), labels: checkedLabels(labels) });
   }
   return { tree: tree.build(), stacks };
@@ -117,6 +113,8 @@ function invalid(what: string, expected: string): Error {
 
 function rawFrame(frame: Frame | string): RawFrame {
   const { name, filename, line } = typeof frame === 'string' ? { name: frame, filename: '', line: 0 } : frame;
+  const wrong = [name, filename].find((text) => typeof text !== 'string');
+  if (wrong !== undefined) throw invalid(`a frame with ${String(wrong)}`, 'a name and a filename');
   if (!(Number.isInteger(line) && line >= 0 && line < 2 ** 31))
     throw invalid(`line ${String(line)}`, 'a whole number from 0');
   return { functionName: name, url: filename, scriptId: 0, functionLine: 0, functionColumn: 0, line };

@@ -46,6 +46,13 @@ describe('SymbolTable', () => {
     expect(symbols.nameOf(address)).toBe('Cats.findAll');
   });
 
+  it('knows the location of samples without a stack, which is of no frame', () => {
+    const address = addressOf('(no stack)', '', 0, 0);
+    expect([0, 1].map((offset) => symbols.nameOf(address + offset))).toEqual(['(no stack)', '(no stack)']);
+    const frame = { functionName: '(no stack)', filename: '', line: 0, column: 0 };
+    expect(addressFor(frame, '(no stack)')).toBe(address);
+  });
+
   it('gives the next address to a frame whose address another one has', () => {
     // Found by search: of 2^53 addresses both have the same.
     const [one, other] = ['fxufqi78igz', 'f1x0btm4kyld'];

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { addressOf } from '../../format/address.js';
+import { NO_STACK } from '../../format/builder.js';
 import { perProcess } from '../../sampling/process-state.js';
 
 /** What identifies a frame: V8's own words, never a name for display. */
@@ -40,6 +41,11 @@ export class SymbolTable {
   }
 }
 
+/** The location of samples without a stack, which is of no frame. */
+const NO_FRAME = new Map<number, SymbolEntry>([
+  [NO_STACK.address, { name: NO_STACK.functionName, check: addressOf('', NO_STACK.functionName, 0, 0) }],
+]);
+
 /**
  * The address of a frame, which the table knows from now on by a name. If another frame has the address already, the next
  * free one.
@@ -57,5 +63,5 @@ export function addressFor({ functionName, filename, line, column }: FrameIdenti
 }
 
 function find(address: number): SymbolEntry | undefined {
-  return symbols.young.get(address) ?? symbols.old.get(address);
+  return symbols.young.get(address) ?? symbols.old.get(address) ?? NO_FRAME.get(address);
 }
