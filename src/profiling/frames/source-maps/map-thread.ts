@@ -7,13 +7,13 @@ import { type ScriptAnswer, type ScriptQuery, ScriptReader } from './script-read
 /** What the thread is to do: look frames up, or read the map of a script ahead. */
 export type Task = ScriptQuery | string;
 
-/** What becomes of an answer; undefined is that to a query that takes more memory than there is. */
-type Take<Q> = (query: Q, answer: ScriptAnswer | undefined) => void;
+/** Undefined for a script whose map takes more memory than there is. */
+type Answer = ScriptAnswer | undefined;
 
 /** What the worker has been asked for. */
 interface Asked {
   /** Takes the answer to the next query. */
-  readonly take: (answer: ScriptAnswer | undefined) => void;
+  readonly take: (answer: Answer) => void;
   /** There will be no more answers. */
   readonly end: () => void;
 }
@@ -48,15 +48,18 @@ export class MapThread {
     this.worker?.postMessage(script satisfies Task, []);
   }
 
-  /** Gives `take` the answer to each query. */
-  async lookUp<Q extends ScriptQuery>(queries: readonly Q[], take: Take<Q>, holds: HoldMeter): Promise<void> {
-    let left = [...queries];
-    for (let before = Infinity; left.length > 0 && left.length < before;) {
-      before = left.length;
-      if (before < queries.length) this.start(); // the map of one was too much for the worker
-      left = await this.lookUpInWorker(left, take, holds);
+  /** The answers to queries, in their order. */
+  async lookUp(queries: readonly ScriptQuery[], holds: HoldMeter): Promise<Answer[]> {
+    const answers: Answer[] = [];
+    for (let before = -1; answers.length > before && answers.length < queries.length;) {
+      before = answers.length;
+      if (before > 0) this.start(); // a map was too much for the worker
+      await this.lookUpInWorker(queries.slice(before), answers, holds);
     }
-    for (const query of left) take(query, await runSliced(new ScriptReader().answer(query), holds));
+    for (const query of queries.slice(answers.length)) {
+      answers.push(await runSliced(new ScriptReader().answer(query), holds));
+    }
+    return answers;
   }
 
   /** Ends the thread. */
@@ -77,27 +80,25 @@ export class MapThread {
     });
   }
 
-  /** @returns the queries that it did not come to */
-  private async lookUpInWorker<Q extends ScriptQuery>(
-    queries: readonly Q[],
-    take: Take<Q>,
+  /** Adds the answers of those queries that it comes to. */
+  private async lookUpInWorker(
+    queries: readonly ScriptQuery[],
+    answers: Answer[],
     holds: HoldMeter,
-  ): Promise<Q[]> {
+  ): Promise<void> {
     const { worker } = this;
-    const left = [...queries];
-    if (!worker) return left;
+    if (!worker) return;
+    const count = answers.length + queries.length;
     const over = new Promise<void>((end) => {
       this.asked = {
         end,
         take(answer) {
-          take(left.shift()!, answer);
-          if (left.length === 0) end();
+          if (answers.push(answer) === count) end();
         },
       };
     });
     await runSliced(posted(worker, queries), holds);
     await over;
-    return left;
   }
 }
 

@@ -96,7 +96,7 @@ function* eachEncodedLine(
   wanted: ReadonlySet<number>,
   visit: (line: number, segments: Segments) => void,
 ): Generator<void> {
-  const last = Math.max(...wanted);
+  const last = [...wanted].reduce((most, one) => Math.max(most, one), 0);
   /** Column, source, original line and column, name: each is the sum of all before it, the column in its line. */
   const fields = new Int32Array(5);
   let line = 0;

@@ -4,6 +4,7 @@ import { isAbsolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LoadedScript } from '../../../sampling/loaded-scripts.js';
 import { type CodePlace, linesOf, mapFrames } from './map-frames.js';
+import { packPlaces, type PackedFrames, type PackedPlaces, unpackFrames } from './packed.js';
 import { ancestorsOf, contentOf, fileOfSource, loadMap, type ScriptMap } from './script-map.js';
 
 /** Where a frame is in the source that a person wrote. */
@@ -22,15 +23,15 @@ export interface OriginalPlace {
 export interface ScriptQuery {
   /** V8's name of the script. */
   readonly url: string;
-  readonly frames: readonly CodePlace[];
+  readonly frames: PackedFrames;
   /** The process may have changed code when it loaded it. */
   readonly mayBeTransformed: boolean;
   /** What V8 says of the script; null if it says nothing, undefined if it has not been asked. */
   readonly loaded?: LoadedScript | null | undefined;
 }
 
-/** For each frame its place, undefined for one that stays as it is; `doubtful` if V8 has to be asked for the script first. */
-export type ScriptAnswer = readonly (OriginalPlace | undefined)[] | 'doubtful';
+/** The place of each frame; `doubtful` if V8 has to be asked for the script first. */
+export type ScriptAnswer = PackedPlaces | 'doubtful';
 
 /** The code that V8 runs. */
 interface Code {
@@ -61,7 +62,8 @@ export class ScriptReader {
     }
   }
 
-  *answer({ url, frames, mayBeTransformed, loaded }: ScriptQuery): Generator<void, ScriptAnswer> {
+  *answer(query: ScriptQuery): Generator<void, ScriptAnswer> {
+    const { url, mayBeTransformed, loaded } = query;
     const path = pathOf(url);
     const file = path === undefined ? undefined : fileAt(path);
     if (loaded === undefined) {
@@ -69,16 +71,24 @@ export class ScriptReader {
         path !== undefined && isJavaScript(path) && !(file && (mayBeTransformed || mayBeReplaced(path)));
       if (!isCertain) return 'doubtful';
     }
+    const frames = unpackFrames(query.frames);
     const code = loaded === undefined ? onDisk(file) : yield* codeOf(file, loaded);
-    if (code === 'as it is') return frames.map(() => undefined);
+    if (code === 'as it is') return packPlaces(frames.map(() => undefined));
     // What is called like a file and has other lines than that.
     const unmapped =
       path === undefined || code?.isOnDisk ? undefined : { filename: path, line: 0, startLine: 0 };
-    if (!code) return frames.map(() => unmapped);
-    const scriptMap = this.maps.get(path ?? '') ?? loadMap(path ?? url, code.bytes, code.isOnDisk);
+    const mapped = code ? yield* this.mapped(path ?? url, code, frames) : [];
+    return packPlaces(frames.map((_, i) => mapped[i] ?? unmapped));
+  }
+
+  private *mapped(
+    script: string,
+    { bytes, isOnDisk }: Code,
+    frames: readonly CodePlace[],
+  ): Generator<void, (OriginalPlace | undefined)[]> {
+    const scriptMap = this.maps.get(script) ?? loadMap(script, bytes, isOnDisk);
     yield;
-    const mapped = scriptMap && !isNewer(scriptMap) ? yield* places(scriptMap, code.bytes, frames) : [];
-    return frames.map((_, i) => mapped[i] ?? unmapped);
+    return scriptMap && !isNewer(scriptMap) ? yield* places(scriptMap, bytes, frames) : [];
   }
 }
 
@@ -136,7 +146,7 @@ function* places(
 /** Some lines of a code, by their number from 0. */
 function* textOf(code: Buffer, wanted: ReadonlySet<number>): Generator<void, Map<number, string>> {
   const lines = new Map<number, string>();
-  const last = Math.max(...wanted);
+  const last = [...wanted].reduce((most, one) => Math.max(most, one), 0);
   for (let line = 0, begin = 0; begin <= code.length && line <= last; line++) {
     if (line % LINES === 0) yield;
     const found = code.indexOf(10, begin);

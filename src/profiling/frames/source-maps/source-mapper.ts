@@ -5,6 +5,7 @@ import { type LoadedScript, loadedScripts, mayTransformCode } from '../../../sam
 import type { RawFrame } from '../../../sampling/sampler.js';
 import { HoldMeter, runSliced } from '../../loop.js';
 import { MapThread } from './map-thread.js';
+import { packFrames, placeAt } from './packed.js';
 import type { OriginalPlace, ScriptAnswer, ScriptQuery } from './script-reader.js';
 
 export type { OriginalPlace };
@@ -19,9 +20,12 @@ const GENERATION = 50_000;
 const SLICE = 200;
 
 /** A script with frames of which the place is not known yet. */
-interface Unanswered extends ScriptQuery {
+interface Script {
+  readonly url: string;
   readonly scriptId: number;
   readonly frames: RawFrame[];
+  /** What V8 has said of it; null if it does not know it, undefined if it has not been asked. */
+  readonly loaded: LoadedScript | null | undefined;
 }
 
 /** Null for a frame that stays as it is. */
@@ -73,16 +77,15 @@ export class SourceMapper {
 
   private async loadAll(frames: readonly RawFrame[], holds: HoldMeter): Promise<OriginalPlaces> {
     const places: Answers = new Map();
-    const queries = await runSliced(this.unanswered(frames, places), holds);
-    this.expectsNewFrames = queries.length > 0;
-    if (this.expectsNewFrames) await this.lookUp(queries, places, holds);
+    const scripts = await runSliced(this.unanswered(frames, places), holds);
+    this.expectsNewFrames = scripts.length > 0;
+    if (this.expectsNewFrames) await this.lookUp(scripts, places, holds);
     return (frame) => places.get(keyOf(frame)) ?? undefined;
   }
 
   /** Frames that are not among the answers, by their scripts. The places of the others are noted. */
-  private *unanswered(frames: readonly RawFrame[], places: Answers): Generator<void, Unanswered[]> {
-    const mayBeTransformed = mayTransformCode();
-    const scripts = new Map<number, Unanswered>();
+  private *unanswered(frames: readonly RawFrame[], places: Answers): Generator<void, Script[]> {
+    const scripts = new Map<number, Script>();
     for (const [i, frame] of frames.entries()) {
       if (i % SLICE === SLICE - 1) yield;
       const { url, scriptId } = frame;
@@ -91,38 +94,56 @@ export class SourceMapper {
       const answers = this.young.has(key) ? this.young : this.old;
       if (answers.has(key)) this.note(key, answers.get(key)!, places);
       else if (scripts.has(scriptId)) scripts.get(scriptId)!.frames.push(frame);
-      else {
-        const loaded = this.loaded.get(scriptId);
-        scripts.set(scriptId, { url, scriptId, frames: [frame], mayBeTransformed, loaded });
-      }
+      else scripts.set(scriptId, { url, scriptId, frames: [frame], loaded: this.loaded.get(scriptId) });
     }
     return [...scripts.values()];
   }
 
-  private async lookUp(queries: readonly Unanswered[], places: Answers, holds: HoldMeter): Promise<void> {
+  private async lookUp(scripts: readonly Script[], places: Answers, holds: HoldMeter): Promise<void> {
     const thread = this.open();
-    const doubtful: Unanswered[] = [];
-    const take = (query: Unanswered, answer: ScriptAnswer | undefined): void => {
-      if (answer === 'doubtful') doubtful.push(query);
-      else
-        for (const [i, frame] of query.frames.entries()) this.note(keyOf(frame), answer?.[i] ?? null, places);
-    };
     try {
-      await thread.lookUp(queries, take, holds);
+      const doubtful = await this.ask(thread, scripts, places, holds);
       if (doubtful.length === 0) return;
-      const asked = holds.time(() => this.askV8(doubtful));
-      await thread.lookUp(asked, take, holds);
+      const known = holds.time(() => this.askV8(doubtful));
+      await this.ask(thread, known, places, holds);
     } finally {
       await this.close();
     }
   }
 
-  private askV8(queries: readonly Unanswered[]): Unanswered[] {
-    const found = whatV8Loaded(queries);
-    return queries.map((query) => {
-      const loaded = found.get(query.scriptId) ?? null;
-      if (!loaded?.source) this.loaded.set(query.scriptId, loaded); // else it would be kept
-      return { ...query, loaded };
+  /** @returns those of which V8 has to be asked first */
+  private async ask(
+    thread: MapThread,
+    scripts: readonly Script[],
+    places: Answers,
+    holds: HoldMeter,
+  ): Promise<Script[]> {
+    const answers = await thread.lookUp(await runSliced(queriesFor(scripts), holds), holds);
+    return runSliced(this.noteAll(scripts, answers, places), holds);
+  }
+
+  private *noteAll(
+    scripts: readonly Script[],
+    answers: readonly (ScriptAnswer | undefined)[],
+    places: Answers,
+  ): Generator<void, Script[]> {
+    for (const [at, { frames }] of scripts.entries()) {
+      const answer = answers[at];
+      if (answer === 'doubtful') continue;
+      for (const [i, frame] of frames.entries()) {
+        if (i % SLICE === 0) yield;
+        this.note(keyOf(frame), (answer && placeAt(answer, i)) ?? null, places);
+      }
+    }
+    return scripts.filter((_, at) => answers[at] === 'doubtful');
+  }
+
+  private askV8(scripts: readonly Script[]): Script[] {
+    const found = whatV8Loaded(scripts);
+    return scripts.map((script) => {
+      const loaded = found.get(script.scriptId) ?? null;
+      if (!loaded?.source) this.loaded.set(script.scriptId, loaded); // a source would be kept
+      return { ...script, loaded };
     });
   }
 
@@ -149,12 +170,22 @@ export class SourceMapper {
 
 const leaveAsIs: OriginalPlaces = () => undefined;
 
-function whatV8Loaded(queries: readonly Unanswered[]): Map<number, LoadedScript> {
+function whatV8Loaded(scripts: readonly Script[]): Map<number, LoadedScript> {
   try {
-    return loadedScripts(new Map(queries.map(({ scriptId, url }) => [scriptId, url])));
+    return loadedScripts(new Map(scripts.map(({ scriptId, url }) => [scriptId, url])));
   } catch {
     return new Map(); // no inspector
   }
+}
+
+function* queriesFor(scripts: readonly Script[]): Generator<void, ScriptQuery[]> {
+  const mayBeTransformed = mayTransformCode();
+  const queries: ScriptQuery[] = [];
+  for (const { url, frames, loaded } of scripts) {
+    yield;
+    queries.push({ url, frames: packFrames(frames), mayBeTransformed, loaded });
+  }
+  return queries;
 }
 
 function keyOf({ scriptId, line, functionLine, functionColumn, functionName }: RawFrame): string {

@@ -1,0 +1,60 @@
+/**
+ * Frames and places as they pass between threads: as objects they hold the event loop ten times as long.
+ */
+import type { CodePlace } from './map-frames.js';
+import type { OriginalPlace } from './script-reader.js';
+
+/** Frames: their names, and for each line, first line and column of its function. */
+export interface PackedFrames {
+  readonly names: readonly string[];
+  readonly numbers: Uint32Array;
+}
+
+export function packFrames(frames: readonly CodePlace[]): PackedFrames {
+  return {
+    names: frames.map(({ functionName }) => functionName),
+    numbers: Uint32Array.from(
+      frames.flatMap(({ line, functionLine, functionColumn }) => [line, functionLine, functionColumn]),
+    ),
+  };
+}
+
+export function unpackFrames({ names, numbers }: PackedFrames): CodePlace[] {
+  return names.map((functionName, i) => {
+    const [line, functionLine, functionColumn] = numbers.subarray(i * 3);
+    return { functionName, line: line!, functionLine: functionLine!, functionColumn: functionColumn! };
+  });
+}
+
+/** Places: texts, and for each its file (an index, or 0 for a frame that stays as it is), line, first line, and name (an index). */
+export interface PackedPlaces {
+  readonly texts: readonly string[];
+  readonly numbers: Uint32Array;
+}
+
+export function packPlaces(places: readonly (OriginalPlace | undefined)[]): PackedPlaces {
+  const texts = new Map([['', 0]]);
+  const indexOf = (text: string): number => {
+    const index = texts.get(text) ?? texts.size;
+    texts.set(text, index);
+    return index;
+  };
+  const numbers = places.flatMap((place) => {
+    if (!place) return [0, 0, 0, 0];
+    const { filename, line, startLine, functionName = '' } = place;
+    return [indexOf(filename), line, startLine, indexOf(functionName)];
+  });
+  return { texts: [...texts.keys()], numbers: Uint32Array.from(numbers) };
+}
+
+/** One of the places. */
+export function placeAt({ texts, numbers }: PackedPlaces, i: number): OriginalPlace | undefined {
+  const [file, line, startLine, name] = numbers.subarray(i * 4);
+  if (!file) return undefined;
+  return {
+    filename: texts[file]!,
+    line: line!,
+    startLine: startLine!,
+    functionName: texts[name!] || undefined,
+  };
+}
