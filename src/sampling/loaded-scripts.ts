@@ -1,5 +1,6 @@
 import type { Debugger } from 'node:inspector';
 import Module from 'node:module';
+import { pathToFileURL } from 'node:url';
 import { InspectorSession } from './inspector-session.js';
 
 /** What V8 knows of a script that it has loaded. */
@@ -26,7 +27,9 @@ export function loadedScripts(urls: ReadonlyMap<number, string>): Map<number, Lo
   const asked: Debugger.ScriptParsedEventDataType[] = [];
   try {
     session.on<Debugger.ScriptParsedEventDataType>('Debugger.scriptParsed', (script) => {
-      if (urls.get(Number(script.scriptId)) === script.url) asked.push(script);
+      const url = urls.get(Number(script.scriptId));
+      // Here it has a URL, elsewhere a path, where it is CommonJS.
+      if (url !== undefined && [url, pathToFileURL(url).href].includes(script.url)) asked.push(script);
     });
     session.post('Debugger.enable');
     for (const { scriptId, hash, length = 0, sourceMapURL = '', url } of asked) {
