@@ -30,7 +30,7 @@ const METHODS = ['log', 'error', 'warn', 'info', 'debug', 'dir', 'table', 'trace
 
 /** At a stretch, so that nothing else runs in between, more than the heap has room for; and by each method. */
 function log() {
-  for (let i = 0; i < 12; i++) console.log({ big: Array(500_000) }); // 4 MB
+  for (let i = 0; i < 4; i++) console.log({ big: Array(1_500_000) }); // 12 MB
   for (const method of METHODS) {
     const object = { method };
     logged.push(new WeakRef(object));
