@@ -59,9 +59,8 @@ function noSampling(reason: string): Sampling {
 
 async function loadPprof(): Promise<PprofPackage> {
   if (!isMainThread) throw new Error('it works in the main thread only');
-  const { time } = await importCommonJs<Pick<PprofPackage, 'time'>>('pprof');
   return {
-    time,
+    time: await importCommonJs('pprof/out/src/time-profiler.js'), // the package itself loads twice as much
     timeBindings: await importCommonJs('pprof/out/src/time-profiler-bindings.js'),
     heapBindings: await importCommonJs('pprof/out/src/heap-profiler-bindings.js'),
   };
