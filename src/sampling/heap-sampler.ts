@@ -44,6 +44,7 @@ export class V8HeapSampler implements HeapSampler {
     this.name = pprof ? 'pprof' : 'inspector';
     this.isForeign = this.uncounted === undefined && isSampling();
     if (!this.isForeign) this.start();
+    process.once('exit', this.stopAtExit);
   }
 
   read(): HeapReading {
@@ -80,8 +81,12 @@ export class V8HeapSampler implements HeapSampler {
   }
 
   stop(): void {
+    process.off('exit', this.stopAtExit);
     if (!this.isForeign) this.stopV8();
   }
+
+  /** Node 24 crashes when it ends while a sampler runs that `pprof` started. */
+  private readonly stopAtExit = (): void => this.stop();
 
   private start(): void {
     const { keepsDead } = this.epoch;
