@@ -75,6 +75,7 @@ export class CpuProfiler implements OnModuleDestroy {
    * Samples for a time. Shutting down ends it early too.
    *
    * @throws ProfilerBusyError while another CPU capture runs
+   * @throws ProfilerUnavailableError if the sampler does not work in this process
    * @throws ProfilerArgumentError if an option is invalid
    */
   profile(options?: CpuProfileOptions): Promise<CapturedProfile> {
@@ -111,6 +112,7 @@ export class CpuProfiler implements OnModuleDestroy {
    *
    * @param hz samples per second, 1 to 1000; the option `cpuProfileRate` if left out
    * @throws ProfilerBusyError while another CPU capture runs
+   * @throws ProfilerUnavailableError if the sampler does not work in this process
    * @throws ProfilerArgumentError if `hz` is out of bounds
    */
   start(hz = this.options.cpuProfileRate): void {
