@@ -1,6 +1,7 @@
 // npm run bench                     all groups
 // npm run bench -- holds memory     some of them
 // npm run bench -- --write          all, and docs/overhead.md from them
+import * as consoleCalls from './console.mjs';
 import * as encode from './encode.mjs';
 import * as holds from './holds.mjs';
 import * as memory from './memory.mjs';
@@ -11,7 +12,7 @@ import { writeOverhead } from './support/overhead.mjs';
 import { installPeers } from './support/peers.mjs';
 import { tableText, worseLines } from './support/report.mjs';
 
-const GROUPS = { holds, samples, requests, encode, merge, memory };
+const GROUPS = { holds, samples, requests, console: consoleCalls, encode, merge, memory };
 
 const begin = performance.now();
 const wanted = process.argv.slice(2).filter((arg) => arg !== '--write');

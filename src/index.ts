@@ -43,6 +43,7 @@ export {
   ProfilerCollectError,
   ProfilerError,
   ProfilerNotStartedError,
+  ProfilerUnavailableError,
 } from './profiling/errors.js';
 export { SymbolTable } from './profiling/frames/symbol-table.js';
 export { HeapProfiler } from './profiling/heap/heap-profiler.js';

@@ -5,6 +5,7 @@ import {
   ProfilerBusyError,
   ProfilerCanceledError,
   ProfilerCollectError,
+  ProfilerUnavailableError,
 } from '../profiling/errors.js';
 import { goError, type PprofReply, takeOver, writeReply } from './reply.js';
 
@@ -64,14 +65,23 @@ export function replyOf(error: unknown): PprofReply {
   try {
     if (carriesStatus(error)) return goError(statusOf(error), messageOf(error));
     if (error instanceof ProfilerBusyError) return replyOf(cannotStart(error.message));
+    if (error instanceof ProfilerUnavailableError) return unavailable(error);
     if (error instanceof ProfilerArgumentError) return goError(400, error.message);
     if (error instanceof ProfilerCanceledError) return goError(error.isDeadline ? 408 : 500, error.message);
+    if (error instanceof ProfilerCollectError && error.cause instanceof ProfilerUnavailableError)
+      return unavailable(error.cause);
     logger.error(inspect(error)); // with its causes
     if (error instanceof ProfilerCollectError) return goError(500, error.message);
   } catch (failure) {
     logger.error(failure); // an exception may be anything, and what it says of itself may throw
   }
   return goError(500, 'Internal Server Error');
+}
+
+function unavailable({ profile, message }: ProfilerUnavailableError): PprofReply {
+  return profile === 'profile'
+    ? replyOf(cannotStart(message))
+    : goError(500, `${profile} is not available: ${message}`);
 }
 
 /** What is used of Nest's HttpException; there may be more than one copy of its class. */

@@ -8,6 +8,7 @@ import type { Profile } from '../format/profile.js';
 import { legacyText } from '../format/text.js';
 import { encodeProfile } from '../format/encode.js';
 import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../pprof.options.js';
+import { reasonOf } from '../sampling/reason.js';
 import { type HoldMeter, runSliced } from './loop.js';
 
 const compress = promisify(gzip);
@@ -65,11 +66,14 @@ export class CapturedProfile {
    * Writes a file: {@link encodeForDevTools}'s result if the path ends in `.cpuprofile` or `.heapprofile`, otherwise
    * {@link encode}'s, which `go tool pprof <path>` opens.
    *
-   * @throws Error of `node:fs` if the file cannot be written
+   * @throws Error of `node:fs` if the file cannot be written; its message names the flag if the permission model denies it
    */
   async toFile(path: string): Promise<void> {
     const isForDevTools = /\.(cpu|heap)profile$/.test(path);
-    await writeFile(path, await (isForDevTools ? this.encodeForDevTools() : this.encode()));
+    const bytes = await (isForDevTools ? this.encodeForDevTools() : this.encode());
+    await writeFile(path, bytes).catch((error: Error) => {
+      throw Object.assign(error, { message: reasonOf(error) });
+    });
   }
 
   private async joined(text: Generator<void, string[]>): Promise<Buffer> {

@@ -1,3 +1,5 @@
+import { reasonOf } from '../sampling/reason.js';
+
 /** What goes wrong in profiling, without a word of HTTP in it. */
 export abstract class ProfilerError extends Error {
   override get name(): string {
@@ -9,6 +11,17 @@ export abstract class ProfilerError extends Error {
 export class ProfilerBusyError extends ProfilerError {
   constructor(options?: ErrorOptions) {
     super('cpu profiling already in use', options);
+  }
+}
+
+/** This process cannot take a profile: the message says why, and what helps. */
+export class ProfilerUnavailableError extends ProfilerError {
+  /** @param profile its name */
+  constructor(
+    readonly profile: 'profile' | 'allocs',
+    cause: unknown,
+  ) {
+    super(reasonOf(cause), { cause });
   }
 }
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { chooseSampler } from './choose-sampler.js';
 import type { PprofPackage } from './pprof.sampler.js';
 
@@ -29,5 +29,38 @@ describe('chooseSampler', () => {
   it('does not look for pprof when the inspector is named', async () => {
     const { sampling, notice } = await chooseSampler('inspector', notBuilt);
     expect([sampling.name, notice]).toEqual(['inspector', undefined]);
+  });
+
+  describe('in a Node without the inspector', () => {
+    const PROBLEM = 'this Node was built without the inspector';
+    beforeEach(() => {
+      jest.spyOn(process, 'getBuiltinModule').mockReturnValue(undefined as never);
+    });
+    afterEach(() => {
+      jest.restoreAllMocks();
+    });
+
+    it('takes pprof, and says what is off', async () => {
+      const { sampling, notice } = await chooseSampler('auto', built);
+      expect([sampling.name, notice]).toEqual([
+        'pprof',
+        `${PROBLEM}. Without it allocs, sampler=inspector, format=cpuprofile and names of classes are off, and the alloc_* values of heap.`,
+      ]);
+    });
+
+    it('does without a sampler where pprof could not be built, and says why', async () => {
+      const { sampling, notice } = await chooseSampler('auto', notBuilt);
+      const reason = `${PROBLEM}; the optional package pprof cannot be loaded (Could not locate the bindings file.)`;
+      expect(notice).toBe(`No CPU and heap profiles: ${reason}.`);
+      expect(() => sampling.cpu.start(100)).toThrow(reason);
+      expect(() => sampling.startHeap(1)).toThrow(reason);
+    });
+
+    it('does without a sampler when the inspector is named', async () => {
+      const { sampling, notice } = await chooseSampler('inspector', built);
+      expect(notice).toBe(`No CPU and heap profiles: ${PROBLEM}.`);
+      expect(() => sampling.cpu.start(100)).toThrow(PROBLEM);
+      expect(() => sampling.startHeap(1)).toThrow(PROBLEM);
+    });
   });
 });

@@ -1,17 +1,23 @@
 import { isMainThread } from 'node:worker_threads';
+import { inspectorProblem } from './inspector-session.js';
 import { inspectorSampling } from './inspector.sampler.js';
 import { type PprofPackage, pprofSampling } from './pprof.sampler.js';
+import { reasonOf } from './reason.js';
 import type { SamplerName, Sampling } from './sampler.js';
 
 /** A choice, and what operators should know of it. */
 export interface SamplingChoice {
   readonly sampling: Sampling;
-  /** Set where `auto` had to do without `pprof`. */
-  readonly notice?: string;
+  /** What does not work in this process, why, and what helps; undefined if all does. */
+  readonly notice?: string | undefined;
 }
 
+const NEEDS_INSPECTOR =
+  'allocs, sampler=inspector, format=cpuprofile and names of classes are off, and the alloc_* values of heap';
+
 /**
- * Finds the sampler that the options name: `auto` takes `pprof` where it could be built and else the inspector.
+ * Finds the sampler that the options name: `auto` takes `pprof` where it could be built and else the inspector. Where there
+ * is no inspector either, its samplers do not start and say why.
  *
  * @throws Error if `pprof` is named and cannot be loaded
  */
@@ -19,26 +25,42 @@ export async function chooseSampler(
   wanted: 'auto' | SamplerName,
   load: () => Promise<PprofPackage> = loadPprof,
 ): Promise<SamplingChoice> {
-  if (wanted === 'inspector') return { sampling: inspectorSampling };
+  const problem = inspectorProblem();
+  if (wanted === 'inspector') {
+    return { sampling: inspectorSampling, notice: problem && `No CPU and heap profiles: ${problem}.` };
+  }
   try {
-    return { sampling: pprofSampling(await load()) };
+    const sampling = pprofSampling(await load());
+    return { sampling, notice: problem && `${problem}. Without it ${NEEDS_INSPECTOR}.` };
   } catch (error) {
-    const reason = firstLine(error);
+    const reason = reasonOf(error);
     if (wanted === 'pprof') {
       throw new Error(`PprofModule: the sampler "pprof" cannot be loaded (${reason})`, { cause: error });
     }
+    const missing = `optional package pprof cannot be loaded (${reason})`;
+    if (problem) {
+      const problems = `${problem}; the ${missing}`;
+      return { sampling: noSampling(problems), notice: `No CPU and heap profiles: ${problems}.` };
+    }
     return {
       sampling: inspectorSampling,
-      notice: `The optional package pprof cannot be loaded (${reason}): sampling with node:inspector instead.`,
+      notice: `The ${missing}: sampling with node:inspector instead.`,
     };
   }
 }
 
+/** Fails to start, for a reason. */
+function noSampling(reason: string): Sampling {
+  const start = (): never => {
+    throw new Error(reason);
+  };
+  return { name: 'inspector', cpu: { name: 'inspector', start }, startHeap: start };
+}
+
 async function loadPprof(): Promise<PprofPackage> {
   if (!isMainThread) throw new Error('it works in the main thread only');
-  const { time } = await importCommonJs<Pick<PprofPackage, 'time'>>('pprof');
   return {
-    time,
+    time: await importCommonJs('pprof/out/src/time-profiler.js'), // the package itself loads twice as much
     timeBindings: await importCommonJs('pprof/out/src/time-profiler-bindings.js'),
     heapBindings: await importCommonJs('pprof/out/src/heap-profiler-bindings.js'),
   };
@@ -48,9 +70,4 @@ async function loadPprof(): Promise<PprofPackage> {
 async function importCommonJs<T>(name: string): Promise<T> {
   const module = (await import(name)) as T & { default?: T };
   return module.default ?? module;
-}
-
-function firstLine(error: unknown): string {
-  const [line = ''] = String(error instanceof Error ? error.message : error).split('\n');
-  return line.replace(/\.? *Tried: *$/, ''); // a list follows
 }

@@ -1,5 +1,5 @@
 import { heapSamplesOf, type SamplingHeapProfile } from './heap-samples.js';
-import { InspectorSession } from './inspector-session.js';
+import { inspectorProblem, InspectorSession } from './inspector-session.js';
 import type { PprofAllocationNode } from './pprof-samples.js';
 import type { HeapEpoch, HeapReading, HeapSampler, SamplerName } from './sampler.js';
 
@@ -8,9 +8,6 @@ import type { HeapEpoch, HeapReading, HeapSampler, SamplerName } from './sampler
  * read (its JSON nests too deep); older versions have this one and no other.
  */
 const STACK_DEPTH = 128;
-
-/** How often V8 is made to forget `console.*` arguments while a session stays connected, in ms. */
-const DISCARD_EVERY = 10_000;
 
 /** The `pprof` package's binding to V8's heap sampler. */
 export interface PprofHeapBinding {
@@ -30,11 +27,11 @@ export interface PprofHeapBinding {
  */
 export class V8HeapSampler implements HeapSampler {
   readonly name: SamplerName;
+  readonly uncounted = inspectorProblem();
   isForeign: boolean;
   private epoch: HeapEpoch = { keepsDead: false, before: undefined };
   /** The one that started V8's sampler, if the inspector did. */
   private session: InspectorSession | undefined;
-  private discarding: NodeJS.Timeout | undefined;
   private lastOrdinal = 0;
   /** Sizes of the last reading's samples, by ordinal. */
   private sizes: ReadonlyMap<number, number> = new Map();
@@ -45,8 +42,9 @@ export class V8HeapSampler implements HeapSampler {
     private readonly pprof?: PprofHeapBinding,
   ) {
     this.name = pprof ? 'pprof' : 'inspector';
-    this.isForeign = isSampling();
+    this.isForeign = this.uncounted === undefined && isSampling();
     if (!this.isForeign) this.start();
+    process.once('exit', this.stopAtExit);
   }
 
   read(): HeapReading {
@@ -83,16 +81,18 @@ export class V8HeapSampler implements HeapSampler {
   }
 
   stop(): void {
+    process.off('exit', this.stopAtExit);
     if (!this.isForeign) this.stopV8();
   }
+
+  /** Node 24 crashes when it ends while a sampler runs that `pprof` started. */
+  private readonly stopAtExit = (): void => this.stop();
 
   private start(): void {
     const { keepsDead } = this.epoch;
     if (this.pprof && !keepsDead) return this.pprof.startSamplingHeapProfiler(this.rate, STACK_DEPTH);
-    const session = new InspectorSession();
-    this.session = session;
-    this.discarding = setInterval(() => session.discardConsoleEntries(), DISCARD_EVERY).unref();
-    session.post('HeapProfiler.startSampling', {
+    this.session = new InspectorSession();
+    this.session.post('HeapProfiler.startSampling', {
       samplingInterval: this.rate,
       stackDepth: STACK_DEPTH,
       includeObjectsCollectedByMajorGC: keepsDead,
@@ -106,7 +106,6 @@ export class V8HeapSampler implements HeapSampler {
   }
 
   private closeSession(): void {
-    clearInterval(this.discarding);
     this.session?.close();
     this.session = undefined;
   }
@@ -151,9 +150,7 @@ export class V8HeapSampler implements HeapSampler {
   private profileBySession(): SamplingHeapProfile {
     const session = this.session ?? new InspectorSession();
     try {
-      const { profile } = session.post<{ profile: SamplingHeapProfile }>('HeapProfiler.getSamplingProfile');
-      session.discardConsoleEntries();
-      return profile;
+      return session.post<{ profile: SamplingHeapProfile }>('HeapProfiler.getSamplingProfile').profile;
     } finally {
       if (session !== this.session) session.close();
     }

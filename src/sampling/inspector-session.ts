@@ -1,14 +1,23 @@
-import { Session } from 'node:inspector';
+import type { Session } from 'node:inspector';
+import { reasonOf } from './reason.js';
 
 /**
  * A session of our own with this thread's inspector. Nearly all commands to the own thread are carried out before
  * `post` returns, so their answers can be handed back as values.
+ *
+ * While a session is connected, V8 stores the arguments of the last 1,000 `console.*` calls, and keeps them when it is gone.
+ * This one makes V8 forget them: those of a call at the next one, or when the JavaScript that called has returned.
  */
 export class InspectorSession {
-  private readonly session = new Session();
+  private readonly session: Session;
+  private hasConsoleEntry = false;
 
+  /** @throws Error that says why there is no inspector, and what helps */
   constructor() {
-    this.session.connect();
+    this.session = connectedSession();
+    this.post('Runtime.discardConsoleEntries'); // of others: `Console.enable` would report each
+    this.post('Console.enable');
+    this.session.on('Console.messageAdded', () => this.consoleCalled());
   }
 
   /** @throws Error with the inspector's words if it refuses */
@@ -27,23 +36,44 @@ export class InspectorSession {
     this.session.on(event, ({ params }: { params: T }) => listener(params));
   }
 
-  /** For the one command that V8 carries out in a task of its own, later. */
-  postLater(method: string): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.session.post(method, (error: Error | null) => (error ? reject(error) : resolve()));
-    });
-  }
-
-  /**
-   * Makes V8 forget the arguments of `console.*` calls: it keeps the last 1,000 while a session is connected, and after it.
-   */
-  discardConsoleEntries(): void {
-    this.post('Runtime.discardConsoleEntries');
-  }
-
   /** Ends what the session started. */
   close(): void {
     this.discardConsoleEntries();
     this.session.disconnect();
   }
+
+  /** V8 reports a call before it stores its arguments. */
+  private consoleCalled(): void {
+    if (this.hasConsoleEntry) return this.post('Runtime.discardConsoleEntries');
+    this.hasConsoleEntry = true;
+    queueMicrotask(() => this.hasConsoleEntry && this.discardConsoleEntries());
+  }
+
+  private discardConsoleEntries(): void {
+    this.hasConsoleEntry = false;
+    this.post('Runtime.discardConsoleEntries');
+  }
+}
+
+/** Why there is no inspector, and what helps; undefined where there is one. */
+export function inspectorProblem(): string | undefined {
+  try {
+    new InspectorSession().close();
+    return undefined;
+  } catch (error) {
+    return reasonOf(error);
+  }
+}
+
+/** Not imported by name, which fails where Node was built without it. */
+function connectedSession(): Session {
+  const inspector = process.getBuiltinModule('node:inspector') as typeof import('node:inspector') | undefined;
+  if (!inspector) throw new Error('this Node was built without the inspector');
+  const session = new inspector.Session();
+  try {
+    session.connect();
+  } catch (cause) {
+    throw new Error(reasonOf(cause), { cause });
+  }
+  return session;
 }

@@ -6,13 +6,23 @@ export interface ProcessState {
   cpuBusy: boolean;
   /** Ends the CPU profile of the boot, while one runs. */
   finishBoot: (() => void) | undefined;
+  /** Nest has created a module of ours: others, such as npm, may have been started with `preload` too. */
+  hasModule: boolean;
+  /** What is wrong with a variable of `preload`. */
+  preloadProblem: string | undefined;
   /** V8's one heap sampler and how many modules want it on. */
   heap: { readonly sampler: HeapSampler; readonly preloaded?: true; users: number } | undefined;
 }
 
 /** Kept on `globalThis`: the ESM and the CommonJS copy of this package may be loaded side by side. */
 export function processState(): ProcessState {
-  return perProcess('process-state', () => ({ cpuBusy: false, finishBoot: undefined, heap: undefined }));
+  return perProcess('process-state', () => ({
+    cpuBusy: false,
+    finishBoot: undefined,
+    hasModule: false,
+    preloadProblem: undefined,
+    heap: undefined,
+  }));
 }
 
 /**

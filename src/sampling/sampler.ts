@@ -131,6 +131,8 @@ export interface HeapSampler {
   readonly rate: number;
   /** Someone else started V8's sampler, at a rate that V8 does not tell, and would lose their samples if it were restarted. */
   readonly isForeign: boolean;
+  /** Why allocations cannot be counted, so that only {@link readLive} works; undefined if they can. */
+  readonly uncounted?: string | undefined;
   /** What is alive, and what is new since the last such reading: to count allocations, all of them are needed. */
   read(): HeapReading;
   /** What is alive. It holds the event loop for less time than {@link read} where the sampler can, and then counts nothing. */

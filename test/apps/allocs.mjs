@@ -1,6 +1,6 @@
-// Allocates and logs on order, and says when a window is open, what is collected, and how long captures held the event loop.
+// Allocates and logs on order, and says when a window is open, what is retained, and how long captures held the event loop.
 import { EventEmitter, once } from 'node:events';
-import { Session } from 'node:inspector';
+import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import * as library from 'nestjs-pprof';
@@ -25,17 +25,23 @@ async function until(condition) {
 
 const logged = [];
 
-/** Console entries that a session discards: V8 keeps the arguments of `console.log` while one is connected, and after it. */
-const discards = new EventEmitter();
-const { post } = Session.prototype;
-Session.prototype.post = function (method, ...rest) {
-  post.call(this, method, ...rest);
-  if (method === 'Runtime.discardConsoleEntries') discards.emit('discard');
-};
+/** V8 keeps the arguments of these while a session with the inspector is connected, and after it. */
+const METHODS = ['log', 'error', 'warn', 'info', 'debug', 'dir', 'table', 'trace', 'assert', 'group'];
 
-function isAnyLoggedAlive() {
+/** At a stretch, so that nothing else runs in between, more than the heap has room for; and by each method. */
+function log() {
+  for (let i = 0; i < 4; i++) console.log({ big: Array(1_500_000) }); // 12 MB
+  for (const method of METHODS) {
+    const object = { method };
+    logged.push(new WeakRef(object));
+    console[method](...(method === 'assert' ? [false] : []), object);
+  }
+}
+
+/** How many of the logged objects are alive. */
+function loggedAlive() {
   collect();
-  return logged.some((ref) => ref.deref());
+  return logged.filter((ref) => ref.deref()).length;
 }
 
 const holds = [];
@@ -47,17 +53,19 @@ const app = await serve(library, {
   closed: () => until(() => openWindows === 0),
   /** As soon as the next window is open. */
   stopInWindow: () => void windows.once('change', holders.stopSampling),
-  /** Logs a hundred objects. */
-  log() {
-    for (let i = 0; i < 100; i++) {
-      const object = { i };
-      logged.push(new WeakRef(object));
-      console.log(object);
-    }
-  },
-  /** Answers when all of them can be collected. */
-  async loggedCollected() {
-    while (isAnyLoggedAlive()) await once(discards, 'discard');
+  log,
+  loggedAlive,
+  /** The same while the inspector samples the CPU: how many are alive before that ends. */
+  async logInCapture() {
+    const end = new AbortController();
+    const captured = profiler.cpuProfile({ seconds: 300, sampler: 'inspector', signal: end.signal });
+    await turn(); // it has begun
+    log();
+    await turn();
+    const alive = loggedAlive();
+    end.abort();
+    await captured;
+    return alive;
   },
   memory() {
     collect();

@@ -1,17 +1,10 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { inParallel } from '../support/async.js';
 import { DecodedProfile } from '../support/decoded-profile.js';
-import {
-  appFile,
-  linesWith,
-  type ProcessOptions,
-  startWorkload,
-  TestProcess,
-  type Workload,
-} from '../support/process.js';
+import { appFile, linesWith, startWorkload, TestProcess, type Workload } from '../support/process.js';
 
 /** A rate at which V8 samples some 300 of the 20,000 objects that boot-work.cjs holds. */
 const RATE = '65536';
@@ -20,6 +13,9 @@ const RATE = '65536';
 const BURN_MS = '100';
 
 const PRELOAD = ['--import', 'nestjs-pprof/preload'];
+
+/** By this all programs are started with it: npm, what npm starts, and what that starts. */
+const NODE_OPTIONS = PRELOAD.join(' ');
 
 /** Where `pprof` is missing, the inspector samples. */
 const WITHOUT_PPROF = ['--require', appFile('no-pprof.cjs'), ...PRELOAD];
@@ -43,26 +39,38 @@ describe('node --import nestjs-pprof/preload with an application', () => {
     readonly next: DecodedProfile;
     readonly exitCode: number | null;
     readonly output: string;
+    readonly stderr: string;
   }
   let booted: readonly Booted[];
+  /** The applications boot at the same time with this name, and a file of an earlier run has it. */
+  const named = join(directory, 'boot.pb.gz');
 
   beforeAll(async () => {
+    writeFileSync(named, 'of an earlier run');
+    utimesSync(named, 1, 1);
     booted = await Promise.all(
       APPS.map(async ({ file, sampler, flags }) => {
-        const boot = join(directory, `${file}.pb.gz`);
         const env = {
           BURN_MS,
           MEM_RATE: RATE,
           NESTJS_PPROF_MEM_PROFILE_RATE: RATE,
-          NESTJS_PPROF_BOOT_PROFILE: boot,
+          NESTJS_PPROF_BOOT_PROFILE: named,
         };
         const app = await startWorkload(file, { flags, env });
-        await app.process.printed(bootLine(boot));
+        const [, boot] = await app.process.printed(BOOT_LINE);
         const [heap, next] = await Promise.all([app.profile('heap'), app.profile('profile?seconds=1')]);
         await app.post('close');
         const exitCode = await app.process.exited;
-        const { output } = app.process;
-        return { sampler, heap, boot: new DecodedProfile(readFileSync(boot)), next, exitCode, output };
+        const { output, stderr } = app.process;
+        return {
+          sampler,
+          heap,
+          boot: new DecodedProfile(readFileSync(boot!)),
+          next,
+          exitCode,
+          output,
+          stderr,
+        };
       }),
     );
   });
@@ -84,6 +92,11 @@ describe('node --import nestjs-pprof/preload with an application', () => {
     }
   });
 
+  it('one of two that boot at the same time has its pid in the name of the file, and stderr says where both are', () => {
+    const files = booted.map(({ stderr }) => BOOT_LINE.exec(stderr)?.[1]);
+    expect(files.toSorted()).toEqual([expect.stringMatching(/\/boot\.\d+\.pb\.gz$/), named]);
+  });
+
   it('the next CPU profile works, and the process ends by itself', () => {
     for (const { next, exitCode } of booted) {
       expect(next.cumulative('cpu', 'burnAtBoot')).toBe(0);
@@ -97,7 +110,7 @@ describe('an application started with --import nestjs-pprof/preload', () => {
   let output: string;
   let exitCode: number | null;
   beforeAll(async () => {
-    const boot = join(directory, 'not-there', 'boot.pb.gz');
+    const boot = join(directory, 'not-there', 'boot-%p.pb.gz');
     // An empty rate is as good as none.
     const env = {
       BURN_MS,
@@ -106,7 +119,7 @@ describe('an application started with --import nestjs-pprof/preload', () => {
       NESTJS_PPROF_MEM_PROFILE_RATE: '',
     };
     const app = await startWorkload('boot.mjs', { flags: PRELOAD, env });
-    await app.process.printed(/ERROR .*\n/);
+    await app.process.printed(/could not be written.*\n/);
     ({ period } = await app.profile('heap'));
     await app.profile('profile?seconds=1'); // the sampler is free
     await app.post('close');
@@ -133,72 +146,54 @@ describe('an application started with --import nestjs-pprof/preload', () => {
     ]);
   });
 
-  it('runs on where the CPU profile of its boot cannot be written, and logs one error', () => {
+  it('runs on where the CPU profile of its boot cannot be written, and says so with the pid for %p', () => {
     expect(exitCode).toBe(0);
-    expect(linesWith(output, 'ERROR')).toEqual([
-      expect.stringContaining(
-        '[PprofModule] The CPU profile of the boot could not be written: ENOENT: no such file or directory',
+    expect(linesWith(output, 'CPU profile of the boot')).toEqual([
+      expect.stringMatching(
+        /^\[PprofModule\] The CPU profile of the boot could not be written: ENOENT: .*\/boot-\d+\.pb\.gz'$/,
       ),
     ]);
   });
-});
 
-describe('node --import nestjs-pprof/preload with a program without Nest', () => {
-  afterEach(() => TestProcess.stopAll());
-
-  it('the CPU profile is written when the program ends, as .cpuprofile too, and a worker thread writes none', () =>
-    inParallel(
-      [
-        { extension: 'pb.gz', flags: PRELOAD },
-        { extension: 'cpuprofile', flags: WITHOUT_PPROF },
-      ],
-      async ({ extension, flags }) => {
-        const boot = join(directory, `without-nest.${extension}`);
-        const program = run(flags, { NESTJS_PPROF_BOOT_PROFILE: boot });
-        expect(await program.exited).toBe(0);
-        expect(program.output).toContain('done\n');
-        expect(program.output.match(new RegExp(bootLine(boot), 'g'))).toHaveLength(1);
-        expect(linesWith(program.output, 'CPU profile of the boot')).toHaveLength(1);
-        const names = functionsIn(boot);
-        expect(names).toContain('burnAtBoot');
-        expect(names).not.toContain('burnInWorker');
-      },
-    ));
-
-  it('nothing is written or printed where no profile of the boot is asked for', async () => {
-    const before = readdirSync(directory);
-    const program = run(PRELOAD, { NESTJS_PPROF_MEM_PROFILE_RATE: '' }); // as if it were not set
-    expect(await program.exited).toBe(0);
-    expect(program.output).toBe('done\n');
-    expect(readdirSync(directory)).toEqual(before);
-  });
-
-  it('an invalid NESTJS_PPROF_MEM_PROFILE_RATE ends the program at once with one line', () =>
-    inParallel(['512k', '-1', '2147483648'], async (rate) => {
-      const program = run(PRELOAD, { NESTJS_PPROF_MEM_PROFILE_RATE: rate });
+  it('does not boot where NESTJS_PPROF_MEM_PROFILE_RATE is invalid, and says what is expected', () =>
+    inParallel(['512k', '2147483648'], async (rate) => {
+      const env = { BURN_MS: '0', NODE_OPTIONS, NESTJS_PPROF_MEM_PROFILE_RATE: rate };
+      const program = new TestProcess(process.execPath, [appFile('boot.mjs')], env);
       expect(await program.exited).toBe(1);
-      expect(program.output).toBe(
-        `NESTJS_PPROF_MEM_PROFILE_RATE is "${rate}": it takes a whole number of bytes, or 0 for no heap sampling\n`,
+      expect(program.output).toContain(
+        `PprofModule: invalid value "${rate}" for NESTJS_PPROF_MEM_PROFILE_RATE: expected a whole number of bytes, or 0 for no heap sampling`,
       );
     }));
 });
 
-function run(flags: readonly string[], env: ProcessOptions['env']): TestProcess {
-  return new TestProcess(process.execPath, [...flags, appFile('boot-without-nest.mjs')], { BURN_MS, ...env });
-}
+describe('a process that NODE_OPTIONS starts with nestjs-pprof/preload and that never boots Nest', () => {
+  const PROGRAMS = [
+    { command: process.execPath, args: [appFile('boot-without-nest.mjs')], prints: /^of the child\ndone\n$/ },
+    { command: 'npm', args: ['--version'], prints: /^\d+\.\d+\.\d+\n$/ },
+  ];
+  const ENVIRONMENTS = [
+    { NESTJS_PPROF_BOOT_PROFILE: join(directory, 'boot-%p.pb.gz') },
+    { NESTJS_PPROF_MEM_PROFILE_RATE: '-1' }, // invalid
+  ];
+  afterEach(() => TestProcess.stopAll());
 
-const bootLine = (file: string): RegExp =>
-  new RegExp(`LOG \\[PprofModule\\] CPU profile of the boot: ${file}\n`);
+  it('prints and writes nothing of the module, nor do its worker threads and child processes', async () => {
+    const before = readdirSync(directory);
+    await inParallel(
+      PROGRAMS.flatMap((program) => ENVIRONMENTS.map((env) => ({ ...program, env }))),
+      async ({ command, args, prints, env }) => {
+        const program = new TestProcess(command, args, { BURN_MS: '0', NODE_OPTIONS, ...env });
+        expect(await program.exited).toBe(0);
+        expect(program.output).toMatch(prints);
+      },
+    );
+    expect(readdirSync(directory)).toEqual(before);
+  });
+});
+
+const BOOT_LINE = /^\[PprofModule\] CPU profile of the boot: (.+)\n/m;
 
 /** In bytes. */
 async function heldAtBoot(app: Workload): Promise<number> {
   return (await app.profile('heap?gc=1')).cumulative('inuse_space', 'holdAtBoot');
-}
-
-/** Names of the functions that were sampled, by a profile in either format. */
-function functionsIn(file: string): readonly string[] {
-  const bytes = readFileSync(file);
-  if (file.endsWith('.pb.gz')) return new DecodedProfile(bytes).samples.flatMap(({ stack }) => stack);
-  const { nodes } = JSON.parse(bytes.toString()) as { nodes: { callFrame: { functionName: string } }[] };
-  return nodes.map(({ callFrame }) => callFrame.functionName);
 }

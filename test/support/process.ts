@@ -20,6 +20,7 @@ export interface ProcessOptions {
 export class TestProcess {
   private static readonly running = new Set<TestProcess>();
   private readonly chunks: string[] = [];
+  private readonly errors: string[] = [];
   private waiting: (() => void)[] = [];
   private readonly child: ChildProcess;
   readonly exited: Promise<number | null>;
@@ -34,6 +35,7 @@ export class TestProcess {
         this.wakeWaiting();
       });
     }
+    this.child.stderr!.on('data', (chunk: string) => this.errors.push(chunk));
     TestProcess.running.add(this);
     this.exited = once(this.child, 'close').then(([code]: (number | null)[]) => {
       TestProcess.running.delete(this);
@@ -45,6 +47,11 @@ export class TestProcess {
   /** What it wrote to stdout and stderr so far. */
   get output(): string {
     return this.chunks.join('');
+  }
+
+  /** What it wrote to stderr so far. */
+  get stderr(): string {
+    return this.errors.join('');
   }
 
   get alive(): boolean {

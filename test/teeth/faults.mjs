@@ -157,6 +157,20 @@ export const FAULTS = [
     tests: ['test/process/left-behind'],
   },
   {
+    title: 'an open inspector session retains the arguments of console.* calls',
+    file: 'src/sampling/inspector-session.ts',
+    find: "this.post('Console.enable');",
+    replace: '',
+    tests: ['test/process/heap-sampler'],
+  },
+  {
+    title: 'a process that never boots Nest writes a profile of its boot',
+    file: 'src/preload.ts',
+    find: 'if (state.hasModule) {',
+    replace: 'if (state) {',
+    tests: ['test/process/preload'],
+  },
+  {
     title: 'a capture leaves the worker thread that read source maps',
     file: 'src/profiling/frames/source-maps/source-mapper.ts',
     find: 'await thread?.close();',

@@ -60,21 +60,6 @@ describe.each([
   });
 });
 
-describe('node --import nestjs-pprof/preload with a program without Nest', () => {
-  it.each([
-    { sampler: 'pprof', flags: PRELOAD },
-    { sampler: 'inspector', flags: WITHOUT_PPROF },
-  ])('writes its CPU time, by $sampler', async ({ sampler, flags }) => {
-    const boot = newFile('pb.gz');
-    const program = new TestProcess(process.execPath, [...flags, appFile('boot-without-nest.mjs')], {
-      ...BURN,
-      NESTJS_PPROF_BOOT_PROFILE: boot,
-    });
-    await program.exited;
-    claimBurnt(`preload without Nest by ${sampler}`, sampler, program, readProfile(boot));
-  });
-});
-
 const readProfile = (file: string): DecodedProfile => new DecodedProfile(readFileSync(file));
 
 function claimBurnt(subject: string, sampler: string, program: TestProcess, profile: DecodedProfile): void {

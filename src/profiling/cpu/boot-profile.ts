@@ -1,39 +1,48 @@
-import { Logger } from '@nestjs/common';
-import { processState } from '../../sampling/process-state.js';
+import { closeSync, openSync, statSync, utimesSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { reasonOf } from '../../sampling/reason.js';
+import type { CpuSamples, Sliced } from '../../sampling/sampler.js';
 import { ClassNames } from '../frames/class-names.js';
-import type { CpuCapture } from './cpu-recording.js';
-import { endCpuCapture } from './cpu-profile.js';
 import { FrameResolver } from '../frames/frame-resolver.js';
 import { SourceMapper } from '../frames/source-maps/source-mapper.js';
-
-/** A boot that takes longer is not waited for, in ms. */
-const LONGEST_BOOT = 60_000;
+import type { CpuCapture } from './cpu-recording.js';
+import { endCpuCapture } from './cpu-profile.js';
 
 /**
- * Writes the CPU profile of the boot to a file, as soon as the application has bootstrapped; at the latest after a
- * minute, or when the process has nothing left to do.
+ * Writes the CPU profile of the boot, and a line to stderr that says where it is or why there is none.
+ *
+ * @param name of the file; `%p` is the pid
  */
-export function writeBootProfileLater(capture: CpuCapture, file: string): void {
-  const state = processState();
-  const finish = (): void => {
-    clearTimeout(timer);
-    process.off('beforeExit', finish);
-    state.finishBoot = undefined;
-    void write(capture, file);
-  };
-  const timer = setTimeout(finish, LONGEST_BOOT).unref();
-  process.once('beforeExit', finish);
-  state.finishBoot = finish;
-}
-
-async function write(capture: CpuCapture, file: string): Promise<void> {
-  const logger = new Logger('PprofModule');
+export async function writeBootProfile(
+  capture: CpuCapture,
+  stopped: Sliced<CpuSamples>,
+  name: string,
+): Promise<void> {
   try {
     const frames = new FrameResolver(new SourceMapper({ sourceMaps: true }), new ClassNames());
-    const captured = await endCpuCapture(capture, frames, []);
+    const captured = await endCpuCapture(capture, frames, [], stopped);
+    const file = claimed(name.replaceAll('%p', String(process.pid)));
     await captured.toFile(file);
-    logger.log(`CPU profile of the boot: ${file}`);
+    process.stderr.write(`[PprofModule] CPU profile of the boot: ${file}\n`);
   } catch (error) {
-    logger.error(`The CPU profile of the boot could not be written: ${(error as Error).message}`);
+    process.stderr.write(
+      `[PprofModule] The CPU profile of the boot could not be written: ${reasonOf(error)}\n`,
+    );
   }
+}
+
+/** The file, replacing one of an earlier run; with the pid in its name if another process has written it in the meantime. */
+function claimed(file: string): string {
+  try {
+    closeSync(openSync(file, 'wx'));
+    return file;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  const now = new Date();
+  if (statSync(file).mtimeMs >= performance.timeOrigin) {
+    return join(dirname(file), basename(file).replace(/(?=\.)|$/, `.${process.pid}`));
+  }
+  utimesSync(file, now, now);
+  return file;
 }

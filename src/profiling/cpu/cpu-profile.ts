@@ -20,14 +20,18 @@ const BLIND_SPOT =
 
 const NOTHING = [0, 0];
 
-/** Ends a capture and makes a profile of its samples. */
+/**
+ * Ends a capture and makes a profile of its samples.
+ *
+ * @param stopped what ending it returned, if that has been done
+ */
 export async function endCpuCapture(
   capture: CpuCapture,
   frames: FrameResolver,
   profileComments: readonly string[],
+  stopped = freeCpuCapture(capture),
 ): Promise<CapturedProfile> {
   const { holds } = capture;
-  const stopped = freeCpuCapture(capture);
   await setImmediate(); // V8 has held the loop for long enough
   const samples = await runSliced(stopped, holds);
   const places = await frames.resolve(samples.tree.frames, holds);

@@ -2,6 +2,7 @@ import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { PPROF_OPTIONS, PPROF_SAMPLING, type ResolvedPprofOptions } from '../../pprof.options.js';
 import { chooseSampler } from '../../sampling/choose-sampler.js';
 import { collectGarbage } from '../../sampling/garbage.js';
+import { processState } from '../../sampling/process-state.js';
 import {
   CPU_RATE,
   type CpuSampler,
@@ -66,12 +67,15 @@ export class CpuProfiler implements OnModuleDestroy {
     private readonly options: Pick<ResolvedPprofOptions, 'cpuProfileRate' | 'profileComments'>,
     private readonly frames: FrameResolver,
     private readonly captures: Captures,
-  ) {}
+  ) {
+    processState().hasModule = true;
+  }
 
   /**
    * Samples for a time. Shutting down ends it early too.
    *
    * @throws ProfilerBusyError while another CPU capture runs
+   * @throws ProfilerUnavailableError if the sampler does not work in this process
    * @throws ProfilerArgumentError if an option is invalid
    */
   profile(options?: CpuProfileOptions): Promise<CapturedProfile> {
@@ -113,6 +117,7 @@ export class CpuProfiler implements OnModuleDestroy {
    *
    * @param hz samples per second, 1 to 1000; the option `cpuProfileRate` if left out
    * @throws ProfilerBusyError while another CPU capture runs
+   * @throws ProfilerUnavailableError if the sampler does not work in this process
    * @throws ProfilerArgumentError if `hz` is out of bounds
    */
   start(hz = this.options.cpuProfileRate): void {

@@ -1,6 +1,6 @@
 import { processState } from '../../sampling/process-state.js';
 import type { CpuRecording, CpuSampler, CpuSamples, SamplerName, Sliced } from '../../sampling/sampler.js';
-import { ProfilerBusyError } from '../errors.js';
+import { ProfilerBusyError, ProfilerUnavailableError } from '../errors.js';
 import { HoldMeter, nowNanos } from '../loop.js';
 
 /** A CPU capture under way. (This file imports nothing of Nest: `preload` begins one before that is loaded.) */
@@ -19,7 +19,10 @@ export function refuseIfBusy(): void {
   if (processState().cpuBusy) throw new ProfilerBusyError();
 }
 
-/** @throws ProfilerBusyError while another CPU capture runs in this process */
+/**
+ * @throws ProfilerBusyError while another CPU capture runs in this process
+ * @throws ProfilerUnavailableError if the sampler cannot be started
+ */
 export function beginCpuCapture(cpu: CpuSampler, hz: number, afterGc = false): CpuCapture {
   refuseIfBusy();
   const holds = new HoldMeter();
@@ -38,10 +41,15 @@ export function freeCpuCapture({ holds, recording }: CpuCapture): Sliced<CpuSamp
   }
 }
 
+/** What `pprof` and its addon say when the application uses them itself. */
+const BUSY = /already (?:profiling|started)/;
+
 function startSampling(cpu: CpuSampler, hz: number): CpuRecording {
   try {
     return cpu.start(hz);
   } catch (cause) {
-    throw new ProfilerBusyError({ cause }); // the one reason there is: the application uses the sampler itself
+    throw BUSY.test(String(cause))
+      ? new ProfilerBusyError({ cause })
+      : new ProfilerUnavailableError('profile', cause);
   }
 }

@@ -77,8 +77,12 @@ export class ClassNames {
   private *locate(functions: readonly AnyFunction[]): Generator<void> {
     const unknown = functions.filter((fn) => !this.locations.has(fn));
     if (unknown.length === 0) return;
-    const locations = yield* locateFunctions(unknown);
-    unknown.forEach((fn, i) => this.locations.set(fn, locations[i] ?? null));
+    try {
+      const locations = yield* locateFunctions(unknown);
+      unknown.forEach((fn, i) => this.locations.set(fn, locations[i] ?? null));
+    } catch {
+      // No inspector: a frame without its class is better than none.
+    }
   }
 }
 

@@ -34,12 +34,14 @@ export class AllocsProfile extends NamedProfile {
   }
 
   /** @internal */
-  override openWindow(): Promise<ProfileWindow> {
+  override async openWindow(): Promise<ProfileWindow> {
     const { reader } = this;
+    reader.checkCounts();
     return reader.canKeepDead ? allocationWindow(reader, WINDOW) : differenceWindow(reader, ALLOCS);
   }
 
   protected async read(): Promise<CapturedProfile> {
+    this.reader.checkCounts();
     const { captured } = await this.reader.read(ALLOCS, new HoldMeter());
     return captured;
   }

@@ -14,6 +14,7 @@ import {
   type SampledObjects,
   type Sampling,
 } from '../../sampling/sampler.js';
+import { reasonOf } from '../../sampling/reason.js';
 import { CapturedProfile, Captures } from '../capture.js';
 import {
   buildStackProfile,
@@ -22,6 +23,7 @@ import {
   NO_TREE,
   type WeighedStack,
 } from '../frames/frame-resolver.js';
+import { ProfilerUnavailableError } from '../errors.js';
 import { HoldMeter, nowNanos, runSliced } from '../loop.js';
 import { AllocationTotals, MAX_STACKS, OTHER_STACKS } from './allocation-totals.js';
 import { memoryStatistics } from './memory-statistics.js';
@@ -84,7 +86,7 @@ const CAUSES = {
   stop: "someone else, who stopped V8's one heap sampler,",
 };
 
-const OFF = 'heap sampling is off: memProfileRate is 0, or the module is not enabled or not initialized';
+const OFF = 'memProfileRate is 0, or the module is not enabled or not initialized';
 
 /**
  * Reads V8's heap sampler, which runs from the initialization of the module to its destruction. Each reading adds what
@@ -94,6 +96,8 @@ const OFF = 'heap sampling is off: memProfileRate is 0, or the module is not ena
 export class HeapReader implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Logger('PprofModule');
   private sampler: HeapSampler | undefined;
+  /** Why there is none. */
+  private off = OFF;
   private totals: AllocationTotals | undefined;
   private windows = 0;
   private forgetting: NodeJS.Timeout | undefined;
@@ -105,12 +109,22 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
     private readonly captures: Captures,
   ) {}
 
-  /** Not in the constructor: a boot that fails before would leave V8's sampler on. */
+  /**
+   * Not in the constructor: a boot that fails before would leave V8's sampler on.
+   *
+   * @throws Error if a variable of `nestjs-pprof/preload` is invalid
+   */
   onModuleInit(): void {
+    const { preloadProblem } = processState();
+    if (preloadProblem) throw new Error(`PprofModule: ${preloadProblem}`);
     const { enabled, memProfileRate } = this.options;
     if (!enabled || memProfileRate === 0) return;
-    this.sampler = this.join(memProfileRate);
-    this.totals = totalsOf(this.sampler);
+    try {
+      this.sampler = this.join(memProfileRate);
+      this.totals = totalsOf(this.sampler);
+    } catch (error) {
+      this.off = reasonOf(error);
+    }
   }
 
   /** The module that leaves last stops V8's sampler. */
@@ -129,6 +143,12 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
     return this.options.allocs === 'window' && this.sampler?.isForeign === false;
   }
 
+  /** @throws ProfilerUnavailableError if allocations cannot be counted in this process */
+  checkCounts(): void {
+    const uncounted = this.sampler?.uncounted;
+    if (uncounted) throw new ProfilerUnavailableError('allocs', uncounted);
+  }
+
   /** Begins an epoch that keeps dead objects, so that all that is allocated is counted, until {@link dropDead}. */
   keepDead(): void {
     this.sampler!.keepDead();
@@ -143,7 +163,8 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
   /** What is alive and what was allocated so far. V8 has been asked when this returns its promise. */
   async read(kind: HeapProfileKind, holds: HoldMeter): Promise<HeapCapture> {
     const { sampler } = this;
-    const reading = sampler && holds.time(() => (kind.counts ? sampler.read() : sampler.readLive()));
+    const counts = kind.counts && !sampler?.uncounted;
+    const reading = sampler && holds.time(() => (counts ? sampler.read() : sampler.readLive()));
     const epoch = reading?.epoch;
     const memory = process.memoryUsage();
     const header = this.header(kind, epoch);
@@ -192,7 +213,10 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
       period: sampler?.rate ?? 0,
       timeNanos: nowNanos(),
       durationNanos: 0,
-      comments: this.captures.comments([...(sampler ? aboutSampler(sampler, epoch) : [OFF]), ...about]),
+      comments: this.captures.comments([
+        ...(sampler ? aboutSampler(sampler, epoch) : [`heap sampling is off: ${this.off}`]),
+        ...about,
+      ]),
     };
   }
 
@@ -225,11 +249,15 @@ function totalsOf(sampler: HeapSampler): AllocationTotals {
   return totals;
 }
 
-function aboutSampler({ name, rate, isForeign }: HeapSampler, epoch: HeapEpoch | undefined): string[] {
+function aboutSampler(
+  { name, rate, isForeign, uncounted }: HeapSampler,
+  epoch: HeapEpoch | undefined,
+): string[] {
   const { keepsDead, before } = epoch!;
   return [
     `heap sampled by ${name}, every ${rate} bytes`,
     ...(isForeign ? [FOREIGN] : []),
+    ...(uncounted ? [`allocations are not counted: ${uncounted}`] : []),
     ...(before && (!keepsDead || before.cause === 'stop')
       ? [`${CAUSES[before.cause]} made V8 forget what was allocated before ${before.time.toISOString()}`]
       : []),
