@@ -167,7 +167,7 @@ export const FAULTS = [
     title: 'a process that never boots Nest writes a profile of its boot',
     file: 'src/preload.ts',
     find: 'if (state.hasModule) {',
-    replace: 'if (state) {',
+    replace: 'if (state.hasModule || file) {',
     tests: ['test/process/preload'],
   },
   {
