@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { NobodyWaitsError } from '../profiling/capture.js';
 
 /** What an endpoint replies. */
 export interface PprofReply {
@@ -128,7 +129,7 @@ export function rawResponse(response: object): ServerResponse {
  */
 export function takeOver(response: object): ServerResponse {
   const raw = rawResponse(response);
-  if (raw.headersSent) return raw;
+  if (isLost(raw)) return raw;
   const reply = response as FastifyReply;
   if (reply.raw) {
     reply.hijack?.();
@@ -143,7 +144,8 @@ export function takeOver(response: object): ServerResponse {
 
 /** Resolves when a response is over, also one that waits for others on its connection, which Node does not tell. */
 export function whenClosed(response: ServerResponse): Promise<void> {
-  const emitters = [response, response.req?.socket];
+  const { req } = response;
+  const emitters = req?.httpVersionMajor === 2 ? [response] : [response, req?.socket];
   return new Promise((resolve) => {
     const end = (): void => {
       for (const emitter of emitters) emitter?.off('close', end);
@@ -153,15 +155,47 @@ export function whenClosed(response: ServerResponse): Promise<void> {
   });
 }
 
-/** Writes a reply and ends the response; nothing happens if the client is gone. */
+/** Responses that {@link writeReply} has written. */
+const replied = new WeakSet<ServerResponse>();
+
+/**
+ * A signal that is aborted when a response can not be replied to any more: it is over, or somebody else has begun to
+ * write it (a timeout of the application's, say), which goes through `writeHead`.
+ */
+export function whenLost(response: ServerResponse): AbortSignal {
+  const lost = new AbortController();
+  const lose = (): void => {
+    if (!replied.has(response)) lost.abort(new NobodyWaitsError());
+  };
+  void whenClosed(response).then(lose);
+  const { writeHead } = response;
+  response.writeHead = (...head: unknown[]) => {
+    lose();
+    return writeHead.apply(response, head as never);
+  };
+  return lost.signal;
+}
+
+/** Writes a reply and ends the response; nothing happens if that is over, or somebody else's. */
 export function writeReply(response: ServerResponse, { status, headers, body }: PprofReply): void {
-  if (response.headersSent || response.destroyed) return;
+  if (isLost(response)) return;
   response.removeHeader('content-disposition'); // of a reply that could not be written
   response.statusCode = status;
   setHeaders(response, headers);
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   if (response.req.method !== 'HEAD') response.setHeader('content-length', bytes.length);
+  replied.add(response);
   response.end(bytes);
+}
+
+/** HTTP/2's throws on every use when its stream is closed. */
+function isLost(response: ServerResponse & { stream?: { destroyed: boolean } }): boolean {
+  return (
+    response.headersSent ||
+    response.writableEnded ||
+    response.destroyed ||
+    response.stream?.destroyed === true
+  );
 }
 
 function setHeaders(response: ServerResponse, headers: Readonly<Record<string, string>>): void {
