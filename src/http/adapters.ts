@@ -69,6 +69,7 @@ interface Fastify {
   ): unknown;
   hasConstraintStrategy(name: string): boolean;
   addConstraintStrategy(strategy: object): unknown;
+  hasRoute(route: object): boolean;
   route(route: object): unknown;
 }
 
@@ -84,13 +85,11 @@ function addToFastify(fastify: Fastify, { bases, handle, prepare, key, keyOf }: 
   });
   if (key && !fastify.hasConstraintStrategy(PORT))
     fastify.addConstraintStrategy({ name: PORT, storage: () => new Keys(), deriveConstraint: keyOf });
-  const constraints = key && { [PORT]: key };
+  const constraints = key ? { [PORT]: key } : {};
   const handler = (request: object, reply: object): unknown => handle(request, reply);
-  for (const base of bases) {
-    const taken = key ? [] : ['GET', 'HEAD']; // by the index
-    const method = fastify.supportedMethods.filter((supported) => !taken.includes(supported));
-    fastify.route({ method, url: base, handler, constraints });
-    fastify.route({ method: fastify.supportedMethods, url: `${base}/*`, handler, constraints });
+  for (const url of bases.flatMap((base) => [base, `${base}/*`])) {
+    const method = fastify.supportedMethods.filter((method) => !fastify.hasRoute({ method, url, constraints }));
+    fastify.route({ method, url, handler, constraints });
   }
 }
 
