@@ -36,6 +36,8 @@ const ESCAPED: Readonly<Record<string, string>> = {
   'GET /%ff': 'GET /%25ff',
 };
 
+const at = (line: string): string => line.replace(' ', ' /debug/pprof');
+
 type Incoming = IncomingMessage & { originalUrl?: string; raw?: IncomingMessage; path?: string };
 
 /** Reads what morgan and pino-http do, at a request's begin and end; neither is a dependency. */
@@ -79,7 +81,6 @@ describe.each(ADAPTERS.flatMap((adapter) => [false, true].map((listen) => ({ ada
         const [method, path] = line.split(' ') as [string, string];
         await request({ base, path }, { method });
       }
-      const at = (line: string): string => line.replace(' ', ' /debug/pprof');
       const routed = SENT.map((line) => at(ESCAPED[line] ?? line));
       const shown = adapter === 'express' ? SENT.map(at) : routed; // Fastify's middleware plugin notes the url itself
       expect(middleware).toEqual(shown.flatMap((line) => [line, line]));

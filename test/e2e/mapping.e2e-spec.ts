@@ -216,7 +216,7 @@ describe.each(ADAPTERS)('where Nest has mapped the endpoints on %s', (adapter) =
     for (const base of bases) expect(await brokenAt(url + base)).toEqual([]);
   });
 
-  it.each(Object.entries(WAYS))('it holds for requests that come by %s', async (_, [path, by]) => {
+  it.each(Object.entries(WAYS))('requests that come by %s find the whole contract', async (_, [path, by]) => {
     const { app } = await startMapped(adapter, {});
     const instance = app.getHttpAdapter().getInstance() as Instance;
     const base = `${await served(by(instance.routing ?? instance))}${path}/debug/pprof`;
@@ -226,13 +226,16 @@ describe.each(ADAPTERS)('where Nest has mapped the endpoints on %s', (adapter) =
     expect((await request({ base, path: '/' })).text).toContain(`<code>go tool pprof ${base}/heap</code>`);
   });
 
-  it.each(CATCH_ALLS)('it holds beside catch-alls of the root module: at %j (%#)', async (...catchAll) => {
-    const { url, base } = await startMapped(adapter, {
-      imports: [MiddlewareModule],
-      controllers: [catchAllAt(catchAll), UptimeController],
-    });
-    expect(await brokenAt(base)).toEqual([]);
-    expect((await request(`${url}/one/two/three`)).text).toBe('<html>');
-    expect((await request(`${base}/leases`)).headers['x-middleware']).toBe('has run');
-  });
+  it.each(CATCH_ALLS)(
+    'catch-alls of the root module leave the whole contract to the endpoints: at %j (%#)',
+    async (...catchAll) => {
+      const { url, base } = await startMapped(adapter, {
+        imports: [MiddlewareModule],
+        controllers: [catchAllAt(catchAll), UptimeController],
+      });
+      expect(await brokenAt(base)).toEqual([]);
+      expect((await request(`${url}/one/two/three`)).text).toBe('<html>');
+      expect((await request(`${base}/leases`)).headers['x-middleware']).toBe('has run');
+    },
+  );
 });
