@@ -88,7 +88,9 @@ function addToFastify(fastify: Fastify, { bases, handle, prepare, key, keyOf }: 
   const constraints = key ? { [PORT]: key } : {};
   const handler = (request: object, reply: object): unknown => handle(request, reply);
   for (const url of bases.flatMap((base) => [base, `${base}/*`])) {
-    const method = fastify.supportedMethods.filter((method) => !fastify.hasRoute({ method, url, constraints }));
+    const method = fastify.supportedMethods.filter(
+      (method) => !fastify.hasRoute({ method, url, constraints }),
+    );
     fastify.route({ method, url, handler, constraints });
   }
 }

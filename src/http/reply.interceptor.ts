@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import { defer, from, lastValueFrom, mergeAll, type Observable, of } from 'rxjs';
 import { replyOf } from './go-errors.js';
-import { type PprofReply, takeOver, toReply, writeReply } from './reply.js';
+import { endConnection, type PprofReply, takeOver, toReply, writeReply } from './reply.js';
 import { type RoutedRequest, routedRequest } from './request.js';
 
 /**
@@ -35,10 +35,9 @@ async function reply(
   response: ServerResponse,
 ): Promise<void> {
   const { name, routes } = request;
-  const closing = { connection: 'close' };
   const write = (result: PprofReply): void => {
-    const isLast = routes.closing && response.req.httpVersionMajor === 1; // HTTP/2 knows no such header
-    writeReply(response, isLast ? { ...result, headers: { ...result.headers, ...closing } } : result);
+    if (routes.closing) endConnection(response);
+    writeReply(response, result);
   };
   try {
     // A router may lead elsewhere than Go would: it is more lenient, or the endpoint is switched off.

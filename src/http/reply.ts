@@ -188,14 +188,24 @@ export function writeReply(response: ServerResponse, { status, headers, body }: 
   response.end(bytes);
 }
 
+/** Has the connection end with this reply. */
+export function endConnection(response: ServerResponse): void {
+  if (isLost(response)) return;
+  const { stream } = response as Http2Response;
+  if (stream)
+    stream.session?.close(); // HTTP/2 forbids the header
+  else response.setHeader('connection', 'close');
+}
+
+/** What is used of HTTP/2's response. */
+interface Http2Response extends ServerResponse {
+  readonly stream?: { readonly destroyed: boolean; readonly session?: { close(): void } };
+}
+
 /** HTTP/2's throws on every use when its stream is closed. */
-function isLost(response: ServerResponse & { stream?: { destroyed: boolean } }): boolean {
-  return (
-    response.headersSent ||
-    response.writableEnded ||
-    response.destroyed ||
-    response.stream?.destroyed === true
-  );
+function isLost(response: Http2Response): boolean {
+  const { headersSent, writableEnded, destroyed, stream } = response;
+  return headersSent || writableEnded || destroyed || stream?.destroyed === true;
 }
 
 function setHeaders(response: ServerResponse, headers: Readonly<Record<string, string>>): void {
