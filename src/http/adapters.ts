@@ -8,10 +8,10 @@ export interface Routing {
   readonly bases: readonly string[];
   readonly handle: Handler;
   /** To run before parsers read a body. */
-  readonly prepare: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
-  /** If set, only requests of that key are for `handle`, and Nest has no routes at `bases`. */
-  readonly key: string | undefined;
-  keyOf(request: IncomingMessage): string | undefined;
+  readonly prepare?: (request: IncomingMessage, response: ServerResponse) => unknown;
+  /** If set, only requests of that key are for `handle`. */
+  readonly key?: string;
+  readonly keyOf?: (request: IncomingMessage) => string | undefined;
 }
 
 /** Adds routes to the router of an application, after Nest has added its own. Other adapters have Nest's only. */
@@ -84,7 +84,7 @@ function addToFastify(fastify: Fastify, { bases, handle, prepare, key, keyOf }: 
     done();
   });
   if (key && !fastify.hasConstraintStrategy(PORT))
-    fastify.addConstraintStrategy({ name: PORT, storage: () => new Keys(), deriveConstraint: keyOf });
+    fastify.addConstraintStrategy({ name: PORT, storage: () => new Map(), deriveConstraint: keyOf });
   const constraints = key ? { [PORT]: key } : {};
   const handler = (request: object, reply: object): unknown => handle(request, reply);
   for (const url of bases.flatMap((base) => [base, `${base}/*`])) {
@@ -92,12 +92,5 @@ function addToFastify(fastify: Fastify, { bases, handle, prepare, key, keyOf }: 
       (method) => !fastify.hasRoute({ method, url, constraints }),
     );
     fastify.route({ method, url, handler, constraints });
-  }
-}
-
-/** Handlers by their key, in the form that find-my-way wants. */
-class Keys extends Map<unknown, unknown> {
-  override get(key: unknown): unknown {
-    return super.get(key) ?? null;
   }
 }

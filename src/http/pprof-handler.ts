@@ -65,11 +65,10 @@ export class PprofHandler {
         peer = 'code',
         signal = new AbortController().signal,
       } = request ?? {};
-      const target = { kind: 'name', name } as const;
       const routed = {
         routes: this.routes,
-        target,
         base: '',
+        kind: 'name' as const,
         name,
         method,
         query: rawQueryOf(query),

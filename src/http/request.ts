@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { rawRequest, whenLost } from './reply.js';
 import { bodyOf } from './request-body.js';
-import type { Routes, Target } from './routes.js';
+import type { Routes } from './routes.js';
 
 /** A request as an endpoint sees it. */
 export interface PprofRequest {
@@ -24,12 +24,18 @@ export interface PprofRequest {
   body(): Promise<Uint8Array>;
 }
 
-/** A request, and the module that it came to. */
-export interface RoutedRequest extends Omit<PprofRequest, 'body'> {
-  readonly routes: Routes;
-  readonly target: Target;
-  /** The path, in Nest's syntax, under which it was found. */
+/** What the raw path of a request says. */
+export interface Found {
+  /** The path, in Nest's syntax, under which the endpoints are. */
   readonly base: string;
+  readonly kind: 'name' | 'missing slash' | 'bad escape';
+  /** The endpoint or profile, if it is a name. */
+  readonly name: string;
+}
+
+/** A request, and the module that it came to. */
+export interface RoutedRequest extends Omit<PprofRequest, 'body'>, Found {
+  readonly routes: Routes;
 }
 
 const requests = new WeakMap<object, RoutedRequest>();
@@ -62,12 +68,11 @@ export function noteRequest(routed: RoutedRequest, request: object = routed): Ro
 export function routedFrom(
   request: IncomingMessage,
   response: ServerResponse,
-  found: Pick<RoutedRequest, 'routes' | 'target' | 'base'>,
+  found: Found & Pick<RoutedRequest, 'routes'>,
 ): RoutedRequest {
   const { url = '/', method = 'GET', socket } = request;
   return {
     ...found,
-    name: found.target.kind === 'name' ? found.target.name : '',
     method,
     query: rawQuery(url),
     url: originOf(request) + originalUrlOf(request),

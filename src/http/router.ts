@@ -4,11 +4,21 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { addRoutes } from './adapters.js';
 import { percentDecoded } from './go-query.js';
 import type { Handler } from './nest-routes.js';
-import { noteRequest, originalUrlOf, type RoutedRequest, routedFrom, routedRequest } from './request.js';
-import { httpServerOf, Routes, type Target } from './routes.js';
+import {
+  type Found,
+  noteRequest,
+  originalUrlOf,
+  type RoutedRequest,
+  routedFrom,
+  routedRequest,
+} from './request.js';
+import { httpServerOf, Routes } from './routes.js';
 
 /** Headers of a body. Without them the application's parsers leave it alone, and cannot refuse it before our guards are asked. */
 const BODY_HEADERS = ['content-type', 'content-length', 'transfer-encoding', 'content-encoding'];
+
+/** What stands for bytes that are no UTF-8, which routers refuse. */
+const NOT_UTF8 = '\uFFFD';
 
 /**
  * Leads requests at the module's path to an endpoint.
@@ -33,41 +43,37 @@ export class PprofRouter implements OnModuleInit, OnModuleDestroy {
     const server = httpServerOf(this.host);
     const mapped = server ? this.routes.map() : [];
     const bases = listen ? [`/${path}`] : mapped;
-    this.bases = bases.map(baseAt).sort((a, b) => b.path.length - a.path.length);
+    this.bases = bases.map(baseAt).sort((a, b) => b.base.length - a.base.length);
     if (!server) return;
-    const key = listen && routerPath; // requests to that port come by `note`
-    const prepare = listen ? undefined : this.prepare;
-    addRoutes(this.host.httpAdapter, { bases, handle: this.handle, prepare, key, keyOf });
+    const { handle } = this;
+    const ways = listen ? { key: routerPath, keyOf } : { prepare: this.note }; // that port calls `note` itself
+    addRoutes(this.host.httpAdapter, { bases, handle, ...ways });
     if (listen) return;
     this.server = server;
-    server.prependListener('request', this.prepare); // Fastify refuses a broken escape before any hook
+    server.prependListener('request', this.note); // Fastify refuses a broken escape before any hook
   }
 
   onModuleDestroy(): void {
     // The listener stays until the server is closed: requests may still come.
-    this.server?.once('close', () => this.server?.off('request', this.prepare));
+    this.server?.once('close', () => this.server?.off('request', this.note));
   }
 
   /**
    * Notes a request if it is at our path. Of what the client has sent, only this is changed: parsers do not see a body that
    * no endpoint reads, and routers get escapes that they can decode.
    */
-  note(request: IncomingMessage, response: ServerResponse): RoutedRequest | undefined {
+  readonly note = (request: IncomingMessage, response: ServerResponse): RoutedRequest | undefined => {
     const { url = '/' } = request;
     const found = this.find(url.split('?', 1)[0]!);
     const known = routedRequest(request);
     if (!found || (known && (known.routes.listen || known.base.length >= found.base.length))) return known;
     const routed = noteRequest(routedFrom(request, response, { routes: this.routes, ...found }), request);
     if (!this.routes.readsBody(routed)) for (const header of BODY_HEADERS) delete request.headers[header];
-    if (!isDecodable(url)) {
+    if (found.kind === 'bad escape' || found.name.includes(NOT_UTF8)) {
       Object.assign(request, { originalUrl: originalUrlOf(request) }); // which access logs show
       request.url = url.replace(/^[^?]*/, (path) => path.replaceAll('%', '%25'));
     }
     return routed;
-  }
-
-  private readonly prepare = (request: IncomingMessage, response: ServerResponse): void => {
-    if (this.mayBeOurs(request.url ?? '/')) this.note(request, response);
   };
 
   private readonly handle: Handler = (request, response, next) => {
@@ -76,17 +82,14 @@ export class PprofRouter implements OnModuleInit, OnModuleDestroy {
     return (routed?.routes ?? this.routes).handlerFor(routed)(request, response, next);
   };
 
-  /** Quick, since every request of the application passes here: an escape may stand for any letter of our path. */
-  private mayBeOurs(url: string): boolean {
-    return url.includes('%') || this.bases.some(({ literal }) => url.startsWith(literal));
-  }
-
-  private find(rawPath: string): { base: string; target: Target } | undefined {
+  private find(rawPath: string): Found | undefined {
     const brokenEscape = /%(?![0-9a-fA-F]{2})/.test(rawPath);
     const decoded = brokenEscape ? rawPath : percentDecoded(rawPath);
-    for (const { path: base, pattern } of this.bases) {
-      const match = pattern.exec(decoded);
-      if (match) return { base, target: brokenEscape ? { kind: 'bad escape' } : targetOf(match[1]) };
+    for (const { base, pattern } of this.bases) {
+      const [match, name] = pattern.exec(decoded) ?? [];
+      if (match === undefined) continue;
+      const kind = name === undefined ? 'missing slash' : 'name';
+      return { base, kind: brokenEscape ? 'bad escape' : kind, name: name ?? '' };
     }
     return undefined;
   }
@@ -97,14 +100,8 @@ function keyOf(request: IncomingMessage): string | undefined {
   return routedRequest(request)?.routes.routerPath;
 }
 
-function targetOf(name: string | undefined): Target {
-  return name === undefined ? { kind: 'missing slash' } : { kind: 'name', name };
-}
-
 interface Base {
-  readonly path: string;
-  /** What it begins with, up to a parameter. */
-  readonly literal: string;
+  readonly base: string;
   /** Matches a path at or below it; the group is the name. */
   readonly pattern: RegExp;
 }
@@ -112,15 +109,7 @@ interface Base {
 /** Parameters, wildcards and optional parts, which a global prefix or the path of a module may have. */
 const SYNTAX: Readonly<Record<string, string>> = { ':': '[^/]+', '*': '.+', '{': '(?:', '}': ')?' };
 
-function baseAt(path: string): Base {
-  const pattern = path.replace(/[:*]\w+|[^\w/]/g, (token) => SYNTAX[token[0]!] ?? `\\${token}`);
-  return { path, literal: path.split(/[:*{]/)[0]!, pattern: new RegExp(`^${pattern}(?:/(.*))?$`, 's') };
-}
-
-function isDecodable(url: string): boolean {
-  try {
-    return decodeURIComponent(url.split('?', 1)[0]!) !== '';
-  } catch {
-    return false;
-  }
+function baseAt(base: string): Base {
+  const pattern = base.replace(/[:*]\w+|[^\w/]/g, (token) => SYNTAX[token[0]!] ?? `\\${token}`);
+  return { base, pattern: new RegExp(`^${pattern}(?:/(.*))?$`, 's') };
 }

@@ -31,12 +31,6 @@ import { type Handler, type NestRoute, nestRoutes } from './nest-routes.js';
 import { refuse } from './refusal.js';
 import { type RoutedRequest, routedRequest } from './request.js';
 
-/** What a request asks for, read from its raw path. */
-export type Target =
-  | { readonly kind: 'name'; readonly name: string }
-  | { readonly kind: 'missing slash' }
-  | { readonly kind: 'bad escape' };
-
 /** What shapes a module, with the controllers that were made for it. */
 export interface RoutesExtras extends ResolvedPprofExtras {
   /** Where the router has the controllers. */
@@ -50,7 +44,7 @@ interface EndpointController {
 }
 
 /** The part of a request that says which endpoint it is for. */
-type Asked = Pick<RoutedRequest, 'target' | 'method'>;
+type Asked = Pick<RoutedRequest, 'kind' | 'name' | 'method'>;
 
 /** Classes made by {@link controllersAt}, as opposed to the controllers that users list themselves. */
 const ownControllers = new WeakSet<object>();
@@ -195,12 +189,12 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
   }
 
   /** The controller that replies to a request; undefined if none accepts it. */
-  controllerFor({ target, method }: Asked): Type | undefined {
-    if (target.kind !== 'name' || !this.isOn(target.name)) return undefined;
+  controllerFor({ kind, name, method }: Asked): Type | undefined {
     const get = method === 'HEAD' ? 'GET' : method;
-    const endpoint = this.endpoint(target.name);
-    if (!endpoint) return get === 'GET' && this.registry.lookup(target.name) ? this.profiles : undefined;
-    return endpoint.methods.some((accepted) => accepted === get) ? this.byName.get(target.name) : undefined;
+    if (kind !== 'name' || !this.isOn(name)) return undefined;
+    const methods: readonly string[] = this.endpoint(name)?.methods ?? ['GET'];
+    if (!methods.includes(get)) return undefined;
+    return this.byName.get(name) ?? (this.registry.lookup(name) && this.profiles);
   }
 
   /** The controller of the named profiles, and of what no controller accepts. */
