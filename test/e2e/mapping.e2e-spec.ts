@@ -15,6 +15,7 @@ import {
   VersioningType,
 } from '@nestjs/common';
 import { RouterModule } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { PprofModule, ProfilerService } from '../../src/index.js';
 import { ADAPTERS, type AppSetup, closeApps, startApp, type TestApp } from '../support/app.js';
@@ -238,4 +239,27 @@ describe.each(ADAPTERS)('where Nest has mapped the endpoints on %s', (adapter) =
       expect((await request(`${base}/leases`)).headers['x-middleware']).toBe('has run');
     },
   );
+});
+
+it("a server that Fastify's serverFactory makes serves the whole contract", async () => {
+  const { base } = await startApp('fastify', {
+    controllers: [UptimeController],
+    httpAdapter: new FastifyAdapter({
+      serverFactory: (handler) => createServer((...parts) => handler(...parts)),
+    }),
+  });
+  expect(await brokenRows(base, SHORT_CONTRACT)).toEqual([]);
+});
+
+it.each([
+  { routerOptions: { caseSensitive: false } },
+  { routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true } },
+  { routerOptions: { useSemicolonDelimiter: true } },
+])("Fastify's router options change no reply: %j", async (options) => {
+  const { url } = await startMapped('fastify', { httpAdapter: new FastifyAdapter(options) });
+  expect(await brokenAt(`${url}/debug/pprof`)).toEqual([]);
+  for (const path of ['/HEAP', '/heap/', '//heap', '/heap;x=1', '/Leases'])
+    expect([path, (await request(`${url}/debug/pprof${path}`)).text]).toEqual([path, 'Unknown profile\n']);
+  for (const path of ['/DEBUG/pprof/heap', '/DEBUG/pprof/leases', '/debug//pprof/heap'])
+    expect([path, (await request(url + path)).status]).toEqual([path, 404]);
 });
