@@ -1,6 +1,7 @@
 import { type IncomingMessage, METHODS, type ServerResponse } from 'node:http';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { Handler } from './nest-routes.js';
+import { routedRequest } from './request.js';
 
 /** What the router of an application gets for a module. */
 export interface Routing {
@@ -9,9 +10,8 @@ export interface Routing {
   readonly handle: Handler;
   /** To run before parsers read a body. */
   readonly prepare?: (request: IncomingMessage, response: ServerResponse) => unknown;
-  /** If set, only requests of that key are for `handle`. */
+  /** If set, only requests to the module of that router path are for `handle`; its port has noted them. */
   readonly key?: string;
-  readonly keyOf?: (request: IncomingMessage) => string | undefined;
 }
 
 /** Adds routes to the router of an application, after Nest has added its own. Other adapters have Nest's only. */
@@ -77,7 +77,7 @@ interface Fastify {
 const PORT = 'pprof';
 
 /** Fastify prefers the longest path without parameters, in whatever order routes are added. */
-function addToFastify(fastify: Fastify, { bases, handle, prepare, key, keyOf }: Routing): void {
+function addToFastify(fastify: Fastify, { bases, handle, prepare, key }: Routing): void {
   for (const method of METHODS) if (!fastify.supportedMethods.includes(method)) fastify.addHttpMethod(method);
   fastify.addHook('onRequest', (request, reply, done) => {
     prepare?.(request.raw, reply.raw);
@@ -93,4 +93,8 @@ function addToFastify(fastify: Fastify, { bases, handle, prepare, key, keyOf }: 
     );
     fastify.route({ method, url, handler, constraints });
   }
+}
+
+function keyOf(request: IncomingMessage): string | undefined {
+  return routedRequest(request)?.routes.routerPath;
 }

@@ -1,4 +1,4 @@
-import { RequestMethod, type Type } from '@nestjs/common';
+import type { Type } from '@nestjs/common';
 import type { ApplicationConfig, DiscoveryService, ModuleRef } from '@nestjs/core';
 import { NoopGraphInspector } from '@nestjs/core/inspector/noop-graph-inspector.js';
 import { RoutesResolver } from '@nestjs/core/router/routes-resolver.js';
@@ -9,8 +9,7 @@ export type Handler = (request: object, response: object, next?: () => void) => 
 /** A route as Nest has it. */
 export interface NestRoute {
   readonly controller: Type;
-  /** `ALL` for each. */
-  readonly method: string;
+  readonly method: 'GET' | 'POST' | 'ALL';
   /** With the path of its module, the global prefix and versions. */
   readonly path: string;
   readonly handler: Handler;
@@ -40,21 +39,23 @@ export function nestRoutes(
   return controllers.flatMap((wrapper) => {
     const { metatype, host } = wrapper;
     const routes: NestRoute[] = [];
+    const note = (method: NestRoute['method']) => (path: string, handler: Handler) =>
+      routes.push({ controller: metatype as Type, method, path, handler });
+    const router = {
+      get: note('GET'),
+      post: note('POST'),
+      all: note('ALL'),
+      use: () => {}, // of other methods, which no endpoint accepts
+      applyVersionFilter: (handler: Handler) => handler,
+    };
     const modulePath = resolver['getModulePathMetadata'](host!.metatype);
-    const router = noting((method, path, handler) =>
-      routes.push({ controller: metatype as Type, method, path, handler }),
+    resolver.registerRouters(
+      new Map([[metatype!, wrapper]]),
+      host!.token,
+      prefix,
+      modulePath,
+      router as never,
     );
-    resolver.registerRouters(new Map([[metatype!, wrapper]]), host!.token, prefix, modulePath, router);
     return routes;
   });
-}
-
-/** A router that tells each route. */
-function noting(note: (method: string, path: string, handler: Handler) => void): never {
-  const methods = Object.values(RequestMethod).filter((method) => typeof method === 'string');
-  const register = methods.map((method) => [
-    method.toLowerCase(),
-    (path: string, handler: Handler) => note(method, path, handler),
-  ]);
-  return { ...Object.fromEntries(register), applyVersionFilter: (handler: Handler) => handler } as never;
 }

@@ -104,23 +104,16 @@ function oneLine(message: string): string {
     .trim();
 }
 
-/** What is used of Fastify's request and reply; Express's are Node's own. */
-interface Wrapping<T> {
-  readonly raw?: T;
-}
-interface FastifyReply extends Wrapping<ServerResponse> {
+/** What is used of Fastify's reply; Express's is Node's own. */
+interface FastifyReply {
+  readonly raw?: ServerResponse;
   hijack?(): void;
   getHeaders?(): Record<string, number | string | string[] | undefined>;
 }
 
 /** Node's own request behind an adapter's. */
 export function rawRequest(request: object): IncomingMessage {
-  return (request as Wrapping<IncomingMessage>).raw ?? (request as IncomingMessage);
-}
-
-/** Node's own response behind an adapter's. */
-export function rawResponse(response: object): ServerResponse {
-  return (response as Wrapping<ServerResponse>).raw ?? (response as ServerResponse);
+  return (request as { raw?: IncomingMessage }).raw ?? (request as IncomingMessage);
 }
 
 /**
@@ -128,9 +121,9 @@ export function rawResponse(response: object): ServerResponse {
  * can change a reply. Headers that others have set before stay.
  */
 export function takeOver(response: object): ServerResponse {
-  const raw = rawResponse(response);
-  if (isLost(raw)) return raw;
   const reply = response as FastifyReply;
+  const raw = reply.raw ?? (response as ServerResponse);
+  if (isLost(raw)) return raw;
   if (reply.raw) {
     reply.hijack?.();
     // Fastify keeps headers (CORS, helmet, a guard's WWW-Authenticate) to itself until it sends.
@@ -144,8 +137,7 @@ export function takeOver(response: object): ServerResponse {
 
 /** Resolves when a response is over, also one that waits for others on its connection, which Node does not tell. */
 export function whenClosed(response: ServerResponse): Promise<void> {
-  const { req } = response;
-  const emitters = req?.httpVersionMajor === 2 ? [response] : [response, req?.socket];
+  const emitters = [response, response.req?.socket];
   return new Promise((resolve) => {
     const end = (): void => {
       for (const emitter of emitters) emitter?.off('close', end);

@@ -46,9 +46,8 @@ export class PprofRouter implements OnModuleInit, OnModuleDestroy {
     this.bases = bases.map(baseAt).sort((a, b) => b.base.length - a.base.length);
     if (!server) return;
     const { handle } = this;
-    const ways = listen ? { key: routerPath, keyOf } : { prepare: this.note }; // that port calls `note` itself
-    addRoutes(this.host.httpAdapter, { bases, handle, ...ways });
-    if (listen) return;
+    if (listen) return addRoutes(this.host.httpAdapter, { bases, handle, key: routerPath });
+    addRoutes(this.host.httpAdapter, { bases, handle, prepare: this.note });
     this.server = server;
     server.prependListener('request', this.note); // Fastify refuses a broken escape before any hook
   }
@@ -93,11 +92,6 @@ export class PprofRouter implements OnModuleInit, OnModuleDestroy {
     }
     return undefined;
   }
-}
-
-/** What tells the requests to a module with a port of its own. */
-function keyOf(request: IncomingMessage): string | undefined {
-  return routedRequest(request)?.routes.routerPath;
 }
 
 interface Base {

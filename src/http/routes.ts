@@ -183,9 +183,9 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
   /** Nest's handler for a request: it asks the application's global guards before our own, and so on. */
   handlerFor(asked?: Asked): Handler {
     const controller = (asked && this.controllerFor(asked)) ?? this.profiles;
-    const method = asked?.method === 'HEAD' ? 'GET' : asked?.method;
     const routes = this.mapped.filter((route) => route.controller === controller);
-    return (routes.find((route) => [method, 'ALL'].includes(route.method)) ?? routes[0]!).handler;
+    const other = asked?.method === 'POST' ? 'GET' : 'POST'; // and HEAD goes with GET
+    return (routes.find(({ method }) => method !== other) ?? routes[0]!).handler;
   }
 
   /** The controller that replies to a request; undefined if none accepts it. */

@@ -39,8 +39,6 @@ a+eJEAv2+nEwLSe0W7v1J66U0LIB2IQpF1vGb8h4SA==
 const ADAPTERS: Readonly<Record<string, () => FastifyAdapter>> = {
   'in the clear': () => new FastifyAdapter({ http2: true }),
   'over TLS': () => new FastifyAdapter({ http2: true, https: CERTIFICATE }),
-  'over TLS, beside HTTP/1': () =>
-    new FastifyAdapter({ http2: true, https: { ...CERTIFICATE, allowHTTP1: true } }),
 };
 
 const sessions: ClientHttp2Session[] = [];

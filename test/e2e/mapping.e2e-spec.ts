@@ -123,9 +123,12 @@ const MAPPINGS: readonly Mapping[] = [
   },
 ];
 
+/** What depends on the path: the rest of the contract is the same wherever requests come from. */
+const BY_PATH = SHORT_CONTRACT.filter(({ path, headers }) => !headers && !path.includes('seconds='));
+
 /** The contract, an own profile, and an own endpoint with both of its methods. */
-async function brokenAt(base: string): Promise<string[]> {
-  const errors = await brokenRows(base, SHORT_CONTRACT);
+async function brokenAt(base: string, rows = BY_PATH): Promise<string[]> {
+  const errors = await brokenRows(base, rows);
   for (const [path, method, status] of [
     ['leases', 'GET', 200],
     ['l%65ases', 'GET', 200],
@@ -221,7 +224,7 @@ describe.each(ADAPTERS)('where Nest has mapped the endpoints on %s', (adapter) =
     const { app } = await startMapped(adapter, {});
     const instance = app.getHttpAdapter().getInstance() as Instance;
     const base = `${await served(by(instance.routing ?? instance))}${path}/debug/pprof`;
-    const broken = await brokenAt(base);
+    const broken = await brokenAt(base, SHORT_CONTRACT);
     // Fastify refuses a broken escape before anything can see the request.
     expect(broken.filter((line) => adapter === 'express' || !line.includes('/%zz'))).toEqual([]);
     expect((await request({ base, path: '/' })).text).toContain(`<code>go tool pprof ${base}/heap</code>`);
@@ -245,7 +248,7 @@ it("a server that Fastify's serverFactory makes serves the whole contract", asyn
   const { base } = await startApp('fastify', {
     controllers: [UptimeController],
     httpAdapter: new FastifyAdapter({
-      serverFactory: (handler) => createServer((...parts) => handler(...parts)),
+      serverFactory: (handler: RequestListener) => createServer((...parts) => handler(...parts)),
     }),
   });
   expect(await brokenRows(base, SHORT_CONTRACT)).toEqual([]);
