@@ -63,6 +63,8 @@ export class PprofRouter implements OnModuleInit, OnModuleDestroy {
    */
   readonly note = (request: IncomingMessage, response: ServerResponse): RoutedRequest | undefined => {
     const { url = '/' } = request;
+    // Quick, since every request of the application passes here: an escape may stand for any letter of our path.
+    if (!url.includes('%') && !this.bases.some(({ literal }) => url.startsWith(literal))) return undefined;
     const found = this.find(url.split('?', 1)[0]!);
     const known = routedRequest(request);
     if (!found || (known && (known.routes.listen || known.base.length >= found.base.length))) return known;
@@ -96,6 +98,8 @@ export class PprofRouter implements OnModuleInit, OnModuleDestroy {
 
 interface Base {
   readonly base: string;
+  /** What it begins with, up to a parameter. */
+  readonly literal: string;
   /** Matches a path at or below it; the group is the name. */
   readonly pattern: RegExp;
 }
@@ -105,5 +109,5 @@ const SYNTAX: Readonly<Record<string, string>> = { ':': '[^/]+', '*': '.+', '{':
 
 function baseAt(base: string): Base {
   const pattern = base.replace(/[:*]\w+|[^\w/]/g, (token) => SYNTAX[token[0]!] ?? `\\${token}`);
-  return { base, pattern: new RegExp(`^${pattern}(?:/(.*))?$`, 's') };
+  return { base, literal: base.split(/[:*{]/)[0]!, pattern: new RegExp(`^${pattern}(?:/(.*))?$`, 's') };
 }
