@@ -19,9 +19,12 @@ const EVENTS: Readonly<Record<string, (response: ServerResponse, incoming: Incom
   'a timeout destroys the socket': (_, { socket }) => socket.destroy(),
 };
 
-const ROWS = Object.entries(EVENTS).flatMap(([what, happen]) =>
-  ['profile', 'heap'].map((name) => ({ what, happen, name })),
-);
+const ROWS = [
+  ...Object.entries(EVENTS).map(([what, happen]) => ({ what, happen, name: 'profile' })),
+  ...Object.entries(EVENTS)
+    .slice(0, 2)
+    .map(([what, happen]) => ({ what, happen, name: 'heap' })),
+];
 
 afterEach(closeApps);
 
