@@ -10,7 +10,7 @@ import { AccessGuard } from './http/access.guard.js';
 import { ENDPOINTS } from './http/endpoints.js';
 import { PprofHandler } from './http/pprof-handler.js';
 import { ReplyInterceptor } from './http/reply.interceptor.js';
-import { RequestListener } from './http/request.js';
+import { PprofRouter } from './http/router.js';
 import { controllersAt, routerPathOf, Routes } from './http/routes.js';
 import { SeparatePort } from './http/separate-port.js';
 import {
@@ -106,10 +106,10 @@ class PprofFeatureModule {}
     FrameResolver,
     HeapReader,
     PprofHandler,
+    PprofRouter,
     ProfileRegistry,
     ProfilerService,
     ReplyInterceptor,
-    RequestListener,
     Routes,
     SeparatePort,
     SourceMapper,

@@ -1,21 +1,21 @@
 import type { IncomingMessage } from 'node:http';
 import { type CanActivate, type ExecutionContext, ForbiddenException, Injectable } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { isLoopbackAddress } from '../pprof.options.js';
 import { goException } from './go-errors.js';
-import { rawRequest, rawResponse } from './reply.js';
-import { RequestListener, type RoutedRequest, routedRequest } from './request.js';
+import { rawRequest } from './reply.js';
+import { hostsOf, routedRequest } from './request.js';
 
 /** Asks the guards of the module's options, one after the other; with none, the rules for those who set none. */
 @Injectable()
 export class AccessGuard implements CanActivate {
-  constructor(private readonly moduleRef: ModuleRef) {}
-
+  /** @throws HttpException 404 for a path that a router takes for ours and Go does not, such as `/DEBUG/pprof/` */
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const { routes } = this.routed(context);
+    const request = context.switchToHttp().getRequest<object>();
+    const routes = routedRequest(request)?.routes;
+    if (!routes) throw goException('unknownProfile');
     if (routes.guards.length === 0) {
-      const refusal = refusalByDefault(rawRequest(context.switchToHttp().getRequest()), routes.production);
+      const refusal = refusalByDefault(rawRequest(request), routes.production);
       if (refusal) throw new ForbiddenException(refusal);
     }
     for (const guard of routes.guards) {
@@ -23,20 +23,6 @@ export class AccessGuard implements CanActivate {
       if (!(isObservable(verdict) ? await lastValueFrom(verdict) : await verdict)) return false;
     }
     return true;
-  }
-
-  /** @throws HttpException 404 for a path that the adapter takes for ours and Go does not, such as `/DEBUG/pprof/` */
-  private routed(context: ExecutionContext): RoutedRequest {
-    const http = context.switchToHttp();
-    const known = routedRequest(http.getRequest());
-    if (known) return known;
-    const request = rawRequest(http.getRequest());
-    const response = rawResponse(http.getResponse());
-    for (const listener of this.moduleRef.get(RequestListener, { strict: false, each: true })) {
-      const routed = listener.note(request, response);
-      if (routed) return routed;
-    }
-    throw goException('unknownProfile');
   }
 }
 
@@ -61,10 +47,12 @@ export const NOT_LOCAL =
 export function refusalByDefault(request: IncomingMessage, production: boolean): string | undefined {
   if (production) return IN_PRODUCTION;
   const { headers, socket } = request;
+  const hosts = hostsOf(request);
   const site = headers['sec-fetch-site'];
   const local =
     isLoopbackAddress(socket.remoteAddress ?? '') &&
-    isLoopbackHost(headers.host ?? '') &&
+    hosts.length > 0 &&
+    hosts.every(isLoopbackHost) &&
     !Object.keys(headers).some((name) => PROXY_HEADER.test(name)) &&
     (site === undefined || SAME_SITE.has(String(site)));
   return local ? undefined : NOT_LOCAL;

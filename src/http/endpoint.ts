@@ -1,12 +1,6 @@
 import { Controller, RequestMethod, SetMetadata, VERSION_NEUTRAL } from '@nestjs/common';
 import { MetadataScanner } from '@nestjs/core';
 
-/** Where the router has what replies to all requests at our path that no endpoint accepts. */
-export const FALLBACK = '_';
-
-/** Where the router has the named profiles, whatever their names. */
-export const NAMED_PROFILE = '_profile';
-
 /** What an endpoint is called and what the index says of it. */
 export interface PprofEndpointOptions {
   /** The last part of its path, and its row in the index; empty for the index itself. */
@@ -53,9 +47,15 @@ function refusal(what: string, value: unknown, takes: string): Error {
   return new Error(`PprofEndpoint: invalid ${what} ${JSON.stringify(value)}: expected ${takes}`);
 }
 
-/** Checks that a controller has a handler for each method of its endpoint, and none at a path below it. */
+/** Checks that a controller has a handler for each method of its endpoint, none at a path below it, and no endpoint above it. */
 export function checkHandlers({ name, methods }: Endpoint): ClassDecorator {
-  return ({ prototype }) => {
+  return (controller) => {
+    const { prototype } = controller;
+    const extended = endpointOf(controller);
+    if (extended)
+      throw new Error(
+        `PprofEndpoint: "${name}" extends the endpoint "${extended.name}"; put what they share into a class that is not an endpoint`,
+      );
     const handlers = new MetadataScanner()
       .getAllMethodNames(prototype as object)
       .map((key) => (prototype as Record<string, object>)[key]!)

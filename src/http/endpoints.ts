@@ -1,5 +1,4 @@
 import { CmdlineEndpoint } from './endpoints/cmdline.js';
-import { FallbackEndpoint } from './endpoints/fallback.js';
 import { IndexEndpoint } from './endpoints/index-page.js';
 import { NamedProfileEndpoint } from './endpoints/named-profile.js';
 import { ProfileEndpoint } from './endpoints/profile.js';
@@ -13,5 +12,4 @@ export const ENDPOINTS = [
   SymbolEndpoint,
   SymbolzEndpoint,
   NamedProfileEndpoint,
-  FallbackEndpoint,
 ];

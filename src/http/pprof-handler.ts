@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
-import { goException, notImplemented, replyOf } from './go-errors.js';
+import { replyOf } from './go-errors.js';
 import { type QueryLike, rawQueryOf } from './go-query.js';
 import { type PprofReply, toReply } from './reply.js';
 import { noteRequest } from './request.js';
@@ -37,11 +36,6 @@ export interface PprofHandlerRequest {
   readonly signal?: AbortSignal;
 }
 
-/** A controller of ours. */
-export interface EndpointController {
-  serve(request: object): unknown;
-}
-
 /**
  * The endpoints as values: status, headers and body, for a controller of one's own. As Go's exported handlers, it performs no
  * access checks; the caller must.
@@ -51,10 +45,7 @@ export interface EndpointController {
 @Injectable()
 export class PprofHandler {
   /** @internal */
-  constructor(
-    private readonly routes: Routes,
-    private readonly moduleRef: ModuleRef,
-  ) {}
+  constructor(private readonly routes: Routes) {}
 
   /**
    * Serves one of the library's endpoints, errors included: it never rejects.
@@ -74,13 +65,10 @@ export class PprofHandler {
         peer = 'code',
         signal = new AbortController().signal,
       } = request ?? {};
-      if (!this.routes.isOn(name)) throw goException('unknownProfile');
-      if (this.routes.isPlanned(name)) throw notImplemented(name);
-      const controller = await this.moduleRef.resolve<EndpointController>(this.routes.controllerFor(name));
-      const target = { kind: 'name', name } as const;
       const routed = {
         routes: this.routes,
-        target,
+        base: '',
+        kind: 'name' as const,
         name,
         method,
         query: rawQueryOf(query),
@@ -89,7 +77,7 @@ export class PprofHandler {
         peer,
         signal,
       };
-      return toReply(await controller.serve(noteRequest(routed)), name);
+      return toReply(await this.routes.serve(noteRequest(routed)), name);
     } catch (error) {
       return replyOf(error);
     }

@@ -1,9 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import { defer, from, lastValueFrom, mergeAll, type Observable, of } from 'rxjs';
-import { endpointOf } from './endpoint.js';
-import { goException, replyOf } from './go-errors.js';
-import { type PprofReply, takeOver, toReply, writeReply } from './reply.js';
+import { replyOf } from './go-errors.js';
+import { endConnection, type PprofReply, takeOver, toReply, writeReply } from './reply.js';
 import { type RoutedRequest, routedRequest } from './request.js';
 
 /**
@@ -35,16 +34,16 @@ async function reply(
   next: CallHandler,
   response: ServerResponse,
 ): Promise<void> {
-  const { name, routes, target } = request;
+  const { name, routes } = request;
   const write = (result: PprofReply): void => {
-    if (routes.closing && !response.headersSent) response.setHeader('connection', 'close');
+    if (routes.closing) endConnection(response);
     writeReply(response, result);
   };
   try {
-    const endpoint = endpointOf(context.getClass());
-    // A router may be more lenient than Go, for requests that came past the server's first listener.
-    if (endpoint && !(target.kind === 'name' && name === endpoint.name)) throw goException('unknownProfile');
-    const result = await lastValueFrom(throughInterceptors(request, context, next), {
+    // A router may lead elsewhere than Go would: it is more lenient, or the endpoint is switched off.
+    const isRight = routes.controllerFor(request) === context.getClass();
+    const endpoint = isRight ? next : { handle: () => defer(() => routes.serve(context.getArgByIndex(0))) };
+    const result = await lastValueFrom(throughInterceptors(request, context, endpoint), {
       defaultValue: undefined,
     });
     write(toReply(result, name));

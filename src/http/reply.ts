@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { NobodyWaitsError } from '../profiling/capture.js';
 
 /** What an endpoint replies. */
 export interface PprofReply {
@@ -103,23 +104,16 @@ function oneLine(message: string): string {
     .trim();
 }
 
-/** What is used of Fastify's request and reply; Express's are Node's own. */
-interface Wrapping<T> {
-  readonly raw?: T;
-}
-interface FastifyReply extends Wrapping<ServerResponse> {
+/** What is used of Fastify's reply; Express's is Node's own. */
+interface FastifyReply {
+  readonly raw?: ServerResponse;
   hijack?(): void;
   getHeaders?(): Record<string, number | string | string[] | undefined>;
 }
 
 /** Node's own request behind an adapter's. */
 export function rawRequest(request: object): IncomingMessage {
-  return (request as Wrapping<IncomingMessage>).raw ?? (request as IncomingMessage);
-}
-
-/** Node's own response behind an adapter's. */
-export function rawResponse(response: object): ServerResponse {
-  return (response as Wrapping<ServerResponse>).raw ?? (response as ServerResponse);
+  return (request as { raw?: IncomingMessage }).raw ?? (request as IncomingMessage);
 }
 
 /**
@@ -127,9 +121,9 @@ export function rawResponse(response: object): ServerResponse {
  * can change a reply. Headers that others have set before stay.
  */
 export function takeOver(response: object): ServerResponse {
-  const raw = rawResponse(response);
-  if (raw.headersSent) return raw;
   const reply = response as FastifyReply;
+  const raw = reply.raw ?? (response as ServerResponse);
+  if (isLost(raw)) return raw;
   if (reply.raw) {
     reply.hijack?.();
     // Fastify keeps headers (CORS, helmet, a guard's WWW-Authenticate) to itself until it sends.
@@ -153,15 +147,57 @@ export function whenClosed(response: ServerResponse): Promise<void> {
   });
 }
 
-/** Writes a reply and ends the response; nothing happens if the client is gone. */
+/** Responses that {@link writeReply} has written. */
+const replied = new WeakSet<ServerResponse>();
+
+/**
+ * A signal that is aborted when a response can not be replied to any more: it is over, or somebody else has begun to
+ * write it (a timeout of the application's, say), which goes through `writeHead`.
+ */
+export function whenLost(response: ServerResponse): AbortSignal {
+  const lost = new AbortController();
+  const lose = (): void => {
+    if (!replied.has(response)) lost.abort(new NobodyWaitsError());
+  };
+  void whenClosed(response).then(lose);
+  const { writeHead } = response;
+  response.writeHead = (...head: unknown[]) => {
+    lose();
+    return writeHead.apply(response, head as never);
+  };
+  return lost.signal;
+}
+
+/** Writes a reply and ends the response; nothing happens if that is over, or somebody else's. */
 export function writeReply(response: ServerResponse, { status, headers, body }: PprofReply): void {
-  if (response.headersSent || response.destroyed) return;
+  if (isLost(response)) return;
   response.removeHeader('content-disposition'); // of a reply that could not be written
   response.statusCode = status;
   setHeaders(response, headers);
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   if (response.req.method !== 'HEAD') response.setHeader('content-length', bytes.length);
+  replied.add(response);
   response.end(bytes);
+}
+
+/** Has the connection end with this reply. */
+export function endConnection(response: ServerResponse): void {
+  if (isLost(response)) return;
+  const { stream } = response as Http2Response;
+  if (stream)
+    stream.session?.close(); // HTTP/2 forbids the header
+  else response.setHeader('connection', 'close');
+}
+
+/** What is used of HTTP/2's response. */
+interface Http2Response extends ServerResponse {
+  readonly stream?: { readonly destroyed: boolean; readonly session?: { close(): void } };
+}
+
+/** HTTP/2's throws on every use when its stream is closed. */
+function isLost(response: Http2Response): boolean {
+  const { headersSent, writableEnded, destroyed, stream } = response;
+  return headersSent || writableEnded || destroyed || stream?.destroyed === true;
 }
 
 function setHeaders(response: ServerResponse, headers: Readonly<Record<string, string>>): void {

@@ -10,7 +10,13 @@ import {
   type OnModuleInit,
   type Type,
 } from '@nestjs/common';
-import { DiscoveryService, HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
+import {
+  ApplicationConfig,
+  DiscoveryService,
+  HttpAdapterHost,
+  ModuleRef,
+  ModulesContainer,
+} from '@nestjs/core';
 import {
   PPROF_EXTRAS,
   PPROF_OPTIONS,
@@ -18,15 +24,12 @@ import {
   type ResolvedPprofExtras,
   type ResolvedPprofOptions,
 } from '../pprof.options.js';
-import { GO_NAMES, ProfileRegistry } from '../profiling/profile-registry.js';
-import { type Endpoint, endpointOf, FALLBACK, NAMED_PROFILE, placedAt, placesOf } from './endpoint.js';
+import { GO_NAMES, GO_PROFILES, ProfileRegistry } from '../profiling/profile-registry.js';
+import { type Endpoint, endpointOf, placedAt, placesOf } from './endpoint.js';
 import { type Injected, injectedOf } from './injected.js';
-
-/** What a request asks for, read from its raw path. */
-export type Target =
-  | { readonly kind: 'name'; readonly name: string }
-  | { readonly kind: 'missing slash' }
-  | { readonly kind: 'bad escape' };
+import { type Handler, type NestRoute, nestRoutes } from './nest-routes.js';
+import { refuse } from './refusal.js';
+import { type RoutedRequest, routedRequest } from './request.js';
 
 /** What shapes a module, with the controllers that were made for it. */
 export interface RoutesExtras extends ResolvedPprofExtras {
@@ -35,18 +38,20 @@ export interface RoutesExtras extends ResolvedPprofExtras {
   readonly controllers: readonly Type[];
 }
 
-/** Where the router has a controller of ours, below the module's path. */
-export interface Route {
-  readonly path: string;
-  /** The application's parsers are to read its body. */
-  readonly readsBody: boolean;
+/** A controller of ours. */
+interface EndpointController {
+  serve(request: object): unknown;
 }
+
+/** The part of a request that says which endpoint it is for. */
+type Asked = Pick<RoutedRequest, 'kind' | 'name' | 'method'>;
 
 /** Classes made by {@link controllersAt}, as opposed to the controllers that users list themselves. */
 const ownControllers = new WeakSet<object>();
 
 /** What the modules of one application have to agree on. */
 interface Application {
+  /** Where the router has them. */
   readonly paths: Set<string>;
   /** Users' endpoints and the paths that they are at. */
   readonly placed: Map<Type, string[]>;
@@ -91,8 +96,10 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
   interceptors: readonly Injected<NestInterceptor>[] = [];
   /** The application shuts down: connections are not kept. */
   closing = false;
+  private readonly application: Application;
   private readonly users: readonly Type[];
   private readonly byName: ReadonlyMap<string, Type>;
+  private mapped: readonly NestRoute[] = [];
 
   /** @throws Error if another module has the path, or two endpoints one name */
   constructor(
@@ -101,24 +108,25 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
     private readonly registry: ProfileRegistry,
     private readonly moduleRef: ModuleRef,
     private readonly host: HttpAdapterHost,
-    discovery: DiscoveryService,
+    private readonly config: ApplicationConfig,
+    private readonly discovery: DiscoveryService,
     container: ModulesContainer,
   ) {
     this.path = extras.path;
     this.routerPath = extras.routerPath;
     this.listen = extras.listen;
     this.production = !extras.listen && process.env.NODE_ENV === 'production';
-    const application = applications.get(container) ?? { paths: new Set(), placed: new Map() };
-    applications.set(container, application);
-    if (application.paths.has(this.routerPath)) {
+    this.application = applications.get(container) ?? { paths: new Set(), placed: new Map() };
+    applications.set(container, this.application);
+    if (this.application.paths.has(this.routerPath)) {
       throw new Error(`PprofModule: two modules have the path "${this.path}"; give each its own`);
     }
-    application.paths.add(this.routerPath);
+    this.application.paths.add(this.routerPath);
     // Here and not in a hook: Nest reads the controllers' paths before it calls any.
     this.users = usersEndpoints(discovery);
-    for (const controller of this.users) this.place(controller, application.placed);
+    for (const controller of this.users) this.place(controller);
     this.byName = byName([...extras.controllers, ...this.users]);
-    registry.reserve([...this.byName.keys(), FALLBACK, NAMED_PROFILE]);
+    registry.reserve(this.byName.keys());
   }
 
   async onModuleInit(): Promise<void> {
@@ -159,28 +167,56 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
     return controller && endpointOf(controller);
   }
 
-  /** The controller of ours that replies to a name: an endpoint's, or that of the named profiles. */
-  controllerFor(name: string): Type {
-    return this.controllerAt(name) ?? this.controllerAt(NAMED_PROFILE)!;
+  /**
+   * Asks Nest for its routes to the endpoints, when it has them.
+   *
+   * @returns the paths under which they are, in Nest's syntax
+   */
+  map(): string[] {
+    const ours = new Set<unknown>([...this.extras.controllers, ...this.users]);
+    const wrappers = this.discovery.getControllers().filter(({ metatype }) => ours.has(metatype));
+    this.mapped = nestRoutes(this.moduleRef, this.config, wrappers);
+    const bases = this.mapped.map((route) => this.baseOf(route)).filter((base) => base !== undefined);
+    return [...new Set(bases)];
   }
 
-  /** The controller of ours that a route leads to. */
-  controllerAt(path: string): Type | undefined {
-    const place = joined(this.routerPath, path);
-    return this.extras.controllers.find((controller) => placesOf(controller).includes(place));
+  /** Nest's handler for a request: it asks the application's global guards before our own, and so on. */
+  handlerFor(asked?: Asked): Handler {
+    const controller = (asked && this.controllerFor(asked)) ?? this.profiles;
+    const routes = this.mapped.filter((route) => route.controller === controller);
+    const other = asked?.method === 'POST' ? 'GET' : 'POST'; // and HEAD goes with GET
+    return (routes.find(({ method }) => method !== other) ?? routes[0]!).handler;
   }
 
-  /** Where the router has what a request asks for; {@link FALLBACK} if nothing is there. */
-  routeFor(target: Target, method: string): Route {
+  /** The controller that replies to a request; undefined if none accepts it. */
+  controllerFor({ kind, name, method }: Asked): Type | undefined {
     const get = method === 'HEAD' ? 'GET' : method;
-    const name = target.kind === 'name' && this.isOn(target.name) ? target.name : undefined;
-    if (name !== undefined && this.endpoint(name)?.methods.some((accepted) => accepted === get)) {
-      return { path: name, readsBody: !ownControllers.has(this.byName.get(name)!) };
-    }
-    if (name === undefined || get !== 'GET' || !this.registry.lookup(name))
-      return { path: FALLBACK, readsBody: false };
-    // Go's profiles are at their names, so that access logs show these.
-    return { path: this.controllerAt(name) ? name : NAMED_PROFILE, readsBody: false };
+    if (kind !== 'name' || !this.isOn(name)) return undefined;
+    const methods: readonly string[] = this.endpoint(name)?.methods ?? ['GET'];
+    if (!methods.includes(get)) return undefined;
+    return this.byName.get(name) ?? (this.registry.lookup(name) && this.profiles);
+  }
+
+  /** The controller of the named profiles, and of what no controller accepts. */
+  get profiles(): Type {
+    return this.extras.controllers.find((controller) => !endpointOf(controller))!;
+  }
+
+  /** Whether the application's parsers are to read the body of a request: for an endpoint of the user's. */
+  readsBody(asked: Asked): boolean {
+    return asked.method === 'POST' && this.users.some((user) => user === this.controllerFor(asked));
+  }
+
+  /**
+   * Calls the endpoint of the library that a request asks for.
+   *
+   * @throws HttpException with Go's text if there is none
+   */
+  async serve(request: object): Promise<unknown> {
+    const routed = routedRequest(request)!;
+    const controller = this.controllerFor(routed);
+    if (!controller || !ownControllers.has(controller)) return refuse(routed);
+    return (await this.moduleRef.resolve<EndpointController>(controller)).serve(request);
   }
 
   /** Whether the options leave a name on; there may be nothing of that name. */
@@ -202,11 +238,24 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
   }
 
   /** An endpoint of the user's is at the paths of all modules of its application. */
-  private place(controller: Type, placed: Application['placed']): void {
+  private place(controller: Type): void {
+    const { placed } = this.application;
     const paths = [...(placed.get(controller) ?? []), joined(this.routerPath, endpointOf(controller)!.name)];
     placed.set(controller, paths);
     placedAt(paths)(controller);
     for (const decorate of this.extras.decorators) decorate(controller);
+  }
+
+  /** The path of a route without the endpoint's name; undefined if it is at another module's path. */
+  private baseOf({ controller, path }: NestRoute): string | undefined {
+    const names = [endpointOf(controller)?.name ?? GO_PROFILES].flat();
+    const name = names.find((one) => path.endsWith(`/${joined(this.routerPath, one)}`));
+    if (name === undefined) return undefined;
+    const base = name ? path.slice(0, -name.length - 1) : path;
+    const isOthers = [...this.application.paths].some(
+      (other) => other.length > this.routerPath.length && base.endsWith(`/${other}`),
+    );
+    return isOthers && !ownControllers.has(controller) ? undefined : base;
   }
 }
 
@@ -228,7 +277,7 @@ function byName(controllers: readonly Type[]): Map<string, Type> {
   for (const controller of controllers) {
     const endpoint = endpointOf(controller);
     if (!endpoint) continue;
-    if (endpoints.has(endpoint.name) || endpoint.name.startsWith(FALLBACK)) throw nameTaken(controller);
+    if (endpoints.has(endpoint.name)) throw nameTaken(controller);
     endpoints.set(endpoint.name, controller);
   }
   return endpoints;

@@ -9,15 +9,15 @@ import {
   Logger,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
-import { HttpAdapterHost, ModuleRef } from '@nestjs/core';
+import { HttpAdapterHost } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { defer } from 'rxjs';
 import { AccessGuard } from './access.guard.js';
 import { replyOf } from './go-errors.js';
-import { type EndpointController } from './pprof-handler.js';
 import { ReplyInterceptor } from './reply.interceptor.js';
 import { takeOver, text, whenClosed, writeReply } from './reply.js';
-import { RequestListener, type RoutedRequest } from './request.js';
+import type { RoutedRequest } from './request.js';
+import { PprofRouter } from './router.js';
 import { httpServerOf, Routes } from './routes.js';
 
 /** What Go's ServeMux replies where it has no handler. */
@@ -36,10 +36,9 @@ export class SeparatePort implements OnApplicationBootstrap, BeforeApplicationSh
 
   constructor(
     private readonly routes: Routes,
-    private readonly requests: RequestListener,
+    private readonly router: PprofRouter,
     private readonly guard: AccessGuard,
     private readonly replies: ReplyInterceptor,
-    private readonly moduleRef: ModuleRef,
     private readonly host: HttpAdapterHost,
   ) {}
 
@@ -82,7 +81,7 @@ export class SeparatePort implements OnApplicationBootstrap, BeforeApplicationSh
   };
 
   private async reply(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const routed = this.requests.route(request, response);
+    const routed = this.router.note(request, response);
     const application = httpServerOf(this.host);
     if (!routed) return writeReply(takeOver(response), NOT_FOUND);
     if (!application) return this.serve(routed, request, response);
@@ -93,15 +92,15 @@ export class SeparatePort implements OnApplicationBootstrap, BeforeApplicationSh
 
   /** What Nest does around a controller, with our guard and interceptor. */
   private async serve(
-    { target, method }: RoutedRequest,
+    routed: RoutedRequest,
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
-    const controller = this.routes.controllerAt(this.routes.routeFor(target, method).path)!;
-    const endpoint = await this.moduleRef.resolve<EndpointController>(controller);
-    const context = new ExecutionContextHost([request, response], controller, endpoint.serve);
+    const { routes } = this;
+    const controller = routes.controllerFor(routed) ?? routes.profiles;
+    const context = new ExecutionContextHost([request, response], controller, controller.prototype.serve);
     if (!(await this.guard.canActivate(context))) throw new ForbiddenException('Forbidden resource');
-    this.replies.intercept(context, { handle: () => defer(async () => endpoint.serve(request)) });
+    this.replies.intercept(context, { handle: () => defer(() => routes.serve(request)) });
   }
 }
 

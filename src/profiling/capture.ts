@@ -9,6 +9,7 @@ import { legacyText } from '../format/text.js';
 import { encodeProfile } from '../format/encode.js';
 import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../pprof.options.js';
 import { reasonOf } from '../sampling/reason.js';
+import { ProfilerCanceledError } from './errors.js';
 import { type HoldMeter, runSliced } from './loop.js';
 
 const compress = promisify(gzip);
@@ -106,6 +107,8 @@ export interface CaptureEvent {
   readonly bytes: number | undefined;
   /** The longest time that it held the event loop, in ms. */
   readonly longestHoldMs: number;
+  /** `false`: the client went away before it ended, or something else ended the response. */
+  readonly received: boolean;
 }
 
 /** Which capture it is. */
@@ -115,6 +118,13 @@ export interface CaptureRequest {
   readonly peer?: string;
   /** `performance.now()` at its start. */
   readonly since?: number;
+  /** Aborted with a {@link NobodyWaitsError} when nobody waits for it any more. */
+  readonly signal?: AbortSignal;
+}
+
+/** The reason of a signal that is aborted since the client has gone away or something else has replied. */
+export class NobodyWaitsError extends Error {
+  override readonly name = 'NobodyWaitsError';
 }
 
 /** Every capture goes through here: a line in the log, and an event. */
@@ -137,17 +147,28 @@ export class Captures {
     return captured;
   }
 
-  /** A capture that is encoded right away. */
+  /**
+   * A capture that is encoded right away.
+   *
+   * @throws ProfilerCanceledError if nobody waits for it when it has ended
+   */
   async encoded(
     request: CaptureRequest,
     take: () => Promise<CapturedProfile>,
     encode: (captured: CapturedProfile) => Promise<Buffer>,
   ): Promise<Buffer> {
     const { since = performance.now() } = request;
-    const captured = await take();
-    const bytes = await encode(captured);
-    this.report({ ...request, since }, captured, bytes.length);
-    return bytes;
+    let captured: CapturedProfile | undefined;
+    try {
+      captured = await take();
+      if (!isAwaited(request)) throw new ProfilerCanceledError(request.signal?.reason);
+      const bytes = await encode(captured);
+      this.report({ ...request, since }, captured, bytes.length);
+      return bytes;
+    } catch (error) {
+      if (!isAwaited(request)) this.report({ ...request, since }, captured, 0);
+      throw error;
+    }
   }
 
   /**
@@ -160,19 +181,26 @@ export class Captures {
   }
 
   private report(
-    { profile, peer = 'code', since }: CaptureRequest & { since: number },
-    { longestHoldMs }: CapturedProfile,
+    request: CaptureRequest & { since: number },
+    { longestHoldMs }: Pick<CapturedProfile, 'longestHoldMs'> = { longestHoldMs: 0 },
     bytes: number | undefined,
   ): void {
-    const event = { profile, peer, seconds: (performance.now() - since) / 1000, bytes, longestHoldMs };
+    const { profile, peer = 'code', since } = request;
+    const seconds = (performance.now() - since) / 1000;
+    const event = { profile, peer, seconds, bytes, longestHoldMs, received: isAwaited(request) };
     this.logger.log(lineOf(event));
     this.subject.next(event);
   }
 }
 
-function lineOf({ profile, peer, seconds, bytes, longestHoldMs }: CaptureEvent): string {
+function isAwaited({ signal }: CaptureRequest): boolean {
+  return !(signal?.reason instanceof NobodyWaitsError);
+}
+
+function lineOf({ profile, peer, seconds, bytes, longestHoldMs, received }: CaptureEvent): string {
   const size = bytes === undefined ? '' : ` ${bytes} bytes,`;
-  return `${profile} for ${peer}: ${seconds.toFixed(3)} s,${size} held the event loop for ${longestHoldMs.toFixed(1)} ms at most`;
+  const result = received ? size : ' nobody received it (the client left, or something else replied),';
+  return `${profile} for ${peer}: ${seconds.toFixed(3)} s,${result} held the event loop for ${longestHoldMs.toFixed(1)} ms at most`;
 }
 
 /**

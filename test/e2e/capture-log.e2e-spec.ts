@@ -84,7 +84,7 @@ describe.each(ADAPTERS)('the capture log on %s', (adapter) => {
     client.abort();
     await expect(answer).rejects.toThrow('aborted');
     await logged;
-    expect(events).toEqual([eventOf('profile', '127.0.0.1', expect.any(Number))]);
+    expect(events).toEqual([{ ...eventOf('profile', '127.0.0.1', 0), received: false }]);
     expect(lines).toEqual([lineOf(events[0]!)]);
   });
 
@@ -192,10 +192,12 @@ const eventOf = (profile: string, peer: string, bytes: unknown): object => ({
   bytes,
   seconds: expect.any(Number),
   longestHoldMs: expect.any(Number),
+  received: true,
 });
 
 /** The line of an event. */
-function lineOf({ profile, peer, seconds, bytes, longestHoldMs }: CaptureEvent): string {
+function lineOf({ profile, peer, seconds, bytes, longestHoldMs, received }: CaptureEvent): string {
   const size = bytes === undefined ? '' : ` ${bytes} bytes,`;
-  return `${profile} for ${peer}: ${seconds.toFixed(3)} s,${size} held the event loop for ${longestHoldMs.toFixed(1)} ms at most`;
+  const result = received ? size : ' nobody received it (the client left, or something else replied),';
+  return `${profile} for ${peer}: ${seconds.toFixed(3)} s,${result} held the event loop for ${longestHoldMs.toFixed(1)} ms at most`;
 }

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { Get, HttpException, Injectable, Module, Post, Req } from '@nestjs/common';
 import { type PprofReply, PprofEndpoint, type PprofEndpointOptions, pprofRequest } from '../../src/index.js';
 import { ADAPTERS, closeApps, startApp } from '../support/app.js';
+import { UptimeController } from '../support/application-parts.js';
 import { request } from '../support/http.js';
 
 @Injectable()
@@ -201,5 +202,12 @@ describe('@PprofEndpoint', () => {
     [{ name: 'x', description: 'x' }, [Get(), Get('sub')], 'a handler of "x" has a path of its own'],
   ])('refuses %j (%#)', (options, handlers, message) => {
     expect(() => decorate(options, handlers)).toThrow(`PprofEndpoint: ${message}`);
+  });
+
+  it('refuses a class that extends an endpoint, whose handlers and guards it would have twice', () => {
+    class Extending extends UptimeController {}
+    expect(() => PprofEndpoint({ name: 'more', description: 'More.' })(Extending)).toThrow(
+      'PprofEndpoint: "more" extends the endpoint "uptime"; put what they share into a class that is not an endpoint',
+    );
   });
 });

@@ -479,7 +479,7 @@ const REQUESTS: readonly RequestOptions[] = [
   { method: 'PUT', body: '{"a":' },
 ];
 
-const NOT_THERE = ['', '/', '/heap', '/uptime', '/nope', '/_', '/_profile', '/h%65ap', '/heap?seconds=a'];
+const NOT_THERE = ['', '/', '/heap', '/uptime', '/nope', '/h%65ap', '/heap?seconds=a'];
 
 describe.each(ADAPTERS)('the option listen beside the port of an application on %s', (adapter) => {
   it.each(SHAPES)('leaves that port without endpoints, whatever paths it has: %s', async (_, setup) => {
@@ -503,7 +503,7 @@ describe.each(ADAPTERS)('the option listen beside the port of an application on 
     const { lines, url } = await start(adapter, { controllers: [UptimeController] });
     const routes = lines.flatMap((line) => /^Mapped \{(\S+), \w+\}/.exec(line)?.[1] ?? []);
     const paths = [...new Set(routes)].filter((route) => route.includes('debug/pprof'));
-    expect(paths.filter((path) => /\/(heap|profile|_|_profile|uptime)$/.test(path))).toHaveLength(5);
+    expect(paths.filter((path) => /\/(heap|profile|uptime)$/.test(path))).toHaveLength(3);
     for (const path of paths) {
       expect(path).toMatch(/^\/[0-9a-f-]{36}\/debug\/pprof/);
       for (const method of ['GET', 'HEAD', 'POST']) {
@@ -620,19 +620,6 @@ describe.each(WITHOUT_HTTP)('the option listen in %s, which has no router', (kin
     });
     expect((await request(`${base}/heap`)).status).toBe(200);
   });
-});
-
-it("the option listen leaves Express's access logs the path that was requested", async () => {
-  const logged: unknown[] = [];
-  const { base } = await start('express', {
-    configure: (app) =>
-      app.use(({ originalUrl }: { originalUrl: string }, _: unknown, next: () => void) => {
-        logged.push(originalUrl);
-        next();
-      }),
-  });
-  for (const path of ['/heap?gc=1', '/h%65ap', '', '/nope']) await request({ base, path });
-  expect(logged).toEqual(['/heap?gc=1', '/h%65ap', '', '/nope'].map((path) => `/debug/pprof${path}`));
 });
 
 async function answerOf(

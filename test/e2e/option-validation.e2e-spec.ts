@@ -222,8 +222,8 @@ describe('options', () => {
       );
     });
 
-    it.each(['heap', '_'])('fail the boot where an endpoint takes the reserved name %s', async (name) => {
-      @PprofEndpoint({ name, description: 'taken' })
+    it('fail the boot where an endpoint takes the name of a profile', async () => {
+      @PprofEndpoint({ name: 'heap', description: 'taken' })
       class TakenController {
         @Get()
         read(): string {
@@ -231,7 +231,7 @@ describe('options', () => {
         }
       }
       await expect(startApp('express', { controllers: [TakenController] })).rejects.toThrow(
-        `PprofModule: the endpoint name "${name}" of TakenController is taken`,
+        'PprofModule: the endpoint name "heap" of TakenController is taken',
       );
     });
   });

@@ -69,14 +69,20 @@ describe.each(ADAPTERS)('the option path on %s', (adapter) => {
     },
   );
 
-  it('a module at a path below that of another has options of its own', async () => {
-    const { url } = await startApp(adapter, two('ops', 'ops/inner'));
+  it.each([
+    ['ops', 'ops/inner'],
+    ['ops/inner', 'ops'],
+  ])('of modules at the paths %s and %s, each has options of its own', async (first, second) => {
+    const { url } = await startApp(adapter, two(first, second));
     const status = async (path: string, key: string): Promise<number> =>
       (await request(url + path, { headers: { 'x-key': key } })).status;
-    expect(await status('/ops/cmdline', 'first')).toBe(200);
-    expect(await status('/ops/inner/cmdline', 'second')).toBe(404);
-    expect(await status('/ops/inner/heap', 'second')).toBe(200);
-    expect(await status('/ops/inner/heap', 'first')).toBe(401);
+    expect(await status(`/${first}/cmdline`, 'first')).toBe(200);
+    expect(await status(`/${second}/cmdline`, 'second')).toBe(404);
+    for (const name of ['heap', 'h%65ap', 'uptime']) {
+      expect(await status(`/${second}/${name}`, 'second')).toBe(200);
+      expect(await status(`/${second}/${name}`, 'first')).toBe(401);
+      expect(await status(`/${first}/${name}`, 'first')).toBe(200);
+    }
   });
 
   it.each([

@@ -33,6 +33,11 @@ describe("Fastify's inject", () => {
       [200, 'application/octet-stream'],
       [400, 'text/plain; charset=utf-8'],
       [400, 'text/plain; charset=utf-8'],
+      [200, 'application/octet-stream'],
+      [200, 'application/octet-stream'],
+      [200, 'text/html; charset=utf-8'],
+      [307, 'text/plain; charset=utf-8'],
+      [404, 'text/plain; charset=utf-8'],
     ]);
   });
 });

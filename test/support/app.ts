@@ -21,6 +21,8 @@ export interface AppSetup extends Pick<ModuleMetadata, 'imports' | 'controllers'
   /** Options of `PprofModule.forRoot`; `false`: the module is among `imports`, or not there. */
   pprof?: PprofModuleOptions | false;
   options?: NestApplicationOptions;
+  /** An adapter with options of its own. */
+  httpAdapter?: AbstractHttpAdapter;
   /** Between the creation of the application and its boot. */
   configure?(app: INestApplication): unknown;
 }
@@ -44,6 +46,7 @@ const running = new Map<INestApplication, MadeUpSampling>();
  */
 export async function startApp(adapter: AdapterName, setup: AppSetup = {}): Promise<TestApp> {
   const { imports = [], controllers, providers, pprof = {}, options, configure } = setup;
+  const { httpAdapter = adapterNamed(adapter) } = setup;
   const sampling = new MadeUpSampling();
   const module = await Test.createTestingModule({
     imports: [...imports, ...(pprof ? [PprofModule.forRoot(pprof)] : [])],
@@ -53,7 +56,7 @@ export async function startApp(adapter: AdapterName, setup: AppSetup = {}): Prom
     .overrideProvider(PPROF_SAMPLING)
     .useValue(sampling)
     .compile();
-  const app = module.createNestApplication(adapterNamed(adapter), { logger: false, ...options });
+  const app = module.createNestApplication(httpAdapter, { logger: false, ...options });
   running.set(app, sampling);
   await configure?.(app);
   await app.listen(0, '127.0.0.1');

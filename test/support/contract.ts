@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { gunzipSync } from 'node:zlib';
 import { badValue, GO_ERRORS, notImplemented, tooLong } from '../../src/http/go-errors.js';
-import { request } from './http.js';
+import { type Answer, request, type RequestOptions, type Target } from './http.js';
+
+/** Sends a request and reads the response. */
+export type Send = (target: Target, options: RequestOptions) => Promise<Answer>;
 
 /** One request and its expected response: a line of the HTTP contract. */
 export interface ContractRow {
@@ -127,10 +130,10 @@ export const SHORT_CONTRACT: readonly ContractRow[] = [
  * @param base the address of the index, without its slash
  * @throws Error that names the row and what differs
  */
-export async function checkRow(base: string, row: ContractRow): Promise<void> {
+export async function checkRow(base: string, row: ContractRow, send: Send = request): Promise<void> {
   const { path, method, headers, body, status } = row;
   try {
-    const answer = await request({ base, path }, { method, headers, body });
+    const answer = await send({ base, path }, { method, headers, body });
     is('status', answer.status, status);
     is('nosniff', answer.headers['x-content-type-options'], 'nosniff');
     is('cache-control', answer.headers['cache-control'], 'no-store, no-transform');
@@ -157,10 +160,10 @@ export async function checkRow(base: string, row: ContractRow): Promise<void> {
 }
 
 /** What each row says that does not hold. */
-export async function brokenRows(base: string, rows: readonly ContractRow[]): Promise<string[]> {
+export async function brokenRows(base: string, rows: readonly ContractRow[], send?: Send): Promise<string[]> {
   const errors: string[] = [];
   for (const row of rows) {
-    await checkRow(base, row).catch((error: unknown) => errors.push(String(error).split('\n')[0]!));
+    await checkRow(base, row, send).catch((error: unknown) => errors.push(String(error).split('\n')[0]!));
   }
   return errors;
 }

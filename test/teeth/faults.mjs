@@ -7,38 +7,45 @@ export const FAULTS = [
   {
     title: 'an unknown name is 404 before the guards are asked',
     file: 'src/http/access.guard.ts',
-    find: 'const { routes } = this.routed(context);',
-    replace: `const { routes, name } = this.routed(context);
-    if (name !== '' && !routes.endpoint(name)) throw goException('unknownProfile');`,
+    find: "if (!routes) throw goException('unknownProfile');",
+    replace: `const name = routedRequest(request)?.name;
+    if (!routes || (name && !routes.endpoint(name))) throw goException('unknownProfile');`,
     tests: ['test/e2e/guards'],
   },
   {
     title: 'a method that an endpoint does not take is 404 instead of 405',
-    file: 'src/http/endpoints/fallback.ts',
+    file: 'src/http/refusal.ts',
     find: 'goError(status, message, {',
     replace: 'goError(status - 1, message, {',
     tests: ['test/e2e/names'],
   },
   {
     title: 'a POST of an unknown name is 404 instead of 405',
-    file: 'src/http/endpoints/fallback.ts',
-    find: "if (endpoint || !['GET', 'HEAD'].includes(method))",
-    replace: "if (endpoint || ['DELETE'].includes(method))",
+    file: 'src/http/refusal.ts',
+    find: "if (!methods.includes(method === 'HEAD' ? 'GET' : method))",
+    replace: "if (routes.endpoint(name) && !methods.includes(method === 'HEAD' ? 'GET' : method))",
     tests: ['test/e2e/names'],
   },
   {
     title: 'names are not percent-decoded',
-    file: 'src/http/request.ts',
+    file: 'src/http/router.ts',
     find: 'brokenEscape ? rawPath : percentDecoded(rawPath)',
     replace: 'percentDecoded(rawPath) && rawPath',
     tests: ['test/e2e/names'],
   },
   {
     title: 'names are percent-decoded twice',
-    file: 'src/http/request.ts',
+    file: 'src/http/router.ts',
     find: 'brokenEscape ? rawPath : percentDecoded(rawPath)',
     replace: 'brokenEscape ? rawPath : percentDecoded(percentDecoded(rawPath))',
     tests: ['test/e2e/names'],
+  },
+  {
+    title: 'on Express, a catch-all of the root module hides the endpoints',
+    file: 'src/http/adapters.ts',
+    find: 'controllers < 0 ? stack.length : controllers',
+    replace: 'Math.max(controllers, stack.length)',
+    tests: ['test/e2e/mapping'],
   },
   {
     title: 'a profile has a Content-Encoding',
@@ -78,8 +85,8 @@ export const FAULTS = [
   {
     title: 'without guards, the endpoints are open to a page that points its own host name here',
     file: 'src/http/access.guard.ts',
-    find: "isLoopbackHost(headers.host ?? '') &&",
-    replace: "(isLoopbackHost(headers.host ?? '') || !production) &&",
+    find: 'hosts.every(isLoopbackHost) &&',
+    replace: '(hosts.every(isLoopbackHost) || !production) &&',
     tests: ['test/e2e/default-access'],
   },
 
@@ -123,10 +130,17 @@ export const FAULTS = [
   },
   {
     title: 'a capture goes on when the client leaves',
-    file: 'src/http/request.ts',
-    find: 'if (!response.writableFinished) gone.abort();',
-    replace: 'if (!response) gone.abort();',
+    file: 'src/http/reply.ts',
+    find: 'void whenClosed(response).then(lose);',
+    replace: 'void whenClosed(response);',
     tests: ['test/e2e/profile'],
+  },
+  {
+    title: 'a capture goes on when somebody else begins to write its response',
+    file: 'src/http/reply.ts',
+    find: 'lose();\n    return writeHead',
+    replace: 'return writeHead',
+    tests: ['test/e2e/lost-replies'],
   },
   {
     title: 'shutting down does not end a capture',

@@ -4,15 +4,17 @@ import { DeltaCollector } from '../../profiling/delta.js';
 import type { NamedProfile } from '../../profiling/named-profile.js';
 import { GO_PROFILES, ProfileRegistry } from '../../profiling/profile-registry.js';
 import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../../pprof.options.js';
-import { NAMED_PROFILE } from '../endpoint.js';
 import { RepliedByPprof } from '../endpoint.decorator.js';
 import { goException } from '../go-errors.js';
 import { atoi, checkDuration, formatOf, formValue, parseInt64 } from '../go-query.js';
 import { attachment, type PprofReply, text } from '../reply.js';
 import { type PprofRequest, pprofRequest } from '../request.js';
 
-/** Go's `Handler(name)`: every named profile, in all of its forms. The order of the checks is Go's. */
-@RepliedByPprof(...GO_PROFILES, NAMED_PROFILE)
+/**
+ * Go's `Handler(name)`: every named profile, in all of its forms. The order of the checks is Go's. Nest maps it at Go's
+ * names; the router leads others here too.
+ */
+@RepliedByPprof(...GO_PROFILES)
 export class NamedProfileEndpoint {
   constructor(
     private readonly registry: ProfileRegistry,
@@ -30,7 +32,10 @@ export class NamedProfileEndpoint {
     return seconds === '' ? this.snapshot(profile, request) : this.delta(profile, seconds, request);
   }
 
-  private async snapshot(profile: NamedProfile, { method, query, peer }: PprofRequest): Promise<PprofReply> {
+  private async snapshot(
+    profile: NamedProfile,
+    { method, query, peer, signal }: PprofRequest,
+  ): Promise<PprofReply> {
     const { name, devToolsFormat } = profile;
     const format = formatOf(query, devToolsFormat);
     const gc = atoi(formValue(query, 'gc')) > 0;
@@ -38,7 +43,7 @@ export class NamedProfileEndpoint {
     const filename = format ? `${name}.${format}` : name;
     if (method === 'HEAD') return isText ? text('') : attachment(filename);
     const body = await this.captures.encoded(
-      { profile: name, peer },
+      { profile: name, peer, signal },
       () => profile.take({ gc }),
       (captured) => {
         if (isText) return captured.encodeText();
@@ -62,7 +67,7 @@ export class NamedProfileEndpoint {
     const name = `${profile.name}-delta`;
     if (method === 'HEAD') return attachment(name);
     const body = await this.captures.encoded(
-      { profile: name, peer },
+      { profile: name, peer, signal },
       () => this.deltas.take(profile, { seconds, signal }),
       (captured) => captured.encode(),
     );

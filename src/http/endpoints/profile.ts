@@ -39,7 +39,7 @@ export class ProfileEndpoint {
     const filename = format ? `profile.${format}` : 'profile';
     if (method === 'HEAD') return attachment(filename);
     const body = await this.captures.encoded(
-      { profile: 'profile', peer },
+      { profile: 'profile', peer, signal },
       () => this.cpu.take({ seconds, hz, sampler, gc, signal }),
       (captured: CapturedProfile) => (format ? captured.encodeForDevTools() : captured.encode()),
     );

@@ -1,0 +1,113 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { addRoutes } from './adapters.js';
+import { percentDecoded } from './go-query.js';
+import type { Handler } from './nest-routes.js';
+import {
+  type Found,
+  noteRequest,
+  originalUrlOf,
+  type RoutedRequest,
+  routedFrom,
+  routedRequest,
+} from './request.js';
+import { httpServerOf, Routes } from './routes.js';
+
+/** Headers of a body. Without them the application's parsers leave it alone, and cannot refuse it before our guards are asked. */
+const BODY_HEADERS = ['content-type', 'content-length', 'transfer-encoding', 'content-encoding'];
+
+/** What stands for bytes that are no UTF-8, which routers refuse. */
+const NOT_UTF8 = '\uFFFD';
+
+/**
+ * Leads requests at the module's path to an endpoint.
+ *
+ * Express and Fastify differ in what they accept for the same path (`HEAP`, `heap/`, `h%65ap`), and Go differs from both.
+ * So the name is read here, by Go's rules, from the raw path. What Nest has mapped under the path is only a part of
+ * what there is, so the router gets a route for everything there.
+ */
+@Injectable()
+export class PprofRouter implements OnModuleInit, OnModuleDestroy {
+  private server: Server | undefined;
+  /** Where clients have the endpoints, the longest first. */
+  private bases: Base[] = [];
+
+  constructor(
+    private readonly routes: Routes,
+    private readonly host: HttpAdapterHost,
+  ) {}
+
+  onModuleInit(): void {
+    const { listen, path, routerPath } = this.routes;
+    const server = httpServerOf(this.host);
+    const mapped = server ? this.routes.map() : [];
+    const bases = listen ? [`/${path}`] : mapped;
+    this.bases = bases.map(baseAt).sort((a, b) => b.base.length - a.base.length);
+    if (!server) return;
+    const { handle } = this;
+    if (listen) return addRoutes(this.host.httpAdapter, { bases, handle, key: routerPath });
+    addRoutes(this.host.httpAdapter, { bases, handle, prepare: this.note });
+    this.server = server;
+    server.prependListener('request', this.note); // Fastify refuses a broken escape before any hook
+  }
+
+  onModuleDestroy(): void {
+    // The listener stays until the server is closed: requests may still come.
+    this.server?.once('close', () => this.server?.off('request', this.note));
+  }
+
+  /**
+   * Notes a request if it is at our path. Of what the client has sent, only this is changed: parsers do not see a body that
+   * no endpoint reads, and routers get escapes that they can decode.
+   */
+  readonly note = (request: IncomingMessage, response: ServerResponse): RoutedRequest | undefined => {
+    const { url = '/' } = request;
+    // Quick, since every request of the application passes here: an escape may stand for any letter of our path.
+    if (!url.includes('%') && !this.bases.some(({ literal }) => url.startsWith(literal))) return undefined;
+    const found = this.find(url.split('?', 1)[0]!);
+    const known = routedRequest(request);
+    if (!found || (known && (known.routes.listen || known.base.length >= found.base.length))) return known;
+    const routed = noteRequest(routedFrom(request, response, { routes: this.routes, ...found }), request);
+    if (!this.routes.readsBody(routed)) for (const header of BODY_HEADERS) delete request.headers[header];
+    if (found.kind === 'bad escape' || found.name.includes(NOT_UTF8)) {
+      Object.assign(request, { originalUrl: originalUrlOf(request) }); // which access logs show
+      request.url = url.replace(/^[^?]*/, (path) => path.replaceAll('%', '%25'));
+    }
+    return routed;
+  };
+
+  private readonly handle: Handler = (request, response, next) => {
+    const routed = routedRequest(request);
+    if (!routed && next) return next();
+    return (routed?.routes ?? this.routes).handlerFor(routed)(request, response, next);
+  };
+
+  private find(rawPath: string): Found | undefined {
+    const brokenEscape = /%(?![0-9a-fA-F]{2})/.test(rawPath);
+    const decoded = brokenEscape ? rawPath : percentDecoded(rawPath);
+    for (const { base, pattern } of this.bases) {
+      const [match, name] = pattern.exec(decoded) ?? [];
+      if (match === undefined) continue;
+      const kind = name === undefined ? 'missing slash' : 'name';
+      return { base, kind: brokenEscape ? 'bad escape' : kind, name: name ?? '' };
+    }
+    return undefined;
+  }
+}
+
+interface Base {
+  readonly base: string;
+  /** What it begins with, up to a parameter. */
+  readonly literal: string;
+  /** Matches a path at or below it; the group is the name. */
+  readonly pattern: RegExp;
+}
+
+/** Parameters, wildcards and optional parts, which a global prefix or the path of a module may have. */
+const SYNTAX: Readonly<Record<string, string>> = { ':': '[^/]+', '*': '.+', '{': '(?:', '}': ')?' };
+
+function baseAt(base: string): Base {
+  const pattern = base.replace(/[:*]\w+|[^\w/]/g, (token) => SYNTAX[token[0]!] ?? `\\${token}`);
+  return { base, literal: base.split(/[:*{]/)[0]!, pattern: new RegExp(`^${pattern}(?:/(.*))?$`, 's') };
+}

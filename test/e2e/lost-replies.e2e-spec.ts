@@ -1,0 +1,74 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { firstValueFrom } from 'rxjs';
+import { type NamedProfile, ProfilerService } from '../../src/index.js';
+import { ADAPTERS, closeApps, shortCpuCaptures, startApp } from '../support/app.js';
+import { request } from '../support/http.js';
+
+/** What else may happen to a response while a capture runs. */
+const EVENTS: Readonly<Record<string, (response: ServerResponse, incoming: IncomingMessage) => unknown>> = {
+  'a timeout replies with 503, as connect-timeout does': (response) => {
+    response.statusCode = 503;
+    response.end('Response timeout');
+  },
+  'somebody begins to write': (response) => response.writeHead(200).write('a'),
+  'somebody sends the headers': (response) => response.flushHeaders(),
+  'somebody writes without a head': (response) => response.write('a'),
+  'somebody destroys the response': (response) => response.destroy(),
+  'somebody destroys the request': (_, incoming) => incoming.destroy(),
+  'a timeout destroys the socket': (_, { socket }) => socket.destroy(),
+};
+
+const ROWS = [
+  ...Object.entries(EVENTS).map(([what, happen]) => ({ what, happen, name: 'profile' })),
+  ...Object.entries(EVENTS)
+    .slice(0, 2)
+    .map(([what, happen]) => ({ what, happen, name: 'heap' })),
+];
+
+afterEach(closeApps);
+
+describe.each(ADAPTERS)('a capture on %s', (adapter) => {
+  it.each(ROWS)(
+    '$name?seconds=30 ends at once when $what, and the log says that nobody received it',
+    async ({ happen, name }) => {
+      const lines: string[] = [];
+      const log = (message: unknown, context?: unknown): unknown =>
+        context === 'PprofModule' && lines.push(String(message));
+      const passing: [ServerResponse, IncomingMessage][] = [];
+      const started = await startApp(adapter, {
+        options: { logger: { log, warn: log, error: log } },
+        configure: (app) =>
+          app.use((incoming: IncomingMessage, response: ServerResponse, next: () => void) => {
+            passing.push([response, incoming]);
+            next();
+          }),
+      });
+      const { app, base, sampling } = started;
+      const profiler = app.get(ProfilerService);
+      const ended = firstValueFrom(profiler.captures);
+      const begun = name === 'profile' ? sampling.begun() : windowOf(profiler.lookup(name)!);
+      const client = new AbortController();
+      const answer = request(`${base}/${name}?seconds=30`, { signal: client.signal }).catch(() => undefined);
+      await begun;
+      happen(...passing[0]!);
+      expect(await ended).toMatchObject({ peer: '127.0.0.1', bytes: 0, received: false });
+      expect(lines).toEqual([
+        expect.stringMatching(/^(profile|heap-delta) for 127\.0\.0\.1: .*, nobody received it \(/),
+      ]);
+      client.abort(); // of what was begun and never ended
+      await answer;
+      expect(sampling.running.cpu).toBe(0);
+      shortCpuCaptures(started);
+      expect((await request(`${base}/profile`)).status).toBe(200);
+    },
+  );
+});
+
+/** Resolves when a window has been opened. */
+function windowOf(profile: NamedProfile): Promise<void> {
+  return new Promise((resolve) => {
+    const openWindow = profile.openWindow.bind(profile);
+    profile.openWindow = () => openWindow().finally(resolve);
+  });
+}
