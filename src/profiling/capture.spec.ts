@@ -23,7 +23,9 @@ describe('Captures', () => {
   it('reports a capture by one line and one event', async () => {
     const peer = '203.0.113.7';
     await log.encoded({ profile: 'heap', peer, since: 1000 }, take, encode);
-    expect(events).toEqual([{ profile: 'heap', peer, seconds: 2.5, bytes: 1234, longestHoldMs: 3.25 }]);
+    expect(events).toEqual([
+      { profile: 'heap', peer, seconds: 2.5, bytes: 1234, longestHoldMs: 3.25, received: true },
+    ]);
     expect(logged.mock.calls).toEqual([
       ['heap for 203.0.113.7: 2.500 s, 1234 bytes, held the event loop for 3.3 ms at most'],
     ]);

@@ -1,9 +1,19 @@
+import { createHash } from 'node:crypto';
+import { runInThisContext } from 'node:vm';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { loadedScripts, mayTransformCode } from './loaded-scripts.js';
 
 describe('loadedScripts', () => {
-  it('finds no script of another name', () => {
-    expect(loadedScripts(new Map([[1, '/no/such.js']]))).toEqual(new Map());
+  it('finds a script of a name if there is one', () => {
+    const names = [
+      { scriptId: 0, url: '/no/such.js' },
+      { scriptId: 1e9, url: 'node:fs' },
+    ];
+    expect(loadedScripts(names)).toEqual([undefined, undefined]);
+    const code = 'void 0; // größer\n//# sourceURL=/app/one.ts';
+    const hash = createHash('sha256').update(code).digest('hex');
+    runInThisContext(code);
+    expect(loadedScripts([{ scriptId: 0, url: '/app/one.ts' }])).toEqual([{ hash, source: code }]);
   });
 });
 

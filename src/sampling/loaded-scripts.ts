@@ -14,33 +14,51 @@ export interface LoadedScript {
 /** Code that V8 would take long to hand out is not asked for: it takes some 50 ms for a million characters. */
 const LONGEST_SOURCE = 2_000_000;
 
+/** A script, as frames name it. */
+export interface ScriptName {
+  /** V8's number; 0 where that is not known, as in call stacks. */
+  readonly scriptId: number;
+  /** A path or URL. */
+  readonly url: string;
+}
+
 /**
  * Asks V8 for scripts. It holds the event loop: V8 enumerates all scripts, and hashes each the first time, which takes
  * 100 to 400 ms for 5 to 20 MB of code and 40 ms afterwards. So it is asked only where the files may not tell.
  *
- * @param urls V8's names of scripts, by their numbers
+ * @returns for each script what V8 knows, or undefined if it has no such script, or several of that name
  * @throws Error where there is no inspector
  */
-export function loadedScripts(urls: ReadonlyMap<number, string>): Map<number, LoadedScript> {
-  const found = new Map<number, LoadedScript>();
+export function loadedScripts(names: readonly ScriptName[]): (LoadedScript | undefined)[] {
   const session = new InspectorSession();
-  const asked: Debugger.ScriptParsedEventDataType[] = [];
   try {
-    session.on<Debugger.ScriptParsedEventDataType>('Debugger.scriptParsed', (script) => {
-      const url = urls.get(Number(script.scriptId));
-      // Here it has a URL, elsewhere a path, where it is CommonJS.
-      if (url !== undefined && [url, pathToFileURL(url).href].includes(script.url)) asked.push(script);
-    });
+    const parsed: Script[] = [];
+    session.on<Script>('Debugger.scriptParsed', (script) => parsed.push(script));
     session.post('Debugger.enable');
-    for (const { scriptId, hash, length = 0, sourceMapURL = '', url } of asked) {
-      const isMadeInMemory = sourceMapURL.startsWith('data:') || !/\.[cm]?js$/.test(url);
-      const source = isMadeInMemory && length <= LONGEST_SOURCE ? sourceOf(session, scriptId) : undefined;
-      found.set(Number(scriptId), { hash, source });
-    }
-    return found;
+    const byId = new Map(parsed.map((script) => [Number(script.scriptId), script]));
+    return names.map(({ scriptId, url }) => {
+      const script = scriptId > 0 ? byId.get(scriptId) : onlyOne(parsed, url);
+      return script && loaded(session, script);
+    });
   } finally {
     session.close(); // which disables the debugger
   }
+}
+
+type Script = Debugger.ScriptParsedEventDataType;
+
+/** V8 has URLs here, and elsewhere paths, where it is CommonJS. */
+function onlyOne(scripts: readonly Script[], url: string): Script | undefined {
+  const fileUrl = pathToFileURL(url).href;
+  const [script, ...others] = scripts.filter((one) => one.url === url || one.url === fileUrl);
+  return others.length > 0 ? undefined : script;
+}
+
+function loaded(session: InspectorSession, script: Script): LoadedScript {
+  const { scriptId, url, hash, length = 0, sourceMapURL = '' } = script;
+  const isMadeInMemory = sourceMapURL.startsWith('data:') || !/\.[cm]?js$/.test(url);
+  const isAskedFor = isMadeInMemory && length <= LONGEST_SOURCE;
+  return { hash, source: isAskedFor ? sourceOf(session, scriptId) : undefined };
 }
 
 function sourceOf(session: InspectorSession, scriptId: string): string {

@@ -33,7 +33,7 @@ const ROWS: readonly Row[] = [
   { build: 'esbuild-min', sampler: 'inspector', line: lineWith('export function hotA(') },
   { build: 'in-memory', sampler: 'inspector', line: lineWith('// hot A') },
 ];
-const REPLACED = 'tsc-root';
+const REPLACED = 'swc';
 const BUILDS = [...ROWS.map(({ build }) => build), REPLACED];
 
 beforeAll(async () => {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { DiscoveryService } from '@nestjs/core';
 import { jest } from '@jest/globals';
-import type { LoadedScript } from '../../src/sampling/loaded-scripts.js';
+import type { LoadedScript, ScriptName } from '../../src/sampling/loaded-scripts.js';
 import type { FunctionLocation } from '../../src/sampling/function-locations.js';
 import type { CpuSamples, HeapSamples, Sliced } from '../../src/sampling/sampler.js';
 import { DecodedProfile } from '../support/decoded-profile.js';
@@ -21,8 +21,8 @@ jest.unstable_mockModule('../../src/sampling/function-locations.js', () => ({
 jest.unstable_mockModule('../../src/sampling/loaded-scripts.js', () => ({
   mayTransformCode: () => false,
   /** The files of the program are what was running when it was recorded. */
-  loadedScripts: (urls: ReadonlyMap<number, string>): Map<number, LoadedScript> =>
-    new Map([...urls].map(([id, url]) => [id, { hash: sha256(url), source: undefined }])),
+  loadedScripts: (names: readonly ScriptName[]): LoadedScript[] =>
+    names.map(({ url }) => ({ hash: sha256(url), source: undefined })),
 }));
 const inspectorCpu = await import('../../src/sampling/inspector-cpu-samples.js');
 const { heapSamplesOf } = await import('../../src/sampling/heap-samples.js');

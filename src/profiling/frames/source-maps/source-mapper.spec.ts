@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { encodedMappings, TraceMap } from '@jridgewell/trace-mapping';
 import { build } from 'esbuild';
 import fc from 'fast-check';
-import type { LoadedScript } from '../../../sampling/loaded-scripts.js';
+import type { LoadedScript, ScriptName } from '../../../sampling/loaded-scripts.js';
 import type { RawFrame } from '../../../sampling/sampler.js';
 import type { OriginalPlace } from './source-mapper.js';
 
@@ -18,14 +18,9 @@ const loaded = new Map<string, LoadedScript | undefined>();
 let asked = 0;
 jest.unstable_mockModule('../../../sampling/loaded-scripts.js', () => ({
   mayTransformCode: () => false,
-  loadedScripts(urls: ReadonlyMap<number, string>): Map<number, LoadedScript> {
+  loadedScripts(names: readonly ScriptName[]): (LoadedScript | undefined)[] {
     asked++;
-    return new Map(
-      [...urls].flatMap(([id, url]) => {
-        const script = loaded.has(url) ? loaded.get(url) : asOnDisk(url);
-        return script ? [[id, script] as const] : [];
-      }),
-    );
+    return names.map(({ url }) => (loaded.has(url) ? loaded.get(url) : asOnDisk(url)));
   },
 }));
 const { SourceMapper } = await import('./source-mapper.js');
@@ -65,7 +60,7 @@ function placeOf(path: string, text: string): Place {
 const ids: string[] = [];
 function idOf(url: string): number {
   if (!ids.includes(url)) ids.push(url);
-  return ids.indexOf(url);
+  return ids.indexOf(url) + 1;
 }
 
 /** As the inspector has it: V8 lets a function begin at its parameters. */
@@ -499,6 +494,27 @@ describe('code that is not in its file', () => {
     const frame = frameByLine(path, 3);
     loaded.set(path, undefined);
     expect(await mapped(frame)).toEqual(noLine(path));
+  });
+});
+
+/** As in a call stack. */
+const unnumbered = (url: string): RawFrame => ({ ...frameByLine(url, 3), scriptId: 0 });
+
+describe('a frame whose script has no number', () => {
+  it('is looked up by the name of its script', async () => {
+    const path = script('unnumbered/a.js', '//# sourceMappingURL=a.js.map');
+    write('unnumbered/a.js.map', mapTo('one.ts'));
+    const other = script('unnumbered/b.js', '');
+    const frames = [unnumbered(other), unnumbered(path)];
+    const places = await new SourceMapper({ sourceMaps: true }).load(frames);
+    expect(frames.map((frame) => places(frame)?.filename)).toEqual([
+      undefined,
+      join(directory, 'unnumbered/one.ts'),
+    ]);
+  });
+
+  it('stays as it is if V8 knows no such script', async () => {
+    expect(await mapped(unnumbered('/app/src/mail.ts'))).toBeUndefined();
   });
 });
 

@@ -1,7 +1,12 @@
 import { isAbsolute } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../../../pprof.options.js';
-import { type LoadedScript, loadedScripts, mayTransformCode } from '../../../sampling/loaded-scripts.js';
+import {
+  type LoadedScript,
+  loadedScripts,
+  mayTransformCode,
+  type ScriptName,
+} from '../../../sampling/loaded-scripts.js';
 import type { RawFrame } from '../../../sampling/sampler.js';
 import { HoldMeter, runSliced } from '../../loop.js';
 import { MapThread } from './map-thread.js';
@@ -20,9 +25,7 @@ const GENERATION = 50_000;
 const SLICE = 200;
 
 /** A script with frames of which the place is not known yet. */
-interface Script {
-  readonly url: string;
-  readonly scriptId: number;
+interface Script extends ScriptName {
   readonly frames: RawFrame[];
   /** What V8 has said of it; null if it does not know it, undefined if it has not been asked. */
   readonly loaded: LoadedScript | null | undefined;
@@ -40,8 +43,8 @@ export class SourceMapper {
   /** In two generations: when the younger is full, the older is forgotten. */
   private young: Answers = new Map();
   private old: Answers = new Map();
-  /** What V8 has said of scripts on disk; null for one that it does not know. */
-  private readonly loaded = new Map<number, LoadedScript | null>();
+  /** What V8 has said of scripts on disk, by {@link scriptKey}; null for one that it does not know. */
+  private readonly loaded = new Map<string, LoadedScript | null>();
   private thread: MapThread | undefined;
   private users = 0;
   private expectsNewFrames = true;
@@ -85,7 +88,7 @@ export class SourceMapper {
 
   /** Frames that are not among the answers, by their scripts. The places of the others are noted. */
   private *unanswered(frames: readonly RawFrame[], places: Answers): Generator<void, Script[]> {
-    const scripts = new Map<number, Script>();
+    const scripts = new Map<string, Script>();
     for (const [i, frame] of frames.entries()) {
       if (i % SLICE === SLICE - 1) yield;
       const { url, scriptId } = frame;
@@ -93,8 +96,12 @@ export class SourceMapper {
       const key = keyOf(frame);
       const answers = this.young.has(key) ? this.young : this.old;
       if (answers.has(key)) this.note(key, answers.get(key)!, places);
-      else if (scripts.has(scriptId)) scripts.get(scriptId)!.frames.push(frame);
-      else scripts.set(scriptId, { url, scriptId, frames: [frame], loaded: this.loaded.get(scriptId) });
+      else {
+        const name = scriptKey(frame);
+        const script = scripts.get(name) ?? { url, scriptId, frames: [], loaded: this.loaded.get(name) };
+        script.frames.push(frame);
+        scripts.set(name, script);
+      }
     }
     return [...scripts.values()];
   }
@@ -118,8 +125,10 @@ export class SourceMapper {
     places: Answers,
     holds: HoldMeter,
   ): Promise<Script[]> {
-    const answers = await thread.lookUp(await runSliced(queriesFor(scripts), holds), holds);
-    return runSliced(this.noteAll(scripts, answers, places), holds);
+    // What an application says of its own samples may be of no script: then it is right.
+    const asked = scripts.filter(({ scriptId, loaded }) => scriptId > 0 || loaded !== null);
+    const answers = await thread.lookUp(await runSliced(queriesFor(asked), holds), holds);
+    return runSliced(this.noteAll(asked, answers, places), holds);
   }
 
   private *noteAll(
@@ -140,9 +149,9 @@ export class SourceMapper {
 
   private askV8(scripts: readonly Script[]): Script[] {
     const found = whatV8Loaded(scripts);
-    return scripts.map((script) => {
-      const loaded = found.get(script.scriptId) ?? null;
-      if (!loaded?.source) this.loaded.set(script.scriptId, loaded); // a source would be kept
+    return scripts.map((script, i) => {
+      const loaded = found[i] ?? null;
+      if (!loaded?.source) this.loaded.set(scriptKey(script), loaded); // a source would be kept
       return { ...script, loaded };
     });
   }
@@ -170,11 +179,11 @@ export class SourceMapper {
 
 const leaveAsIs: OriginalPlaces = () => undefined;
 
-function whatV8Loaded(scripts: readonly Script[]): Map<number, LoadedScript> {
+function whatV8Loaded(scripts: readonly Script[]): (LoadedScript | undefined)[] {
   try {
-    return loadedScripts(new Map(scripts.map(({ scriptId, url }) => [scriptId, url])));
+    return loadedScripts(scripts);
   } catch {
-    return new Map(); // no inspector
+    return []; // no inspector
   }
 }
 
@@ -188,8 +197,13 @@ function* queriesFor(scripts: readonly Script[]): Generator<void, ScriptQuery[]>
   return queries;
 }
 
-function keyOf({ scriptId, line, functionLine, functionColumn, functionName }: RawFrame): string {
-  return `${scriptId}:${line}:${functionLine}:${functionColumn}:${functionName}`;
+function scriptKey({ scriptId, url }: ScriptName): string {
+  return scriptId > 0 ? String(scriptId) : url;
+}
+
+function keyOf(frame: RawFrame): string {
+  const { line, functionLine, functionColumn, functionName } = frame;
+  return `${scriptKey(frame)}:${line}:${functionLine}:${functionColumn}:${functionName}`;
 }
 
 /** Others are Node's own, `evalmachine.<anonymous>`, WebAssembly, or nothing. */
