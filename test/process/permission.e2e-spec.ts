@@ -27,6 +27,7 @@ const start = (permissions: readonly string[]): Promise<Workload> =>
     flags: [...MODEL, ...permissions, ...PRELOAD],
     env: {
       ...HOLDS_LITTLE,
+      SOURCE_MAPS: '', // as by default: here there can be no thread for them
       NESTJS_PPROF_BOOT_PROFILE: '/not-allowed.pb.gz',
       NESTJS_PPROF_MEM_PROFILE_RATE: HOLDS_LITTLE.MEM_RATE,
     },

@@ -40,6 +40,9 @@ export interface TestApp {
 
 const running = new Map<INestApplication, MadeUpSampling>();
 
+/** The frames are made up, or those of a test, of which Jest has changed the code: V8 would be asked for it. */
+const WITHOUT_MAPS = { sourceMaps: false };
+
 /**
  * An application as users write it, listening on a free port, with a sampler that is not V8's. `afterEach(closeApps)`
  * ends it.
@@ -49,7 +52,7 @@ export async function startApp(adapter: AdapterName, setup: AppSetup = {}): Prom
   const { httpAdapter = adapterNamed(adapter) } = setup;
   const sampling = new MadeUpSampling();
   const module = await Test.createTestingModule({
-    imports: [...imports, ...(pprof ? [PprofModule.forRoot(pprof)] : [])],
+    imports: [...imports, ...(pprof ? [PprofModule.forRoot({ ...WITHOUT_MAPS, ...pprof })] : [])],
     controllers,
     providers,
   })

@@ -93,8 +93,8 @@ export class TestProcess {
   }
 }
 
-/** Environment of an app in which `hold` takes little time: 4 MB, of which V8 samples 256 objects or so. */
-export const HOLDS_LITTLE = { OBJECTS: '4096', MEM_RATE: '16384' };
+/** Environment of an app in which `hold` takes little time: 4 MB, of which V8 samples 256 objects or so. No map is read. */
+export const HOLDS_LITTLE = { OBJECTS: '4096', MEM_RATE: '16384', SOURCE_MAPS: 'off' };
 
 /** The lines of an output that have a text. */
 export function linesWith(output: string, text: string): string[] {
