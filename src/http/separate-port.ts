@@ -51,7 +51,7 @@ export class SeparatePort implements OnApplicationBootstrap, BeforeApplicationSh
       await once(server.listen(listen), 'listening');
     } catch (cause) {
       const address = addressOf(listen.host, listen.port);
-      throw new Error(`PprofModule: cannot listen on ${address} (option "listen"): ${reasonOf(cause)}`, {
+      throw new Error(`PprofModule: cannot listen on ${address} (option "listen"): ${systemMessage(cause)}`, {
         cause,
       });
     }
@@ -114,7 +114,7 @@ function addressOf(host: string, port: number): string {
 }
 
 /** The system's own words, without a code. */
-function reasonOf(error: unknown): string {
+function systemMessage(error: unknown): string {
   const { errno, message } = error as NodeJS.ErrnoException;
   return getSystemErrorMap().get(errno ?? 0)?.[1] ?? message;
 }

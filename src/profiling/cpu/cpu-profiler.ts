@@ -103,7 +103,7 @@ export class CpuProfiler implements OnModuleDestroy {
     const cpu = sampler === undefined ? this.sampling.cpu : await cpuSamplerNamed(sampler);
     if (gc) await collectGarbage();
     const capture = beginCpuCapture(cpu, hz, gc);
-    const endReadingAhead = this.frames.readAhead();
+    const endReadingAhead = this.frames.readAhead(capture.holds);
     await wait(seconds * 1000, signal, this.closing.signal);
     try {
       return await this.end(capture);

@@ -25,8 +25,8 @@ export class FrameResolver {
    *
    * @returns what ends it
    */
-  readAhead(): () => Promise<void> {
-    return this.sourceMapper.readAhead();
+  readAhead(holds: HoldMeter): () => Promise<void> {
+    return this.sourceMapper.readAhead(holds);
   }
 
   /** The place of each frame. */

@@ -58,10 +58,10 @@ export class SourceMapper {
    *
    * @returns what ends it
    */
-  readAhead(): () => Promise<void> {
+  readAhead(holds: HoldMeter): () => Promise<void> {
     const [, script] = process.argv;
     if (!this.options.sourceMaps || !this.expectsNewFrames || script === undefined) return async () => {};
-    this.open().readAhead(script);
+    holds.time(() => this.open()).readAhead(script);
     return () => this.close();
   }
 
@@ -107,7 +107,7 @@ export class SourceMapper {
   }
 
   private async lookUp(scripts: readonly Script[], places: Answers, holds: HoldMeter): Promise<void> {
-    const thread = this.open();
+    const thread = holds.time(() => this.open());
     try {
       const doubtful = await this.ask(thread, scripts, places, holds);
       if (doubtful.length === 0) return;
