@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../../../pprof.options.js';
@@ -53,14 +54,14 @@ export class SourceMapper {
   constructor(@Inject(PPROF_OPTIONS) private readonly options: Pick<ResolvedPprofOptions, 'sourceMaps'>) {}
 
   /**
-   * Begins to read the map of the program's main script, which may be a large bundle, while a capture runs: unless the one
-   * before had no new frames.
+   * Begins to read the map of the program's main script while a capture runs, if that is a large bundle, and unless the
+   * capture before had no new frames. (For a small one, the thread's own time would be what the profile shows.)
    *
    * @returns what ends it
    */
   readAhead(holds: HoldMeter): () => Promise<void> {
-    const [, script] = process.argv;
-    if (!this.options.sourceMaps || !this.expectsNewFrames || script === undefined) return async () => {};
+    const script = process.mainModule?.filename ?? process.argv[1] ?? '';
+    if (!this.options.sourceMaps || !this.expectsNewFrames || !isLarge(script)) return async () => {};
     holds.time(() => this.open()).readAhead(script);
     return () => this.close();
   }
@@ -178,6 +179,17 @@ export class SourceMapper {
 }
 
 const leaveAsIs: OriginalPlaces = () => undefined;
+
+/** In bytes: to read the map of a smaller script takes a few milliseconds. */
+const LARGE = 1_000_000;
+
+function isLarge(script: string): boolean {
+  try {
+    return statSync(script).size > LARGE;
+  } catch {
+    return false;
+  }
+}
 
 function whatV8Loaded(scripts: readonly Script[]): (LoadedScript | undefined)[] {
   try {
