@@ -88,6 +88,9 @@ async function enlargeMap() {
   await writeFile(file, JSON.stringify({ ...map, sourcesContent: ['// and much more\n'.repeat(100_000)] }));
 }
 
+/** Makes a bundle one whose map is read ahead. */
+const LARGE = `/* ${'and much more '.repeat(80_000)}*/`;
+
 /** Nothing is built: TypeScript is compiled when it is loaded. */
 function inMemory() {
   return writeFile(join(directory, 'main.js'), "require('../register.cjs');\nrequire('../src/main.ts');\n");
@@ -102,7 +105,7 @@ const BUILDS = {
   swc: () => swc('commonjs'),
   'esbuild-esm': () => esbuild({ format: 'esm' }),
   'esbuild-external': () => esbuild({ format: 'cjs', sourcemap: 'external' }),
-  'esbuild-min': () => esbuild({ format: 'cjs', minify: true }),
+  'esbuild-min': () => esbuild({ format: 'cjs', minify: true, banner: { js: LARGE } }),
   webpack,
   'large-map': () => swc('commonjs').then(enlargeMap),
   'large-map-esm': () => swc('es6').then(enlargeMap),
