@@ -1,4 +1,4 @@
-import { type IncomingMessage, METHODS, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { Handler } from './nest-routes.js';
 import { routedRequest } from './request.js';
@@ -62,7 +62,6 @@ function isController(handler: Handler): boolean {
 /** What is used of Fastify. */
 interface Fastify {
   readonly supportedMethods: readonly string[];
-  addHttpMethod(method: string, options: { hasBody: boolean }): unknown;
   addHook(
     name: 'onRequest',
     hook: (request: { raw: IncomingMessage }, reply: { raw: ServerResponse }, done: () => void) => void,
@@ -78,20 +77,19 @@ const PORT = 'pprof';
 
 /** Fastify prefers the longest path without parameters, in whatever order routes are added. */
 function addToFastify(fastify: Fastify, { bases, handle, prepare, key }: Routing): void {
-  const added = METHODS.filter((method) => !fastify.supportedMethods.includes(method));
-  for (const method of added) fastify.addHttpMethod(method, { hasBody: true }); // as Nest does for `@All()`
+  const methods = [...fastify.supportedMethods];
   fastify.addHook('onRequest', (request, reply, done) => {
     prepare?.(request.raw, reply.raw);
-    done();
+    // No route can have the other methods, and to add them would change what the application replies to them.
+    if (routedRequest(request.raw) && !methods.includes(request.raw.method!)) handle(request, reply);
+    else done();
   });
   if (key && !fastify.hasConstraintStrategy(PORT))
     fastify.addConstraintStrategy({ name: PORT, storage: () => new Map(), deriveConstraint: keyOf });
   const constraints = key ? { [PORT]: key } : {};
   const handler = (request: object, reply: object): unknown => handle(request, reply);
   for (const url of bases.flatMap((base) => [base, `${base}/*`])) {
-    const method = fastify.supportedMethods.filter(
-      (method) => !fastify.hasRoute({ method, url, constraints }),
-    );
+    const method = methods.filter((one) => !fastify.hasRoute({ method: one, url, constraints }));
     fastify.route({ method, url, handler, constraints });
   }
 }

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
-import { defer, from, lastValueFrom, mergeAll, type Observable, of } from 'rxjs';
+import { defer, finalize, from, lastValueFrom, mergeAll, type Observable, of, tap } from 'rxjs';
 import { replyOf } from './go-errors.js';
-import { endConnection, type PprofReply, takeOver, toReply, writeReply } from './reply.js';
+import { abandon, endConnection, type PprofReply, takeOver, toReply, writeReply } from './reply.js';
 import { type RoutedRequest, routedRequest } from './request.js';
 
 /**
@@ -43,13 +43,30 @@ async function reply(
     // A router may lead elsewhere than Go would: it is more lenient, or the endpoint is switched off.
     const isRight = routes.controllerFor(request) === context.getClass();
     const endpoint = isRight ? next : { handle: () => defer(() => routes.serve(context.getArgByIndex(0))) };
-    const result = await lastValueFrom(throughInterceptors(request, context, endpoint), {
+    const result = await lastValueFrom(throughInterceptors(request, context, awaited(endpoint, response)), {
       defaultValue: undefined,
     });
     write(toReply(result, name));
   } catch (error) {
     write(replyOf(error)); // also where a user's endpoint returned what no response can be
   }
+}
+
+/** The endpoint; an interceptor that does not wait for it any more, as one with a timeout, ends its capture. */
+function awaited(next: CallHandler, response: ServerResponse): CallHandler {
+  return {
+    handle: () =>
+      defer(() => {
+        let isOver = false;
+        const over = (): boolean => (isOver = true);
+        return next.handle().pipe(
+          tap({ next: over, complete: over, error: over }),
+          finalize(() => {
+            if (!isOver) abandon(response);
+          }),
+        );
+      }),
+  };
 }
 
 function throughInterceptors(

@@ -150,14 +150,18 @@ export function whenClosed(response: ServerResponse): Promise<void> {
 /** Responses that {@link writeReply} has written. */
 const replied = new WeakSet<ServerResponse>();
 
+/** Those that were asked for a signal. */
+const signals = new WeakMap<ServerResponse, AbortController>();
+
 /**
  * A signal that is aborted when a response can not be replied to any more: it is over, or somebody else has begun to
  * write it (a timeout of the application's, say), which goes through `writeHead`.
  */
 export function whenLost(response: ServerResponse): AbortSignal {
   const lost = new AbortController();
+  signals.set(response, lost);
   const lose = (): void => {
-    if (!replied.has(response)) lost.abort(new NobodyWaitsError());
+    if (!replied.has(response)) abandon(response);
   };
   void whenClosed(response).then(lose);
   const { writeHead } = response;
@@ -166,6 +170,11 @@ export function whenLost(response: ServerResponse): AbortSignal {
     return writeHead.apply(response, head as never);
   };
   return lost.signal;
+}
+
+/** Aborts the signal of a response: nobody waits for what the endpoint would reply. */
+export function abandon(response: ServerResponse): void {
+  signals.get(response)?.abort(new NobodyWaitsError());
 }
 
 /** Writes a reply and ends the response; nothing happens if that is over, or somebody else's. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { runInThisContext } from 'node:vm';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { loadedScripts, mayTransformCode } from './loaded-scripts.js';
 
 describe('loadedScripts', () => {
@@ -20,7 +20,12 @@ describe('loadedScripts', () => {
 describe('mayTransformCode', () => {
   const { execArgv } = process;
   const { NODE_OPTIONS } = process.env;
+  const { JEST_WORKER_ID } = process.env;
+  beforeEach(() => {
+    delete process.env.JEST_WORKER_ID;
+  });
   afterEach(() => {
+    process.env.JEST_WORKER_ID = JEST_WORKER_ID;
     process.execArgv = execArgv;
     process.env.NODE_OPTIONS = NODE_OPTIONS ?? '';
   });

@@ -71,16 +71,21 @@ const LOADERS = /--(import|loader|experimental-loader)\b/;
 /** The preload of this package changes none. */
 const OWN_PRELOAD = /--import[= ]\S*nestjs-pprof\S*preload\S*/g;
 
+/** Environments of test runners, which compile what they load. */
+const TEST_RUNNERS = ['JEST_WORKER_ID', 'VITEST'];
+
 /** Whether something in this process may compile JavaScript when it is loaded, such as Babel's `register`. */
 export function mayTransformCode(): boolean {
   const options = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ').replace(OWN_PRELOAD, '');
-  return LOADERS.test(options) || !isNodes(LOAD_FILE?.['.js']);
+  return (
+    LOADERS.test(options) ||
+    TEST_RUNNERS.some((name) => name in process.env) ||
+    !NODES_OWN.every(([code, word]) => String(code()).includes(word))
+  );
 }
 
-/** How CommonJS loads a file, by its extension. */
-const LOAD_FILE = Reflect.get(Module, '_extensions') as Readonly<Record<string, unknown>> | undefined;
-
-/** Node's own code is the only one that is written like this. */
-function isNodes(loadFile: unknown): boolean {
-  return String(loadFile).includes('StringPrototypeEndsWith');
-}
+/** How CommonJS loads a `.js` file, and words that only Node's own code has. */
+const NODES_OWN: readonly (readonly [code: () => unknown, word: string])[] = [
+  [() => (Reflect.get(Module, '_extensions') as Record<string, unknown>)['.js'], 'StringPrototypeEndsWith'],
+  [() => Reflect.get(Module.prototype as object, '_compile'), 'wrapSafe'],
+];

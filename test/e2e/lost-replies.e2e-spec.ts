@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { firstValueFrom } from 'rxjs';
+import type { CallHandler } from '@nestjs/common';
+import { firstValueFrom, map, race, Subject } from 'rxjs';
 import { type NamedProfile, ProfilerService } from '../../src/index.js';
 import { ADAPTERS, closeApps, shortCpuCaptures, startApp } from '../support/app.js';
 import { request } from '../support/http.js';
@@ -63,6 +64,26 @@ describe.each(ADAPTERS)('a capture on %s', (adapter) => {
       expect((await request(`${base}/profile`)).status).toBe(200);
     },
   );
+});
+
+describe.each(ADAPTERS)('an interceptor of the module on %s', (adapter) => {
+  it('that replies before the capture has ended, as one with a timeout, ends it', async () => {
+    const elapsed = new Subject<object>();
+    const timeout = {
+      intercept: (_: unknown, next: CallHandler) =>
+        race(next.handle(), elapsed.pipe(map(() => ({ status: 503, headers: {}, body: 'too slow\n' })))),
+    };
+    const { app, base, sampling } = await startApp(adapter, { pprof: { interceptors: [timeout] } });
+    const ended = firstValueFrom(app.get(ProfilerService).captures);
+    const begun = sampling.begun();
+    const reply = request(`${base}/profile?seconds=300`);
+    await begun;
+    elapsed.next({});
+    elapsed.complete();
+    expect(await reply).toMatchObject({ status: 503, text: 'too slow\n' });
+    expect(await ended).toMatchObject({ bytes: 0, received: false });
+    expect(sampling.running.cpu).toBe(0);
+  });
 });
 
 /** Resolves when a window has been opened. */

@@ -124,3 +124,16 @@ describe.each(ADAPTERS)('names and methods on %s', (adapter) => {
     await checkRow(base, routes.isPlanned(name) ? planned : row(`/${name}`, 200, 'it exists', HEAD));
   });
 });
+
+describe('an application on fastify', () => {
+  afterAll(closeApps);
+
+  it('routes the methods that it routes without the module', async () => {
+    const methods: string[][] = [];
+    for (const pprof of [{}, false] as const) {
+      const { app } = await startApp('fastify', { pprof });
+      methods.push((app.getHttpAdapter().getInstance() as { supportedMethods: string[] }).supportedMethods);
+    }
+    expect(methods[0]).toEqual(methods[1]);
+  });
+});

@@ -30,6 +30,18 @@ const REDACTED: readonly (readonly [string, string])[] = [
   ['--node-options=--token abc --port 3', '--node-options=--token REDACTED --port 3'],
   ['psql --password "a b" -h db', 'psql --password "REDACTED" -h db'],
   ['//registry.npmjs.org/:_authToken=abc', '//registry.npmjs.org/:_authToken=REDACTED'],
+  ['--requirepass=x', '--requirepass=REDACTED'],
+  ['--masterauth=x', '--masterauth=REDACTED'],
+  ['--seed-phrase=x', '--seed-phrase=REDACTED'],
+  ['--mfa-code=1', '--mfa-code=REDACTED'],
+  // a name and its value apart
+  ['--json={"name":"password","value":"hunter2"}', '--json={"name":"password","value":"REDACTED"}'],
+  ['--json=["--password","hunter2"]', '--json=["--password","REDACTED"]'],
+  ['--xml=<Password x="1">hunter2</Password>', '--xml=<Password x="1">REDACTED</Password>'],
+  ['curl -u admin:hunter2 h', 'curl -u admin:REDACTED h'],
+  ['-uadmin:hunter2', '-uadmin:REDACTED'],
+  ['--login=admin:hunter2', '--login=admin:REDACTED'],
+  ['123456789:AAabcdefghijklmnopqrstuvwxyz0123456', 'REDACTED'],
   // user info
   ['--url=postgres://user:pw@host/db', '--url=postgres://REDACTED@host/db'],
   ['redis://:pw@host', 'redis://REDACTED@host'],
@@ -119,6 +131,10 @@ const REDACTED: readonly (readonly [string, string])[] = [
 
 /** An argument that is shown as it is. */
 const SHOWN: readonly string[] = [
+  '--token-bucket=5',
+  '--bearer-only=1',
+  '--json={"name":"port","value":"80"}',
+  'docker run -u 1000:1000 x',
   '--port=3000',
   '--author=Jane',
   '--authority=https://idp/',

@@ -12,7 +12,8 @@ export type Span = readonly [start: number, end: number];
 const SECRET_NAMES: readonly RegExp[] = [
   /(?:pass-?words?|passwd|pass-?phrase|pass-?code|pwd|secrets?|tokens?|credentials?|creds?|jwt|bearer|mnemonic)(?:-|$)/,
   /(?:^|-)(?:pass|pw|pin|pat|o?auth|authorization|cookies?|t?otp|sid|(?:j|php)?sess(?:ion)?-?id|sig|signature|hmac|passkey)$/,
-  /(?:^|-)(?:db|pg|mysql|redis|user|root|admin|smtp|mail|ftp|ssh|proxy|key|store)(?:pass|pw)$/,
+  /(?:^|-)(?:bind|db|pg|mysql|redis|require|user|root|admin|smtp|mail|ftp|ssh|proxy|key|store)(?:pass|pw)$/,
+  /(?:^|-)(?:master-?auth|psk|seed-phrase|(?:otp|totp|mfa)-(?:code|seed))$/,
   /(?:api|app|access|account|admin|auth|deploy|encrypt|encryption|function|hmac|license|master|private|secret|service|session|shared|sign|signing|storage|subscription)s?-?keys?(?:-|$)/,
 ];
 
@@ -21,7 +22,7 @@ const KEY = /^(?!.*(?:CACHE|PARTITION|PRIMARY|PUBLI|ROUTING|SORT|SSL|TLS))[A-Z][
 
 /** What is about a secret and is none, such as `max-tokens` and `password-file`. */
 const HARMLESS_NAME =
-  /^(?:no|max|min|num|enable|disable|skip)-|-per-|(?:^|-)(?:bos|completion|context|eos|input|n|output|pad|prompt|stop|total)-tokens?$|-(?:age|algorithm|audience|budget|count|dir|directory|domain|enabled|endpoint|expiration|expires|expires-in|expiry|field|file|header|host|interval|issuer|length|lifetime|limit|location|manager|mode|name|param|path|policy|port|prefix|prompt|provider|required|rotation|rounds|scopes?|server|service|size|stdin|store|strategy|timeout|ttl|type|uri|url)$/;
+  /^(?:no|max|min|num|enable|disable|skip)-|-per-|(?:^|-)(?:bos|completion|context|eos|input|n|output|pad|prompt|stop|total)-tokens?$|-(?:age|algorithm|audience|bucket|budget|count|dir|directory|domain|enabled|endpoint|expiration|expires|expires-in|expiry|field|file|header|host|interval|issuer|length|lifetime|limit|location|manager|mode|name|only|param|path|policy|port|prefix|prompt|provider|required|rotation|rounds|scopes?|server|service|size|stdin|store|strategy|timeout|ttl|type|uri|url)$/;
 
 /** Headers whose value is a secret up to the end of the line. */
 const WHOLE_LINE = /(?:^|-)(?:authorization|cookie)$/;
@@ -201,6 +202,27 @@ function indexOrEnd(text: string, searched: string, from: number): number {
   return at < 0 ? text.length : at;
 }
 
+/** A name and its value apart from each other: in JSON `{"name":"token","value":"x"}` and `["--token","x"]`, and XML with attributes. */
+const PAIRS: readonly RegExp[] = [
+  /["'](?:name|key)["']\s{0,8}:\s{0,8}["']([^"']{1,64})["']\s{0,8},\s{0,8}["']value["']\s{0,8}:\s{0,8}["']([^"']*)/dg,
+  /["']--?([\w.-]{1,64})["']\s{0,8},\s{0,8}["']([^"']*)/dg,
+  /<([\w.:-]{1,64})\s[^<>]{1,256}>([^<]*)/dg,
+];
+
+function* pairedSecrets(text: string): Generator<Span, void> {
+  for (const pair of PAIRS) {
+    for (const { 1: name, indices } of text.matchAll(pair)) if (isSecretName(name!)) yield indices![2]!;
+  }
+}
+
+/** curl's `-u user:password` within a text; two numbers are ids. */
+const INNER_LOGIN =
+  /(?<![\w-])(?:-u\s{0,4}|--(?:login|user|userinfo|proxy-user)[= ])[\w.%+@-]{1,64}:(?!\d+(?!\S)|\/\/)([^\s"'`]+)/dg;
+
+function* loginSecrets(text: string): Generator<Span, void> {
+  for (const { indices } of text.matchAll(INNER_LOGIN)) yield indices![1]!;
+}
+
 /** `--token abc` within a text. */
 const INNER_OPTION = /(?<![\w-])--?([a-z][\w.-]{0,63})\s{1,4}(?![-\s])/gi;
 
@@ -285,6 +307,7 @@ const TOKENS = [
   'key-[\\da-f]{32}',
   'SK[\\da-f]{32}',
   'AGE-SECRET-KEY-1\\w+',
+  '\\d{8,10}:AA[\\w-]{33}', // Telegram
 ];
 
 /** Secrets by their form alone. */
@@ -306,4 +329,4 @@ export function* matchesOf(pattern: RegExp, text: string): Generator<Span, void>
   for (const { 0: match, index } of text.matchAll(everywhere)) yield [index, index + match.length];
 }
 
-const RULES = [namedSecrets, optionSecrets, userInfo, formSecrets];
+const RULES = [namedSecrets, pairedSecrets, optionSecrets, loginSecrets, userInfo, formSecrets];

@@ -1,4 +1,4 @@
-import { All, Injectable, Req } from '@nestjs/common';
+import { Get, Injectable, Post, Req } from '@nestjs/common';
 import { symbolName } from '../../format/names.js';
 import { SymbolTable } from '../../profiling/frames/symbol-table.js';
 import { HoldMeter, runSliced } from '../../profiling/loop.js';
@@ -11,12 +11,18 @@ import { pprofRequest } from '../request.js';
 abstract class Symbols {
   constructor(private readonly symbols: SymbolTable) {}
 
-  @All()
+  @Get()
   async serve(@Req() incoming: object): Promise<PprofReply> {
     const { method, query, body } = pprofRequest(incoming);
     const words = method === 'POST' ? Buffer.from(await body()).toString('latin1') : query;
     const reply = symbolText(words, (address) => this.symbols.nameOf(address));
     return text(await runSliced(reply, new HoldMeter()));
+  }
+
+  /** Not `@All()`, for which Nest adds methods to Fastify that the application may not route. */
+  @Post()
+  post(@Req() incoming: object): Promise<PprofReply> {
+    return this.serve(incoming);
   }
 }
 

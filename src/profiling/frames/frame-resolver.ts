@@ -68,7 +68,7 @@ function placeOf(frame: RawFrame, original?: OriginalPlace, className?: string):
     functionName: name,
     filename: shown.filename,
     startLine: shown.startLine,
-    line: shown.line,
+    line: shown.filename === '' ? 0 : shown.line, // of code from `eval`, of which V8 may tell no name
     column: 0,
   };
 }
@@ -96,12 +96,14 @@ const FILES_NAMED = 3;
 /** A comment on frames that are in a file and have no line, where V8 told one. */
 export function missingLines(frames: readonly RawFrame[], places: readonly PlaceInCode[]): string[] {
   const files = new Set(
-    places.filter(({ line }, i) => line === 0 && frames[i]!.line > 0).map(({ filename }) => filename),
+    places
+      .filter(({ line, filename }, i) => line === 0 && filename !== '' && frames[i]!.line > 0)
+      .map(({ filename }) => filename),
   );
   if (files.size === 0) return [];
   const named = [...files].slice(0, FILES_NAMED).join(', ') + (files.size > FILES_NAMED ? ', …' : '');
   return [
-    `no lines in ${named}: no source map tells them for code that was compiled in memory, or whose file has changed since`,
+    `no lines for some frames in ${named}: their source map does not tell them, or what runs is not what is in the file`,
   ];
 }
 

@@ -84,7 +84,7 @@ function mapFrame(lines: ReadonlyMap<number, MappedLine>, frame: CodePlace): Map
   const begin = ofFunction?.begins.get(functionColumn - 1);
   // In the line in which the function begins that place is the better one: all of a minified bundle may be in one line.
   const isFirstLine = functionColumn > 0 && line === functionLine;
-  const at = (isFirstLine ? undefined : lines.get(line - 1)?.all) ?? begin;
+  const at = isFirstLine ? begin : (lines.get(line - 1)?.all ?? (begin && { ...begin, line: 0 }));
   if (!at) return undefined;
   // A function and its lines are in one file. If the map says otherwise, its word on the line counts.
   if (begin?.source !== at.source) return { ...at, startLine: 0 };

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { lstatSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LoadedScript } from '../../../sampling/loaded-scripts.js';
@@ -74,22 +74,38 @@ export class ScriptReader {
     const frames = unpackFrames(query.frames);
     const code = loaded === undefined ? onDisk(file) : yield* codeOf(file, loaded);
     if (code === 'as it is') return packPlaces(frames.map(() => undefined));
+    const lines = code ? yield* textOf(code.bytes, linesOf(frames)) : new Map<number, string>();
+    if (loaded === undefined && !frames.every((frame) => isIn(lines, frame))) return 'doubtful';
     // What is called like a file and has other lines than that.
     const unmapped =
       path === undefined || code?.isOnDisk ? undefined : { filename: path, line: 0, startLine: 0 };
-    const mapped = code ? yield* this.mapped(path ?? url, code, frames) : [];
+    const mapped = code ? yield* this.mapped(path ?? url, code, lines, frames) : [];
     return packPlaces(frames.map((_, i) => mapped[i] ?? unmapped));
   }
 
   private *mapped(
     script: string,
     { bytes, isOnDisk }: Code,
+    lines: Lines,
     frames: readonly CodePlace[],
   ): Generator<void, (OriginalPlace | undefined)[]> {
     const scriptMap = this.maps.get(script) ?? loadMap(script, bytes, isOnDisk);
     yield;
-    return scriptMap && !isNewer(scriptMap) ? yield* places(scriptMap, bytes, frames) : [];
+    return scriptMap && !isNewer(scriptMap) ? yield* places(scriptMap, lines, frames) : [];
   }
+}
+
+/** Some lines of a code, by their number from 0. */
+type Lines = ReadonlyMap<number, string>;
+
+const PLAIN_NAME = /^[a-z_$][\w$]*$/; // constructors have the name of their class
+
+/** Whether a code can have a frame: it has the line, and where a function begins there is its name. */
+function isIn(lines: Lines, { functionName, functionLine, functionColumn, line }: CodePlace): boolean {
+  if (line > 0 && !lines.has(line - 1)) return false;
+  if (functionColumn === 0 || !PLAIN_NAME.test(functionName)) return true;
+  const before = lines.get(functionLine - 1)?.slice(0, functionColumn - 1) ?? '';
+  return before.trim() === '' || before.includes(functionName); // a function may begin in the line behind its name
 }
 
 function onDisk(file: Buffer | undefined): Code | 'as it is' {
@@ -121,7 +137,7 @@ function isWithoutTypes(source: string, file: string): boolean {
 
 function* places(
   scriptMap: ScriptMap,
-  code: Buffer,
+  lines: Lines,
   frames: readonly CodePlace[],
 ): Generator<void, (OriginalPlace | undefined)[]> {
   const files = new Map<number, string | undefined>();
@@ -130,7 +146,6 @@ function* places(
     return files.get(source);
   };
   try {
-    const lines = yield* textOf(code, linesOf(frames));
     const mapped = yield* mapFrames(scriptMap.map, lines, frames);
     return mapped.map((at) => {
       const filename = at && fileOf(at.source);
@@ -143,8 +158,7 @@ function* places(
   }
 }
 
-/** Some lines of a code, by their number from 0. */
-function* textOf(code: Buffer, wanted: ReadonlySet<number>): Generator<void, Map<number, string>> {
+function* textOf(code: Buffer, wanted: ReadonlySet<number>): Generator<void, Lines> {
   const lines = new Map<number, string>();
   const last = [...wanted].reduce((most, one) => Math.max(most, one), 0);
   for (let line = 0, begin = 0; begin <= code.length && line <= last; line++) {
@@ -197,13 +211,16 @@ function mayBeReplaced(path: string): boolean {
 
 /** Whether the map is of a later build than the script. */
 function isNewer({ script, mapFile }: ScriptMap): boolean {
-  return hasChanged(mapFile) && !hasChanged(script);
+  const directories = new Set(ancestorsOf(script));
+  const own = [...ancestorsOf(mapFile)].filter((directory) => !directories.has(directory));
+  return [mapFile, ...own].some(hasChanged) && !hasChanged(script);
 }
 
 /** Since this process started. Unlike that of a modification, the time of a change cannot be set; a renamed directory has one too. */
 function hasChanged(path: string): boolean {
   try {
-    return lstatSync(path).ctimeMs > Date.now() - process.uptime() * 1000;
+    const changed = Math.max(lstatSync(path).ctimeMs, statSync(path).ctimeMs); // of a link, and of what it leads to
+    return changed > Date.now() - process.uptime() * 1000;
   } catch {
     return false; // there is none
   }

@@ -419,7 +419,7 @@ describe('a frame and its function', () => {
     expect(await placeIn(mappings, { line: 1 })).toEqual({ filename: '/two.ts', line: 8, startLine: 0 });
   });
 
-  it('are in that of the function where the line has several', async () => {
+  it('are in that of the function where the line has several, which tells no line', async () => {
     const mappings = segments(
       [
         [0, 0, 1, 0],
@@ -431,7 +431,7 @@ describe('a frame and its function', () => {
         [9, 0, 39, 0],
       ],
     );
-    expect(await placeIn(mappings, { line: 1 })).toEqual({ filename: '/one.ts', line: 40, startLine: 40 });
+    expect(await placeIn(mappings, { line: 1 })).toEqual({ filename: '/one.ts', line: 0, startLine: 40 });
     expect(await placeIn(mappings, {})).toEqual({ filename: '/one.ts', line: 40, startLine: 40 });
     expect(await placeIn(mappings, { functionLine: 0, functionColumn: 0 })).toBeUndefined();
   });
