@@ -35,18 +35,26 @@ export async function endCpuCapture(
   await setImmediate(); // V8 has held the loop for long enough
   const samples = await runSliced(stopped, holds);
   const places = await frames.resolve(samples.tree.frames, holds);
-  const about = missingLines(samples.tree.frames, places);
-  const header = headerOf(capture, samples, [...profileComments, ...about]);
+  const about = [...aboutSamples(capture, samples), ...missingLines(samples.tree.frames, places)];
+  const header = headerOf(capture, samples, comments(profileComments, about));
   const profile = await runSliced(buildStackProfile(header, samples.tree, places, stacksOf(samples)), holds);
   return new CapturedProfile('profile', profile, holds, {
     devToolsText: () => cpuProfileText(samples, places),
   });
 }
 
+function aboutSamples({ hz, sampler, afterGc }: CpuCapture, { weighed }: CpuSamples): string[] {
+  return [
+    `CPU samples of the main thread by ${sampler} at ${hz} Hz`,
+    weighed,
+    ...(afterGc ? [] : BLIND_SPOT),
+  ];
+}
+
 function headerOf(
-  { hz, sampler, afterGc, timeNanos }: CpuCapture,
-  { durationNanos, weighed }: CpuSamples,
-  profileComments: readonly string[],
+  { hz, timeNanos }: CpuCapture,
+  { durationNanos }: CpuSamples,
+  allComments: readonly string[],
 ): ProfileHeader {
   return {
     sampleTypes: [
@@ -58,11 +66,7 @@ function headerOf(
     period: Math.round(1e9 / hz),
     timeNanos,
     durationNanos,
-    comments: comments(profileComments, [
-      `CPU samples of the main thread by ${sampler} at ${hz} Hz`,
-      weighed,
-      ...(afterGc ? [] : BLIND_SPOT),
-    ]),
+    comments: allComments,
   };
 }
 

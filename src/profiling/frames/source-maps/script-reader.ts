@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { lstatSync, statSync } from 'node:fs';
+import { lstatSync, type Stats, statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LoadedScript } from '../../../sampling/loaded-scripts.js';
@@ -206,22 +206,40 @@ function fileAt(path: string): Buffer | undefined {
 
 /** Whether a file or a directory that it is in may have been replaced since this process started. */
 function mayBeReplaced(path: string): boolean {
-  return [path, ...ancestorsOf(path)].some(hasChanged);
+  return hasChanged(path) || [...ancestorsOf(path)].some(hasMoved);
 }
 
 /** Whether the map is of a later build than the script. */
 function isNewer({ script, mapFile }: ScriptMap): boolean {
   const directories = new Set(ancestorsOf(script));
   const own = [...ancestorsOf(mapFile)].filter((directory) => !directories.has(directory));
-  return [mapFile, ...own].some(hasChanged) && !hasChanged(script);
+  return (hasChanged(mapFile) || own.some(hasMoved)) && !hasChanged(script);
 }
 
-/** Since this process started. Unlike that of a modification, the time of a change cannot be set; a renamed directory has one too. */
+/** Unlike the time of a modification, that of a change cannot be set. */
 function hasChanged(path: string): boolean {
+  const times = [statOf(path, lstatSync), statOf(path, statSync)]; // of a link, and of what it leads to
+  return times.some((stat) => stat !== undefined && stat.ctimeMs > startedAt());
+}
+
+/** In ms: the times of a directory in which a file is created differ by no more. */
+const SAME_TIME = 10;
+
+/** Whether a directory has its name since this process started. To create a file in it changes it too, and modifies it. */
+function hasMoved(directory: string): boolean {
+  const stat = statOf(directory, lstatSync);
+  if (!stat || stat.ctimeMs <= startedAt()) return false;
+  return stat.isSymbolicLink() || stat.ctimeMs - stat.mtimeMs > SAME_TIME;
+}
+
+function startedAt(): number {
+  return Date.now() - process.uptime() * 1000;
+}
+
+function statOf(path: string, read: (path: string) => Stats): Stats | undefined {
   try {
-    const changed = Math.max(lstatSync(path).ctimeMs, statSync(path).ctimeMs); // of a link, and of what it leads to
-    return changed > Date.now() - process.uptime() * 1000;
+    return read(path);
   } catch {
-    return false; // there is none
+    return undefined; // there is none
   }
 }
