@@ -126,6 +126,12 @@ class PprofFeatureModule {}
   ],
 })
 export class PprofModule extends ConfigurableModuleClass implements OnApplicationBootstrap {
+  /** @internal */
+  constructor() {
+    super();
+    processState().hasModule = true;
+  }
+
   /**
    * The endpoints under `path`, and `ProfilerService` for captures in code.
    *

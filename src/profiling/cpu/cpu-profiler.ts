@@ -2,7 +2,6 @@ import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { PPROF_OPTIONS, PPROF_SAMPLING, type ResolvedPprofOptions } from '../../pprof.options.js';
 import { chooseSampler } from '../../sampling/choose-sampler.js';
 import { collectGarbage } from '../../sampling/garbage.js';
-import { processState } from '../../sampling/process-state.js';
 import {
   CPU_RATE,
   type CpuSampler,
@@ -67,9 +66,7 @@ export class CpuProfiler implements OnModuleDestroy {
     private readonly options: Pick<ResolvedPprofOptions, 'cpuProfileRate' | 'profileComments'>,
     private readonly frames: FrameResolver,
     private readonly captures: Captures,
-  ) {
-    processState().hasModule = true;
-  }
+  ) {}
 
   /**
    * Samples for a time. Shutting down ends it early too.

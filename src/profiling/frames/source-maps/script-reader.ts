@@ -50,7 +50,7 @@ const LINES = 5000;
  * so where nothing can have changed it, in the process or on the disk; elsewhere by the hash that V8 has of its code.
  */
 export class ScriptReader {
-  /** Read ahead. */
+  /** Of scripts on disk, read ahead. */
   private readonly maps = new Map<string, ScriptMap | undefined>();
 
   /** Reads the map of a script on disk before frames are asked for. */
@@ -89,7 +89,8 @@ export class ScriptReader {
     lines: Lines,
     frames: readonly CodePlace[],
   ): Generator<void, (OriginalPlace | undefined)[]> {
-    const scriptMap = this.maps.get(script) ?? loadMap(script, bytes, isOnDisk);
+    const isRead = isOnDisk && this.maps.has(script);
+    const scriptMap = isRead ? this.maps.get(script) : loadMap(script, bytes, isOnDisk);
     yield;
     return scriptMap && !isNewer(scriptMap) ? yield* places(scriptMap, lines, frames) : [];
   }
