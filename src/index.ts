@@ -19,6 +19,7 @@ export type { PprofReply } from './http/reply.js';
 export { type PprofRequest, pprofRequest } from './http/request.js';
 export { PprofModule } from './pprof.module.js';
 export type {
+  PprofFlightRecorderOptions,
   PprofListenOptions,
   PprofModuleExtras,
   PprofModuleOptions,
@@ -26,7 +27,7 @@ export type {
   PprofRuntimeOptions,
 } from './pprof.options.js';
 export type { CapturedProfile, CaptureEvent, DevToolsFormat } from './profiling/capture.js';
-export { type CpuProfileOptions, CpuProfiler } from './profiling/cpu/cpu-profiler.js';
+export { type CpuProfileOptions, CpuProfiler, type PastCpuProfileOptions } from './profiling/cpu/cpu-profiler.js';
 export { CustomProfile, getProfileToken, InjectProfile } from './profiling/custom/custom-profile.js';
 export {
   type CustomProfileOptions,

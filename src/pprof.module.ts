@@ -90,8 +90,8 @@ class PprofFeatureModule {}
     },
     {
       provide: PPROF_SAMPLING,
-      useFactory: async ({ sampler }: ResolvedPprofOptions): Promise<Sampling> => {
-        const { sampling, notice } = await chooseSampler(sampler);
+      useFactory: async ({ sampler, warm }: ResolvedPprofOptions): Promise<Sampling> => {
+        const { sampling, notice } = await chooseSampler({ sampler, warm: warm !== 'off' });
         if (notice) new Logger(PprofModule.name).log(notice);
         return sampling;
       },

@@ -56,9 +56,25 @@ export interface PprofRuntimeOptions {
   sampler?: 'auto' | SamplerName;
   /**
    * CPU samples per second, 1 to 1000, where a request has no `hz`.
-   * @default 100
+   * @default 100, or the rate of `flightRecorder`
    */
   cpuProfileRate?: number;
+  /**
+   * Whether V8's CPU profiler goes on running when a capture has ended. To start it holds the event loop for 40 to 1,000 ms,
+   * the longer the more code there is; while it runs, a capture begins and ends in less than one. From Node 22 on it also does
+   * not know code that V8 has replaced on the stack before it was started.
+   *
+   * `'auto'`: for two minutes after a capture, so that a scraper has it started once. `'always'`: from the boot on.
+   * `'off'`: never. Meanwhile captures are taken by the inspector, unless `sampler` is `'pprof'`, and a call of
+   * `console.*` takes 15 µs longer, since a session with the inspector is connected.
+   * @default 'auto'
+   */
+  warm?: 'auto' | 'always' | 'off';
+  /**
+   * With `warm: 'always'`: the samples of the last seconds are kept, for `profile?past=30`.
+   * @default undefined, nothing is kept
+   */
+  flightRecorder?: PprofFlightRecorderOptions;
   /**
    * Mean number of bytes between two samples of the heap; 0: the heap is not sampled.
    * @default 524288
@@ -81,6 +97,20 @@ export interface PprofRuntimeOptions {
    * @example [`service ${name}`, `commit ${process.env.GIT_SHA}`]
    */
   profileComments?: readonly string[];
+}
+
+/** What `profile?past=` can answer. */
+export interface PprofFlightRecorderOptions {
+  /**
+   * How many of the last seconds are kept, 1 to 600.
+   * @default 60
+   */
+  readonly seconds?: number;
+  /**
+   * Samples per second, 1 to 1000.
+   * @default 100
+   */
+  readonly hz?: number;
 }
 
 /** A port of the endpoints' own. */
@@ -155,7 +185,9 @@ export interface PprofOptionsFactory {
 }
 
 /** The run-time options with their defaults. */
-export type ResolvedPprofOptions = Readonly<Required<PprofRuntimeOptions>>;
+export interface ResolvedPprofOptions extends Readonly<Required<Omit<PprofRuntimeOptions, 'flightRecorder'>>> {
+  readonly flightRecorder: Required<PprofFlightRecorderOptions> | undefined;
+}
 
 /** An option: what it is if nobody sets it, what it takes, and whether a value is that. */
 interface OptionRule {
@@ -215,6 +247,20 @@ const RUNTIME_RULES: Readonly<Record<keyof PprofRuntimeOptions, OptionRule>> = {
     fallback: 100,
     takes: `a whole number of samples per second from ${CPU_RATE.min} to ${CPU_RATE.max}`,
     accepts: isInteger(CPU_RATE.min, CPU_RATE.max),
+  },
+  warm: {
+    fallback: 'auto',
+    takes: '"auto", "always" or "off"',
+    accepts: (value) => ['auto', 'always', 'off'].includes(value as string),
+  },
+  flightRecorder: {
+    fallback: undefined,
+    takes: `an object { seconds, hz } with whole numbers from 1 to 600 and from ${CPU_RATE.min} to ${CPU_RATE.max}`,
+    accepts: (value) =>
+      isRecord(value) &&
+      Object.keys(value).every((key) => ['seconds', 'hz'].includes(key)) &&
+      (value.seconds === undefined || isInteger(1, 600)(value.seconds)) &&
+      (value.hz === undefined || isInteger(CPU_RATE.min, CPU_RATE.max)(value.hz)),
   },
   memProfileRate: {
     fallback: DEFAULT_HEAP_RATE,
@@ -308,7 +354,11 @@ export function isLoopbackAddress(address: string): boolean {
  * @throws Error that names the option, what it got, and what it takes
  */
 export function resolveRuntimeOptions(options: PprofRuntimeOptions): ResolvedPprofOptions {
-  return resolve(RUNTIME_RULES, options) as ResolvedPprofOptions;
+  const { flightRecorder, ...rest } = resolve(RUNTIME_RULES, options) as ResolvedPprofOptions;
+  if (!flightRecorder) return { ...rest, flightRecorder };
+  if (rest.warm !== 'always') throw new Error('PprofModule: the option "flightRecorder" requires warm: "always"');
+  const { seconds = 60, hz = 100 } = flightRecorder;
+  return { ...rest, cpuProfileRate: options.cpuProfileRate ?? hz, flightRecorder: { seconds, hz } };
 }
 
 /** What Nest's own builder takes in `forRootAsync`. */

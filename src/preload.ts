@@ -31,7 +31,7 @@ const state = processState();
 
 // In a worker thread, which is started with the same arguments, there is no application to look at.
 if (isMainThread) {
-  const { sampling } = await chooseSampler('auto');
+  const { sampling } = await chooseSampler({ sampler: 'auto', warm: false });
   startHeap(sampling);
   if (bootProfile) recordBoot(sampling, resolve(bootProfile));
 }

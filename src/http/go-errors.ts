@@ -42,6 +42,11 @@ export function badValue(parameter: string, takes: string): HttpException {
   return new HttpException(`invalid value for "${parameter}" - must be ${takes}`, 400);
 }
 
+/** For two parameters that exclude each other. */
+export function incompatible(one: string, other: string): HttpException {
+  return new HttpException(`${one} and ${other} params are incompatible`, 400);
+}
+
 /** For what is planned and not there yet. */
 export function notImplemented(what: string): HttpException {
   return new HttpException(`${what} is not implemented yet`, 501);

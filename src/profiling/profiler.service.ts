@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { type CapturedProfile, type CaptureEvent, Captures } from './capture.js';
-import { type CpuProfileOptions, CpuProfiler } from './cpu/cpu-profiler.js';
+import { type CpuProfileOptions, CpuProfiler, type PastCpuProfileOptions } from './cpu/cpu-profiler.js';
 import type { CustomProfile } from './custom/custom-profile.js';
 import { HeapProfiler } from './heap/heap-profiler.js';
 import type { CollectOptions, NamedProfile } from './named-profile.js';
@@ -44,6 +44,19 @@ export class ProfilerService {
    */
   cpuProfile(options?: CpuProfileOptions): Promise<CapturedProfile> {
     return this.cpu.profile(options);
+  }
+
+  /**
+   * What was sampled in the last seconds, at once: for "it was slow a moment ago". It takes the options
+   * `warm: 'always'` and `flightRecorder`.
+   *
+   * @throws ProfilerArgumentError if `seconds` is invalid, or nothing of the past is kept
+   *
+   * @example
+   * const captured = await this.profiler.pastCpuProfile({ seconds: 30 });
+   */
+  pastCpuProfile(options?: PastCpuProfileOptions): Promise<CapturedProfile> {
+    return this.cpu.past(options);
   }
 
   /**

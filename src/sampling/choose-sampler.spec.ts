@@ -8,12 +8,12 @@ const notBuilt = (): Promise<PprofPackage> =>
 
 describe('chooseSampler', () => {
   it('takes pprof by itself where it could be built', async () => {
-    const { sampling, notice } = await chooseSampler('auto', built);
+    const { sampling, notice } = await chooseSampler({ sampler: 'auto', warm: false }, built);
     expect([sampling.name, notice]).toEqual(['pprof', undefined]);
   });
 
   it('takes the inspector where it could not, and says so in a line', async () => {
-    const { sampling, notice } = await chooseSampler('auto', notBuilt);
+    const { sampling, notice } = await chooseSampler({ sampler: 'auto', warm: false }, notBuilt);
     expect(sampling.name).toBe('inspector');
     expect(notice).toBe(
       'The optional package pprof cannot be loaded (Could not locate the bindings file.): sampling with node:inspector instead.',
@@ -21,13 +21,13 @@ describe('chooseSampler', () => {
   });
 
   it('refuses when pprof is named and could not be built', async () => {
-    await expect(chooseSampler('pprof', notBuilt)).rejects.toThrow(
+    await expect(chooseSampler({ sampler: 'pprof', warm: false }, notBuilt)).rejects.toThrow(
       'PprofModule: the sampler "pprof" cannot be loaded (Could not locate the bindings file.)',
     );
   });
 
   it('does not look for pprof when the inspector is named', async () => {
-    const { sampling, notice } = await chooseSampler('inspector', notBuilt);
+    const { sampling, notice } = await chooseSampler({ sampler: 'inspector', warm: false }, notBuilt);
     expect([sampling.name, notice]).toEqual(['inspector', undefined]);
   });
 
@@ -41,7 +41,7 @@ describe('chooseSampler', () => {
     });
 
     it('takes pprof, and says what is off', async () => {
-      const { sampling, notice } = await chooseSampler('auto', built);
+      const { sampling, notice } = await chooseSampler({ sampler: 'auto', warm: false }, built);
       expect([sampling.name, notice]).toEqual([
         'pprof',
         `${PROBLEM}. Without it allocs, sampler=inspector, format=cpuprofile and names of classes are off, and the alloc_* values of heap.`,
@@ -49,7 +49,7 @@ describe('chooseSampler', () => {
     });
 
     it('does without a sampler where pprof could not be built, and says why', async () => {
-      const { sampling, notice } = await chooseSampler('auto', notBuilt);
+      const { sampling, notice } = await chooseSampler({ sampler: 'auto', warm: false }, notBuilt);
       const reason = `${PROBLEM}; the optional package pprof cannot be loaded (Could not locate the bindings file.)`;
       expect(notice).toBe(`No CPU and heap profiles: ${reason}.`);
       expect(() => sampling.cpu.start(100)).toThrow(reason);
@@ -57,7 +57,7 @@ describe('chooseSampler', () => {
     });
 
     it('does without a sampler when the inspector is named', async () => {
-      const { sampling, notice } = await chooseSampler('inspector', built);
+      const { sampling, notice } = await chooseSampler({ sampler: 'inspector', warm: false }, built);
       expect(notice).toBe(`No CPU and heap profiles: ${PROBLEM}.`);
       expect(() => sampling.cpu.start(100)).toThrow(PROBLEM);
       expect(() => sampling.startHeap(1)).toThrow(PROBLEM);

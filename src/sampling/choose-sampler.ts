@@ -4,6 +4,7 @@ import { inspectorSampling } from './inspector.sampler.js';
 import { type PprofPackage, pprofSampling } from './pprof.sampler.js';
 import { reasonOf } from './reason.js';
 import type { SamplerName, Sampling } from './sampler.js';
+import { warmCpu, warmProfiler } from './warm-profiler.js';
 
 /** A choice, and what operators should know of it. */
 export interface SamplingChoice {
@@ -15,22 +16,33 @@ export interface SamplingChoice {
 const NEEDS_INSPECTOR =
   'allocs, sampler=inspector, format=cpuprofile and names of classes are off, and the alloc_* values of heap';
 
+/** Which sampler, and whether captures of the CPU leave the profiler running. */
+export interface WantedSampling {
+  readonly sampler: 'auto' | SamplerName;
+  readonly warm: boolean;
+}
+
 /**
  * Finds the sampler that the options name: `auto` takes `pprof` where it could be built and else the inspector. Where there
- * is no inspector either, its samplers do not start and say why.
+ * is no inspector either, its samplers do not start and say why. Only the inspector can keep the profiler warm, so then `auto`
+ * is the inspector for the CPU.
  *
  * @throws Error if `pprof` is named and cannot be loaded
  */
 export async function chooseSampler(
-  wanted: 'auto' | SamplerName,
+  { sampler: wanted, warm }: WantedSampling,
   load: () => Promise<PprofPackage> = loadPprof,
 ): Promise<SamplingChoice> {
   const problem = inspectorProblem();
+  const isWarm = warm && problem === undefined;
+  const byInspector = isWarm ? { ...inspectorSampling, cpu: warmCpu, warm: warmProfiler } : inspectorSampling;
   if (wanted === 'inspector') {
-    return { sampling: inspectorSampling, notice: problem && `No CPU and heap profiles: ${problem}.` };
+    return { sampling: byInspector, notice: problem && `No CPU and heap profiles: ${problem}.` };
   }
   try {
-    const sampling = pprofSampling(await load());
+    const byPprof = pprofSampling(await load());
+    const cpu = isWarm && wanted === 'auto' ? warmCpu : byPprof.cpu;
+    const sampling = { ...byPprof, cpu, ...(isWarm && { warm: warmProfiler }) };
     return { sampling, notice: problem && `${problem}. Without it ${NEEDS_INSPECTOR}.` };
   } catch (error) {
     const reason = reasonOf(error);
@@ -43,7 +55,7 @@ export async function chooseSampler(
       return { sampling: noSampling(problems), notice: `No CPU and heap profiles: ${problems}.` };
     }
     return {
-      sampling: inspectorSampling,
+      sampling: byInspector,
       notice: `The ${missing}: sampling with node:inspector instead.`,
     };
   }

@@ -15,6 +15,7 @@ export class CpuClockReader implements CpuReadings {
   readonly micros: number[] = [];
   readonly cpuNanos: number[] = [];
   private timer: NodeJS.Timeout | undefined;
+  private excludedNanos = 0;
 
   constructor(private readonly clock: ThreadClock) {
     this.read();
@@ -29,9 +30,16 @@ export class CpuClockReader implements CpuReadings {
     this.read();
   }
 
+  /** Does work whose CPU time is not to be in the readings. */
+  exclude(work: () => void): void {
+    const begin = this.clock.read();
+    work();
+    this.excludedNanos += this.clock.read() - begin;
+  }
+
   private read(): void {
     this.micros.push(nowMicros());
-    this.cpuNanos.push(this.clock.read());
+    this.cpuNanos.push(this.clock.read() - this.excludedNanos);
   }
 }
 

@@ -1,6 +1,8 @@
 import type { Session } from 'node:inspector';
 import { reasonOf } from './reason.js';
 
+type Inspector = typeof import('node:inspector');
+
 /**
  * A session of our own with this thread's inspector. Nearly all commands to the own thread are carried out before
  * `post` returns, so their answers can be handed back as values.
@@ -9,12 +11,13 @@ import { reasonOf } from './reason.js';
  * This one makes V8 forget them: those of a call at the next one, or when the JavaScript that called has returned.
  */
 export class InspectorSession {
+  private readonly inspector = inspectorOfNode();
   private readonly session: Session;
   private hasConsoleEntry = false;
 
   /** @throws Error that says why there is no inspector, and what helps */
   constructor() {
-    this.session = connectedSession();
+    this.session = connectedSession(this.inspector);
     this.post('Runtime.discardConsoleEntries'); // of others: `Console.enable` would report each
     this.post('Console.enable');
     this.session.on('Console.messageAdded', () => this.consoleCalled());
@@ -34,6 +37,18 @@ export class InspectorSession {
 
   on<T>(event: string, listener: (params: T) => void): void {
     this.session.on(event, ({ params }: { params: T }) => listener(params));
+  }
+
+  /**
+   * Begins a CPU profile by `console.profile`, beside others that the session has: in every session of this thread in
+   * which `Profiler` is enabled. `Profiler.consoleProfileFinished` has what {@link endProfile} ended.
+   */
+  beginProfile(title: string): void {
+    this.inspector.console.profile(title);
+  }
+
+  endProfile(title: string): void {
+    this.inspector.console.profileEnd(title);
   }
 
   /** Ends what the session started. */
@@ -66,9 +81,13 @@ export function inspectorProblem(): string | undefined {
 }
 
 /** Not imported by name, which fails where Node was built without it. */
-function connectedSession(): Session {
-  const inspector = process.getBuiltinModule('node:inspector') as typeof import('node:inspector') | undefined;
+function inspectorOfNode(): Inspector {
+  const inspector = process.getBuiltinModule('node:inspector') as Inspector | undefined;
   if (!inspector) throw new Error('this Node was built without the inspector');
+  return inspector;
+}
+
+function connectedSession(inspector: Inspector): Session {
   const session = new inspector.Session();
   try {
     session.connect();

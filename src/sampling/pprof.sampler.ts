@@ -1,6 +1,7 @@
 import { type PprofHeapBinding, V8HeapSampler } from './heap-sampler.js';
-import { OtherThreads } from './other-threads.js';
+import { otherNativeThreads } from './native-threads.js';
 import { cpuSamplesOf, type PprofTimeProfile } from './pprof-samples.js';
+import { ProcessTimes, usedByOthers } from './process-times.js';
 import type { CpuRecording, Sampling } from './sampler.js';
 import { openThreadClock } from './thread-clock.js';
 
@@ -33,7 +34,8 @@ let captures = 0;
 function startCpu({ time, timeBindings }: PprofPackage, hz: number): CpuRecording {
   const name = `nestjs-pprof-${++captures}`;
   const clock = openThreadClock();
-  const others = clock && new OtherThreads(clock);
+  const begin = clock && new ProcessTimes(clock);
+  begin?.threads();
   let stop: () => unknown;
   try {
     stop = time.start(Math.round(1e6 / hz), name, undefined, true);
@@ -44,9 +46,9 @@ function startCpu({ time, timeBindings }: PprofPackage, hz: number): CpuRecordin
   return {
     stop() {
       try {
-        others?.look(); // V8's own sampling thread ends with the profile
+        const ended = otherNativeThreads(); // V8's own sampling thread ends with the profile
         const profile = timeBindings.stopProfiling(name, true);
-        return cpuSamplesOf(profile, others?.used() ?? []);
+        return cpuSamplesOf(profile, begin ? usedByOthers(begin, new ProcessTimes(clock), ended) : []);
       } finally {
         clock?.close();
         release(stop);

@@ -1,3 +1,4 @@
+import type { RunningProfiler } from './running-profiler.js';
 import type { HeapSampler } from './sampler.js';
 
 /** What exists once in a process (strictly: once in a V8 isolate), however many modules and copies of this package there are. */
@@ -10,6 +11,16 @@ export interface ProcessState {
   hasModule: boolean;
   /** What is wrong with a variable of `preload`. */
   preloadProblem: string | undefined;
+  /** V8's CPU profiler where it is kept running. */
+  readonly warm: {
+    profiler: RunningProfiler | undefined;
+    isRecording: boolean;
+    /** Modules that may use it, and those among them that keep it running. */
+    members: number;
+    always: number;
+    /** Ends it when it has not been used for a while. */
+    cooling: NodeJS.Timeout | undefined;
+  };
   /** V8's one heap sampler and how many modules want it on. */
   heap: { readonly sampler: HeapSampler; readonly preloaded?: true; users: number } | undefined;
 }
@@ -21,6 +32,7 @@ export function processState(): ProcessState {
     finishBoot: undefined,
     hasModule: false,
     preloadProblem: undefined,
+    warm: { profiler: undefined, isRecording: false, members: 0, always: 0, cooling: undefined },
     heap: undefined,
   }));
 }

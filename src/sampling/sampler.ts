@@ -57,6 +57,8 @@ export interface CpuSamples {
   readonly weighed: string;
   /** Where the sampler knows it. */
   readonly timeline?: Timeline;
+  /** The longest time, in ms, that the sampler has held the event loop between start and stop, where it did. */
+  readonly longestHoldMs?: number;
 }
 
 /**
@@ -67,6 +69,10 @@ export type Sliced<T> = Generator<void, T>;
 
 /** A CPU recording under way. */
 export interface CpuRecording {
+  /** When V8's profiler was started, if that was before the recording. */
+  readonly runningSince?: Date;
+  /** What a reader of the profile has to know of its start. */
+  readonly note?: string;
   /** Ends it, and frees what it holds in V8. */
   stop(): Sliced<CpuSamples>;
 }
@@ -78,8 +84,42 @@ export const CPU_RATE = { min: 1, max: 1000 } as const;
 export interface CpuSampler {
   /** Told in each profile's comments. */
   readonly name: SamplerName;
-  /** @param hz samples per second */
-  start(hz: number): CpuRecording;
+  /**
+   * @param hz samples per second
+   * @param isAfterGc garbage was collected right before, so that a profiler that is started now knows all code
+   */
+  start(hz: number, isAfterGc?: boolean): CpuRecording;
+}
+
+/** A profiler that is kept running: its rate, and how many of the last seconds are kept. */
+export interface WarmOptions {
+  readonly hz: number;
+  /** 0: none. */
+  readonly pastSeconds: number;
+}
+
+/** A profiler that is kept running. */
+export interface KeptProfiler extends WarmOptions {
+  readonly since: Date;
+  /** The last seconds, as far as they were kept, and when they began. */
+  recent(seconds: number): { readonly begin: Date; readonly samples: Sliced<CpuSamples> };
+}
+
+/** A module's part in the process's warm profiler. */
+export interface WarmMember {
+  /** The profiler, if a module of the process keeps it running. */
+  readonly kept: KeptProfiler | undefined;
+  /** The last module that leaves ends the profiler. */
+  leave(): void;
+}
+
+/** V8's profiler where it goes on running when a capture has ended, so that it need not be started for the next one. */
+export interface WarmProfiler {
+  /**
+   * @param always keep it running from now on; otherwise it runs for two minutes after a capture
+   * @throws Error if it does not start
+   */
+  join(always?: WarmOptions): WarmMember;
 }
 
 /** Objects of one size, allocated at one node of a call tree; scaled to all objects from those that were sampled. */
@@ -155,4 +195,6 @@ export interface Sampling {
   readonly name: SamplerName;
   readonly cpu: CpuSampler;
   startHeap(rate: number): HeapSampler;
+  /** Where captures of the CPU leave the profiler running. */
+  readonly warm?: WarmProfiler | undefined;
 }

@@ -59,18 +59,17 @@ describe.each(onEachNode(CPU_SOURCES))('the .cpuprofile of $source, Node $node',
 describe.each(onEachNode(['inspector-cpu']))(
   'the .cpuprofile of the inspector, Node $node',
   ({ source, node }) => {
-    it('has each sample at its time, in its function', async () => {
-      const { profile: v8 } = recording(source, node);
+    it('has each sample at its time, in its function, but for those of the begin and the end', async () => {
+      const { profile: v8, measured } = recording(source, node);
       const profile = JSON.parse(
         (await replayCpu(source, recording(source, node))).devTools,
       ) as Profiler.Profile;
-      const { startTime, endTime, timeDeltas } = profile;
-      expect({ startTime, endTime, timeDeltas }).toEqual({
-        startTime: v8.startTime,
-        endTime: v8.endTime,
-        timeDeltas: v8.timeDeltas,
-      });
-      expect(namesOf(profile).map(bareName)).toEqual(namesOf(v8).map(bareName));
+      const { startTime, endTime } = profile;
+      expect({ startTime, endTime }).toEqual({ startTime: v8.startTime, endTime: v8.endTime });
+      const { micros } = measured!.readings;
+      const between = timed(v8).filter(({ time }) => time >= micros[0]! && time <= micros.at(-1)!);
+      expect(between.length).toBeGreaterThan(v8.samples!.length - 6);
+      expect(timed(profile)).toEqual(between);
     });
   },
 );
@@ -131,10 +130,11 @@ function* nodesUnder(node: HeapNode): Generator<HeapNode> {
   for (const child of node.children) yield* nodesUnder(child);
 }
 
-/** The function of each sample. */
-function namesOf({ nodes, samples = [] }: Profiler.Profile): string[] {
-  const names = new Map(nodes.map(({ id, callFrame }) => [id, callFrame.functionName]));
-  return samples.map((id) => names.get(id)!);
+/** Each sample: when it was, and the function that was innermost. */
+function timed({ nodes, samples = [], timeDeltas = [], startTime }: Profiler.Profile): { time: number; name: string | undefined }[] {
+  const names = new Map(nodes.map(({ id, callFrame }) => [id, bareName(callFrame.functionName)]));
+  let time = startTime;
+  return samples.map((id, i) => ({ time: (time += timeDeltas[i]!), name: names.get(id) }));
 }
 
 /** As V8 has it: without a class, and empty for an anonymous function. */

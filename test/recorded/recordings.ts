@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Profiler } from 'node:inspector';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { FunctionLocation } from '../../src/sampling/function-locations.js';
-import type { Measured } from '../../src/sampling/inspector-cpu-samples.js';
+import type { CpuReadings } from '../../src/sampling/cpu-readings.js';
 import type { SamplingHeapProfile } from '../../src/sampling/heap-samples.js';
 import type { PprofAllocationNode, PprofTimeProfile } from '../../src/sampling/pprof-samples.js';
 import type { TimeApart } from '../../src/sampling/sampler.js';
@@ -20,6 +20,17 @@ interface Recorded {
   readonly node: string;
   /** Where the methods of each class begin, as V8 says. */
   readonly methods: Readonly<Record<string, Readonly<Record<string, FunctionLocation>>>>;
+}
+
+/** What was measured beside V8's samples. */
+export interface Measured {
+  /** Before V8 began. */
+  readonly beginMicros: number;
+  /** CPU time of the thread before V8 began, and after it ended. */
+  readonly beginNanos: number;
+  readonly endNanos: number;
+  readonly readings: CpuReadings;
+  readonly others: readonly TimeApart[];
 }
 
 /** Inputs of the conversions in src/sampling, by what recorded them. */

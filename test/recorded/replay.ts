@@ -24,12 +24,12 @@ jest.unstable_mockModule('../../src/sampling/loaded-scripts.js', () => ({
   loadedScripts: (names: readonly ScriptName[]): LoadedScript[] =>
     names.map(({ url }) => ({ hash: sha256(url), source: undefined })),
 }));
-const inspectorCpu = await import('../../src/sampling/inspector-cpu-samples.js');
+const inspectorCpu = await import('../../src/sampling/inspector-samples.js');
 const { heapSamplesOf } = await import('../../src/sampling/heap-samples.js');
 const pprof = await import('../../src/sampling/pprof-samples.js');
 const { ClassNames } = await import('../../src/profiling/frames/class-names.js');
-const { beginCpuCapture } = await import('../../src/profiling/cpu/cpu-recording.js');
-const { endCpuCapture } = await import('../../src/profiling/cpu/cpu-profile.js');
+const { beginCpuCapture, freeCpuCapture } = await import('../../src/profiling/cpu/cpu-recording.js');
+const { cpuProfileOf } = await import('../../src/profiling/cpu/cpu-profile.js');
 const { Captures } = await import('../../src/profiling/capture.js');
 const { HeapProfiler } = await import('../../src/profiling/heap/heap-profiler.js');
 const { HeapReader } = await import('../../src/profiling/heap/heap-reader.js');
@@ -61,9 +61,23 @@ export interface ReplayOptions {
 type Convert<S extends keyof Recordings, T> = (recorded: Recordings[S]) => Sliced<T>;
 
 const CPU_SAMPLES: { [S in CpuSource]: Convert<S, CpuSamples> } = {
-  'inspector-cpu': ({ profile, measured }) => inspectorCpu.cpuSamplesOf(profile, measured),
+  'inspector-cpu': inspectorSamples,
   'pprof-cpu': ({ profile, others }) => pprof.cpuSamplesOf(profile, others),
 };
+
+/** All of it is one segment. */
+function* inspectorSamples({ profile, measured }: Recordings['inspector-cpu']): Sliced<CpuSamples> {
+  const { readings, beginMicros, beginNanos = 0, endNanos = 0, others = [] } = measured ?? {};
+  const segment = yield* inspectorCpu.sampledSegment(profile, {
+    askedMicros: beginMicros ?? profile.startTime,
+    beginMicros: readings?.micros[0] ?? profile.startTime,
+    endMicros: readings?.micros.at(-1) ?? profile.endTime,
+    readings,
+  });
+  const span = { beginMicros: profile.startTime, endMicros: profile.endTime };
+  const use = { ...span, ownNanos: endNanos - beginNanos, others };
+  return yield* inspectorCpu.cpuSamplesOf([segment], measured && use);
+}
 
 const FIRST = { after: 0, keepsDead: false };
 
@@ -82,7 +96,9 @@ export async function replayCpu<S extends CpuSource>(
   const cpu = { name: samplerOf(source), start: () => ({ stop }) };
   const isAfterGc = true; // else a comment follows that depends on this Node, not on the recorded one
   const capture = beginCpuCapture(cpu, recorded.hz, isAfterGc);
-  return replayed(await endCpuCapture(capture, frameResolver(recorded, options), []));
+  return replayed(
+    await cpuProfileOf(capture, freeCpuCapture(capture), frameResolver(recorded, options), []),
+  );
 }
 
 function unused(): void {}
@@ -146,7 +162,7 @@ function discoveryOf(classes: readonly unknown[]): DiscoveryService {
   return { getProviders, getControllers: () => [] } as unknown as DiscoveryService;
 }
 
-async function replayed(captured: Awaited<ReturnType<typeof endCpuCapture>>): Promise<Replayed> {
+async function replayed(captured: Awaited<ReturnType<typeof cpuProfileOf>>): Promise<Replayed> {
   const bytes = await captured.encode();
   const devTools = (await captured.encodeForDevTools()).toString();
   return { bytes, profile: new DecodedProfile(bytes), devTools };

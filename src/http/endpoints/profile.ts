@@ -3,7 +3,7 @@ import { type CapturedProfile, Captures, type DevToolsFormat } from '../../profi
 import { CPU_RATE, CpuProfiler, SAMPLER_NAMES, type SamplerName } from '../../profiling/cpu/cpu-profiler.js';
 import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../../pprof.options.js';
 import { PprofEndpoint } from '../endpoint.decorator.js';
-import { badValue } from '../go-errors.js';
+import { badValue, incompatible } from '../go-errors.js';
 import { atoi, checkDuration, formatOf, formValue, parseInt64 } from '../go-query.js';
 import { attachment, type PprofReply } from '../reply.js';
 import { pprofRequest } from '../request.js';
@@ -17,7 +17,7 @@ const DEFAULT_SECONDS = 30;
 @PprofEndpoint({
   name: 'profile',
   description:
-    'CPU samples over a time: 30 seconds, or as many as seconds= says. hz= sets the samples per second.',
+    'CPU samples over a time: 30 seconds, or as many as seconds= says. hz= sets the samples per second; past=30 has the last 30 seconds, where a flight recorder runs.',
 })
 export class ProfileEndpoint {
   constructor(
@@ -29,31 +29,52 @@ export class ProfileEndpoint {
   @Get()
   async serve(@Req() request: object): Promise<PprofReply> {
     const { method, query, peer, signal } = pprofRequest(request);
-    const asked = parseInt64(formValue(query, 'seconds')) ?? 0;
-    const seconds = asked > 0 ? asked : Math.min(DEFAULT_SECONDS, this.options.maxSeconds);
-    checkDuration(seconds, this.options);
-    const hz = this.hz(formValue(query, 'hz'));
+    const hz = hzOf(query);
+    const take = isAsked(query, 'past') ? this.past(query, hz) : this.next(query, hz, signal);
     const format = formatOf(query, CPU_FORMAT);
-    const sampler = samplerOf(query) ?? (format && 'inspector'); // which knows when each sample was
-    const gc = atoi(formValue(query, 'gc')) > 0;
     const filename = format ? `profile.${format}` : 'profile';
     if (method === 'HEAD') return attachment(filename);
-    const body = await this.captures.encoded(
-      { profile: 'profile', peer, signal },
-      () => this.cpu.take({ seconds, hz, sampler, gc, signal }),
-      (captured: CapturedProfile) => (format ? captured.encodeForDevTools() : captured.encode()),
+    const body = await this.captures.encoded({ profile: 'profile', peer, signal }, take, (captured) =>
+      format ? captured.encodeForDevTools() : captured.encode(),
     );
     return attachment(filename, body);
   }
 
-  private hz(asked: string): number {
-    if (asked === '') return this.options.cpuProfileRate;
-    const hz = parseInt64(asked) ?? 0;
-    if (hz < CPU_RATE.min || hz > CPU_RATE.max) {
-      throw badValue('hz', `an integer from ${CPU_RATE.min} to ${CPU_RATE.max}`);
-    }
-    return hz;
+  /** A capture that begins now. */
+  private next(query: string, hz: number | undefined, signal: AbortSignal): Take {
+    const asked = parseInt64(formValue(query, 'seconds')) ?? 0;
+    const seconds = asked > 0 ? asked : Math.min(DEFAULT_SECONDS, this.options.maxSeconds);
+    checkDuration(seconds, this.options);
+    // The inspector knows when each sample was.
+    const sampler = samplerOf(query) ?? (isAsked(query, 'format') ? 'inspector' : undefined);
+    const gc = atoi(formValue(query, 'gc')) > 0;
+    return () => this.cpu.take({ seconds, hz, sampler, gc, signal });
   }
+
+  /** What the flight recorder has. */
+  private past(query: string, hz: number | undefined): Take {
+    for (const name of ['seconds', 'gc', 'sampler']) {
+      if (isAsked(query, name)) throw incompatible(name, 'past');
+    }
+    const seconds = parseInt64(formValue(query, 'past')) ?? 0;
+    if (seconds < 1) throw badValue('past', 'a positive integer');
+    return () => this.cpu.takePast({ seconds }, hz);
+  }
+}
+
+type Take = () => Promise<CapturedProfile>;
+
+function isAsked(query: string, name: string): boolean {
+  return formValue(query, name) !== '';
+}
+
+function hzOf(query: string): number | undefined {
+  if (!isAsked(query, 'hz')) return undefined;
+  const hz = parseInt64(formValue(query, 'hz')) ?? 0;
+  if (hz < CPU_RATE.min || hz > CPU_RATE.max) {
+    throw badValue('hz', `an integer from ${CPU_RATE.min} to ${CPU_RATE.max}`);
+  }
+  return hz;
 }
 
 function samplerOf(query: string): SamplerName | undefined {

@@ -5,8 +5,8 @@ import type { CpuSamples, Sliced } from '../../sampling/sampler.js';
 import { ClassNames } from '../frames/class-names.js';
 import { FrameResolver } from '../frames/frame-resolver.js';
 import { SourceMapper } from '../frames/source-maps/source-mapper.js';
-import type { CpuCapture } from './cpu-recording.js';
-import { endCpuCapture } from './cpu-profile.js';
+import { cpuProfileOf } from './cpu-profile.js';
+import type { CpuCaptureFacts } from './cpu-recording.js';
 
 /**
  * Writes the CPU profile of the boot, and a line to stderr that says where it is or why there is none.
@@ -14,13 +14,13 @@ import { endCpuCapture } from './cpu-profile.js';
  * @param name of the file; `%p` is the pid
  */
 export async function writeBootProfile(
-  capture: CpuCapture,
+  capture: CpuCaptureFacts,
   stopped: Sliced<CpuSamples>,
   name: string,
 ): Promise<void> {
   try {
     const frames = new FrameResolver(new SourceMapper({ sourceMaps: true }), new ClassNames());
-    const captured = await endCpuCapture(capture, frames, [], stopped);
+    const captured = await cpuProfileOf(capture, stopped, frames, []);
     const file = claimed(name.replaceAll('%p', String(process.pid)));
     await captured.toFile(file);
     process.stderr.write(`[PprofModule] CPU profile of the boot: ${file}\n`);

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { cpuProfileText } from '../../format/devtools.js';
 import type { ProfileHeader } from '../../format/profile.js';
-import type { CpuSamples } from '../../sampling/sampler.js';
+import type { CpuSamples, Sliced } from '../../sampling/sampler.js';
 import { CapturedProfile, comments } from '../capture.js';
-import { type CpuCapture, freeCpuCapture } from './cpu-recording.js';
+import type { CpuCaptureFacts } from './cpu-recording.js';
 import {
   buildStackProfile,
   type FrameResolver,
@@ -12,47 +12,47 @@ import {
 } from '../frames/frame-resolver.js';
 import { runSliced } from '../loop.js';
 
-/** From V8 12 on; see docs/profiles.md. */
-const BLIND_SPOT =
-  Number.parseInt(process.versions.v8, 10) >= 12
-    ? ['code that V8 replaced on the stack before the capture may count for its caller: gc=1 avoids that']
-    : [];
-
 const NOTHING = [0, 0];
 
+/** What a line of the inspector's is. */
+const LINES =
+  'the line is the executed one in the innermost function, and elsewhere the one where the function begins; sampler=pprof has the executed one in all';
+
 /**
- * Ends a capture and makes a profile of its samples.
+ * Makes a profile of the samples of a capture that has ended.
  *
- * @param stopped what ending it returned, if that has been done
+ * @param stopped what ending it returned
  */
-export async function endCpuCapture(
-  capture: CpuCapture,
+export async function cpuProfileOf(
+  facts: CpuCaptureFacts,
+  stopped: Sliced<CpuSamples>,
   frames: FrameResolver,
   profileComments: readonly string[],
-  stopped = freeCpuCapture(capture),
 ): Promise<CapturedProfile> {
-  const { holds } = capture;
+  const { holds } = facts;
   await setImmediate(); // V8 has held the loop for long enough
   const samples = await runSliced(stopped, holds);
+  holds.note(samples.longestHoldMs ?? 0);
   const places = await frames.resolve(samples.tree.frames, holds);
-  const about = [...aboutSamples(capture, samples), ...missingLines(samples.tree.frames, places)];
-  const header = headerOf(capture, samples, comments(profileComments, about));
+  const about = [...aboutSamples(facts, samples), ...missingLines(samples.tree.frames, places)];
+  const header = headerOf(facts, samples, comments(profileComments, about));
   const profile = await runSliced(buildStackProfile(header, samples.tree, places, stacksOf(samples)), holds);
   return new CapturedProfile('profile', profile, holds, {
     devToolsText: () => cpuProfileText(samples, places),
   });
 }
 
-function aboutSamples({ hz, sampler, afterGc }: CpuCapture, { weighed }: CpuSamples): string[] {
+function aboutSamples({ hz, sampler, notes }: CpuCaptureFacts, { weighed }: CpuSamples): string[] {
   return [
     `CPU samples of the main thread by ${sampler} at ${hz} Hz`,
     weighed,
-    ...(afterGc ? [] : BLIND_SPOT),
+    ...(sampler === 'inspector' ? [LINES] : []),
+    ...notes,
   ];
 }
 
 function headerOf(
-  { hz, timeNanos }: CpuCapture,
+  { hz, timeNanos }: CpuCaptureFacts,
   { durationNanos }: CpuSamples,
   allComments: readonly string[],
 ): ProfileHeader {

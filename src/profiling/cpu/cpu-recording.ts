@@ -3,16 +3,25 @@ import type { CpuRecording, CpuSampler, CpuSamples, SamplerName, Sliced } from '
 import { ProfilerBusyError, ProfilerUnavailableError } from '../errors.js';
 import { HoldMeter, nowNanos } from '../loop.js';
 
-/** A CPU capture under way. (This file imports nothing of Nest: `preload` begins one before that is loaded.) */
-export interface CpuCapture {
+/** What a CPU profile says of its capture. */
+export interface CpuCaptureFacts {
   readonly hz: number;
   readonly sampler: SamplerName;
-  /** Garbage was collected right before. */
-  readonly afterGc: boolean;
   readonly timeNanos: bigint;
   readonly holds: HoldMeter;
+  /** Comments. */
+  readonly notes: readonly string[];
+}
+
+/** A CPU capture under way. (This file imports nothing of Nest: `preload` begins one before that is loaded.) */
+export interface CpuCapture extends CpuCaptureFacts {
   readonly recording: CpuRecording;
 }
+
+/** From V8 12 on; see docs/profiles.md. */
+const HAS_BLIND_SPOT = Number.parseInt(process.versions.v8, 10) >= 12;
+const BLIND_SPOT =
+  "V8's profiler was started for this capture: code that V8 replaced on the stack before may count for its caller; the option warm: 'always' avoids that, or gc=1";
 
 /** @throws ProfilerBusyError while another CPU capture runs in this process */
 export function refuseIfBusy(): void {
@@ -27,9 +36,20 @@ export function beginCpuCapture(cpu: CpuSampler, hz: number, afterGc = false): C
   refuseIfBusy();
   const holds = new HoldMeter();
   const timeNanos = nowNanos();
-  const recording = holds.time(() => startSampling(cpu, hz));
+  const recording = holds.time(() => startSampling(cpu, hz, afterGc));
   processState().cpuBusy = true;
-  return { hz, sampler: cpu.name, afterGc, timeNanos, holds, recording };
+  return { hz, sampler: cpu.name, timeNanos, holds, recording, notes: notesOn(recording, afterGc) };
+}
+
+function notesOn({ runningSince, note }: CpuRecording, afterGc: boolean): string[] {
+  const notes = note === undefined ? [] : [note];
+  if (runningSince) return [...notes, warmSince(runningSince)];
+  return HAS_BLIND_SPOT && !afterGc ? [...notes, BLIND_SPOT] : notes;
+}
+
+/** A comment on samples of a profiler that was running before. */
+export function warmSince(since: Date): string {
+  return `V8's profiler has been running since ${since.toISOString()}: code that it replaced on the stack from then on counts for itself`;
 }
 
 /** Ends a capture; without a further step its samples are dropped. */
@@ -44,9 +64,9 @@ export function freeCpuCapture({ holds, recording }: CpuCapture): Sliced<CpuSamp
 /** What `pprof` and its addon say when the application uses them itself. */
 const BUSY = /already (?:profiling|started)/;
 
-function startSampling(cpu: CpuSampler, hz: number): CpuRecording {
+function startSampling(cpu: CpuSampler, hz: number, afterGc: boolean): CpuRecording {
   try {
-    return cpu.start(hz);
+    return cpu.start(hz, afterGc);
   } catch (cause) {
     throw BUSY.test(String(cause))
       ? new ProfilerBusyError({ cause })

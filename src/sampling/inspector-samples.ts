@@ -1,0 +1,231 @@
+import type { Profiler } from 'node:inspector';
+import { CallTreeBuilder, frameOf } from './call-tree-builder.js';
+import type { CpuReadings } from './cpu-readings.js';
+import { shareCpuTime, type SharedTime } from './cpu-slices.js';
+import type { CallTree, CpuSamples, Sliced, TimeApart } from './sampler.js';
+
+/** Nodes or samples between two yields. */
+const PIECE = 200;
+
+/** What V8 sampled from one moment to another, with its nodes in our order. */
+export interface SampledSegment {
+  readonly tree: CallTree;
+  readonly hits: readonly number[];
+  /** For each node how many lines of the same V8 node follow it. */
+  readonly linesAfter: readonly number[];
+  readonly idle: ReadonlySet<number>;
+  /** For each sample the node that was innermost, and when. */
+  readonly nodes: readonly number[];
+  readonly micros: Float64Array;
+  readonly beginMicros: number;
+  readonly endMicros: number;
+  /** The CPU clock of the thread in that time; undefined where the system does not tell it. */
+  readonly readings: CpuReadings | undefined;
+}
+
+/** Which part of a profile of V8's counts. */
+export interface Span {
+  /** Right before V8 was told to begin, by the clock of the readings. */
+  readonly askedMicros: number;
+  readonly beginMicros: number;
+  readonly endMicros: number;
+  readonly readings: CpuReadings | undefined;
+}
+
+/** CPU time during a recording. */
+export interface CpuUse {
+  readonly beginMicros: number;
+  readonly endMicros: number;
+  /** Of the recording thread, from before V8 began until after it ended. */
+  readonly ownNanos: number;
+  /** What other threads took. */
+  readonly others: readonly TimeApart[];
+}
+
+/** What V8 sampled in a span: at its begin and end V8 samples what told it to. */
+export function* sampledSegment(profile: Profiler.Profile, span: Span): Sliced<SampledSegment> {
+  const { nodeById, ...nodes } = yield* nodesOf(profile);
+  const { beginMicros, endMicros, readings } = hasSameClock(profile, span)
+    ? span
+    : { beginMicros: profile.startTime, endMicros: profile.endTime, readings: undefined };
+  const { samples = [], timeDeltas = [] } = profile;
+  const sampled: number[] = [];
+  const micros: number[] = [];
+  let time = profile.startTime;
+  for (let i = 0; i < samples.length; i++) {
+    if (i % PIECE === 0) yield;
+    time += timeDeltas[i] ?? 0;
+    if (time < beginMicros || time > endMicros) continue;
+    sampled.push(nodeById[samples[i]!] ?? -1);
+    micros.push(time);
+  }
+  return { ...nodes, nodes: sampled, micros: Float64Array.from(micros), beginMicros, endMicros, readings };
+}
+
+/** Whether V8 stamps its samples with the clock that the readings have. */
+function hasSameClock({ startTime }: Profiler.Profile, { askedMicros, beginMicros }: Span): boolean {
+  return startTime >= askedMicros - 1000 && startTime <= beginMicros + 1000;
+}
+
+/**
+ * CPU samples of segments that follow one another: the exact line in the innermost frame, and the time of each sample.
+ *
+ * @param use undefined where the system does not tell the CPU time of a thread
+ */
+export function* cpuSamplesOf(
+  segments: readonly SampledSegment[],
+  use: CpuUse | undefined,
+): Sliced<CpuSamples> {
+  const isMeasured = use !== undefined && segments.every(({ readings }) => readings);
+  const time = isMeasured ? yield* byCpuClock(segments) : yield* byRealTime(segments);
+  const span = isMeasured ? use : { beginMicros: segments[0]?.beginMicros ?? 0, endMicros: segments.at(-1)?.endMicros ?? 0 };
+  const joined = new JoinedSegments(span);
+  let first = 0;
+  for (const segment of segments) {
+    const end = first + segment.hits.length;
+    yield* joined.add(segment, yield* overLines(time.nanos.subarray(first, end), segment));
+    first = end;
+  }
+  const apart = [
+    { names: ['(program)'], nanos: time.unsampledNanos },
+    { names: ['(profiler)'], nanos: (use?.ownNanos ?? 0) - time.totalNanos }, // what V8 itself took on this thread
+    ...(use?.others ?? []),
+  ];
+  return {
+    ...joined.samples(),
+    apart: isMeasured ? apart : [],
+    weighed: isMeasured ? BY_CPU_CLOCK : BY_REAL_TIME,
+  };
+}
+
+const BY_CPU_CLOCK =
+  "weighted by the thread's CPU clock; with (program), (profiler) and (other threads) they are the CPU time of the process";
+const BY_REAL_TIME =
+  'weighted by real time, since this system does not tell the CPU time of a thread: calls that block count as if they computed';
+
+/** Segments as one: stacks that several have are the same. */
+class JoinedSegments {
+  private readonly tree = new CallTreeBuilder();
+  private readonly hits: number[] = [];
+  private readonly nanos: number[] = [];
+  private readonly sampledNodes: number[] = [];
+  private readonly deltasMicros: number[] = [];
+  private lastMicros: number;
+
+  constructor(private readonly span: { readonly beginMicros: number; readonly endMicros: number }) {
+    this.lastMicros = span.beginMicros;
+  }
+
+  *add(segment: SampledSegment, nanos: ArrayLike<number>): Sliced<void> {
+    const { tree, hits, nodes, micros } = segment;
+    const joined: number[] = [];
+    for (let node = 0; node < hits.length; node++) {
+      if (node % PIECE === 0) yield;
+      const same = this.tree.callee(joined[tree.parentOf[node]!] ?? -1, tree.frames[tree.frameOf[node]!]!);
+      joined.push(same);
+      this.hits[same] = (this.hits[same] ?? 0) + hits[node]!;
+      this.nanos[same] = (this.nanos[same] ?? 0) + nanos[node]!;
+    }
+    for (let i = 0; i < nodes.length; i++) {
+      if (i % PIECE === 0) yield;
+      this.sampledNodes.push(joined[nodes[i]!] ?? -1);
+      this.deltasMicros.push(micros[i]! - this.lastMicros);
+      this.lastMicros = micros[i]!;
+    }
+  }
+
+  samples(): Pick<CpuSamples, 'tree' | 'hits' | 'nanos' | 'durationNanos' | 'timeline'> {
+    const { hits, nanos, sampledNodes: nodes, deltasMicros } = this;
+    const { beginMicros, endMicros } = this.span;
+    const timeline = { startMicros: beginMicros, nodes, deltasMicros };
+    return { tree: this.tree.build(), hits, nanos, timeline, durationNanos: (endMicros - beginMicros) * 1000 };
+  }
+}
+
+/**
+ * A node of V8's becomes one for each line that was hit in it, since samples with different lines are different stacks;
+ * the callers' lines are not known here.
+ */
+function* nodesOf({ nodes }: Profiler.Profile): Sliced<
+  Pick<SampledSegment, 'tree' | 'hits' | 'linesAfter' | 'idle'> & { readonly nodeById: readonly number[] }
+> {
+  const tree = new CallTreeBuilder();
+  const hits: number[] = [];
+  const linesAfter: number[] = [];
+  const nodeById: number[] = []; // V8 numbers them from 1, callers first
+  const parentById: number[] = [];
+  const idle = new Set<number>();
+
+  for (let i = 0; i < nodes.length; i++) {
+    if (i % PIECE === 0) yield;
+    const { id, callFrame, hitCount = 0, positionTicks = [], children = [] } = nodes[i]!;
+    for (const child of children) parentById[child] = id;
+    const parentId = parentById[id];
+    if (parentId === undefined) continue; // V8's (root)
+    const parent = nodeById[parentId] ?? -1;
+    const node = tree.node(parent, frameOf(callFrame));
+    nodeById[id] = node;
+    hits[node] = Math.max(hitCount - positionTicks.reduce((sum, { ticks }) => sum + ticks, 0), 0);
+    linesAfter[node] = positionTicks.length;
+    if (callFrame.functionName === '(idle)') idle.add(node);
+    for (const { line, ticks } of positionTicks) hits[tree.node(parent, frameOf(callFrame, line))] = ticks;
+  }
+  return { tree: tree.build(), hits, nodeById, linesAfter, idle };
+}
+
+/** How the time is spread over the nodes of all segments, one segment's after the other's. */
+interface SpreadTime extends SharedTime {
+  readonly totalNanos: number;
+}
+
+/** What V8 took between two segments is left out. */
+function* byCpuClock(segments: readonly SampledSegment[]): Sliced<SpreadTime> {
+  const joined = { micros: [] as number[], cpuNanos: [] as number[] };
+  const samples = { micros: [] as number[], nodes: [] as number[] };
+  const idle = new Set<number>();
+  let nodeCount = 0;
+  let totalNanos = 0;
+  for (const { hits, nodes, micros, readings, ...segment } of segments) {
+    yield;
+    for (const node of segment.idle) idle.add(nodeCount + node);
+    for (const node of nodes) samples.nodes.push(node < 0 ? -1 : nodeCount + node);
+    for (const time of micros) samples.micros.push(time);
+    const { micros: times, cpuNanos } = readings!;
+    for (const time of times) joined.micros.push(time);
+    for (const nanos of cpuNanos) joined.cpuNanos.push(totalNanos + nanos - cpuNanos[0]!);
+    nodeCount += hits.length;
+    totalNanos = joined.cpuNanos.at(-1)!;
+  }
+  const isBusy = (node: number): boolean => node >= 0 && !idle.has(node);
+  return { totalNanos, ...(yield* shareCpuTime(joined, { ...samples, isBusy }, nodeCount)) };
+}
+
+/** A sample stands for the time from it to the next one. */
+function* byRealTime(segments: readonly SampledSegment[]): Sliced<SpreadTime> {
+  const nanos = new Float64Array(segments.reduce((sum, { hits }) => sum + hits.length, 0));
+  let first = 0;
+  for (const { hits, nodes, micros, endMicros } of segments) {
+    for (let i = 0; i < nodes.length; i++) {
+      if (i % PIECE === 0) yield;
+      const until = micros[i + 1] ?? endMicros;
+      // V8 may write a later sample with an earlier time: such a stretch counts as none.
+      if (nodes[i]! >= 0) nanos[first + nodes[i]!]! += Math.max(until - micros[i]!, 0) * 1000;
+    }
+    first += hits.length;
+  }
+  return { nanos, unsampledNanos: 0, totalNanos: 0 };
+}
+
+/** Shares the time of each of V8's nodes among its lines, by their hits. */
+function* overLines(nanos: Float64Array, { hits, linesAfter }: SampledSegment): Sliced<Float64Array> {
+  const shared = new Float64Array(nanos.length);
+  for (let node = 0; node < nanos.length; node++) {
+    if (node % PIECE === 0) yield;
+    const end = node + 1 + (linesAfter[node] ?? 0);
+    let total = 0;
+    for (let line = node; line < end; line++) total += hits[line]!;
+    if (total === 0) shared[node]! += nanos[node]!;
+    else for (let line = node; line < end; line++) shared[line]! += (nanos[node]! * hits[line]!) / total;
+  }
+  return shared;
+}

@@ -1,0 +1,47 @@
+import { nowMicros } from './cpu-readings.js';
+import { type NativeThread, otherNativeThreads } from './native-threads.js';
+import type { TimeApart } from './sampler.js';
+import { processCpuNanos, type ThreadClock } from './thread-clock.js';
+
+const NAME = '(other threads)';
+
+/** CPU times of this process at a moment. */
+export class ProcessTimes {
+  readonly micros = nowMicros();
+  /** Of the calling thread. */
+  readonly ownNanos: number;
+  /** Of all threads but the calling one: libuv's pool, V8's helpers, worker threads. */
+  readonly othersNanos: number;
+  private seen: readonly NativeThread[] | undefined;
+
+  constructor(clock: ThreadClock) {
+    this.ownNanos = clock.read();
+    this.othersNanos = processCpuNanos() - this.ownNanos;
+  }
+
+  /** The other threads one by one: those there are when they are asked for first, which takes some 20 µs for each. */
+  threads(): readonly NativeThread[] {
+    return (this.seen ??= otherNativeThreads());
+  }
+}
+
+/**
+ * What the other threads have used between two moments, by their names where the system tells these. What has no name stands last.
+ *
+ * @param ended threads that have ended right before the second moment
+ */
+export function usedByOthers(
+  begin: ProcessTimes,
+  end: ProcessTimes,
+  ended: readonly NativeThread[] = [],
+): TimeApart[] {
+  const atBegin = new Map(begin.threads().map(({ id, cpuNanos }) => [id, cpuNanos]));
+  const atEnd = new Map([...ended, ...end.threads()].map((thread) => [thread.id, thread]));
+  const used = new Map<string, number>();
+  for (const { id, name, cpuNanos } of atEnd.values()) {
+    used.set(name, (used.get(name) ?? 0) + cpuNanos - (atBegin.get(id) ?? 0));
+  }
+  const named = [...used].map(([name, nanos]) => ({ names: [NAME, name], nanos }));
+  const rest = end.othersNanos - begin.othersNanos - named.reduce((sum, { nanos }) => sum + nanos, 0);
+  return [...named, { names: [NAME], nanos: rest }].filter(({ nanos }) => nanos > 0);
+}

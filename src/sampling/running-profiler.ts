@@ -1,0 +1,187 @@
+import type { Profiler } from 'node:inspector';
+import { nowMicros } from './cpu-readings.js';
+import { CpuSegment } from './cpu-segment.js';
+import { cpuSamplesOf, type SampledSegment } from './inspector-samples.js';
+import { InspectorSession } from './inspector-session.js';
+import { type NativeThread, otherNativeThreads } from './native-threads.js';
+import { perProcess } from './process-state.js';
+import { ProcessTimes, usedByOthers } from './process-times.js';
+import type { CpuRecording, CpuSamples, KeptProfiler, Sliced } from './sampler.js';
+import { openThreadClock } from './thread-clock.js';
+
+/** A segment ends after so long, in ms. V8 takes some 5 µs for each node of one to hand it out. */
+const LONGEST_SEGMENT = 1000;
+/** Those of a recording are as long as so many samples take, but not shorter than {@link SHORTEST_SEGMENT}. */
+const SAMPLES_IN_SEGMENT = 25;
+const SHORTEST_SEGMENT = 100;
+
+/**
+ * V8's CPU profiler, running from its creation until {@link close} in a session of its own.
+ *
+ * V8 takes long to start its profiler, since it walks all code, and to end it. But while it runs, the session that started
+ * it can begin and end any number of profiles in a moment. Here one follows the other, and each begins before the last one
+ * ends: segments, so short that V8 never has to hand out much at once. A recording is the segments from its begin to
+ * its end; the past is those that were kept.
+ *
+ * All have the same rate: V8 does not change it while it samples.
+ */
+export class RunningProfiler implements KeptProfiler {
+  readonly since = new Date();
+  private readonly clock = openThreadClock();
+  private readonly atBegin = this.times();
+  private atEnd: { readonly times: ProcessTimes | undefined; readonly threads: NativeThread[] } | undefined;
+  private readonly session: InspectorSession;
+  /** Those that V8 has not handed out, by their titles. */
+  private readonly open = new Map<string, CpuSegment>();
+  private current!: CpuSegment;
+  private past: CpuSegment[] = [];
+  private recorded: CpuSegment[] | undefined;
+  private timer: NodeJS.Timeout | undefined;
+
+  /**
+   * @param hz samples per second
+   * @param pastSeconds how long segments are kept
+   * @throws Error with the inspector's words if it refuses
+   */
+  constructor(
+    readonly hz: number,
+    readonly pastSeconds = 0,
+  ) {
+    this.session = new InspectorSession();
+    try {
+      this.session.on<Profiler.ConsoleProfileFinishedEventDataType>(
+        'Profiler.consoleProfileFinished',
+        ({ title = '', profile }) => this.open.get(title)?.take(profile),
+      );
+      this.session.post('Profiler.enable');
+      this.session.post('Profiler.setSamplingInterval', { interval: Math.round(1e6 / hz) });
+      this.begin();
+      this.schedule();
+    } catch (error) {
+      this.session.close();
+      this.clock?.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Begins a recording; there is one at a time.
+   *
+   * @param isCold whether it is for the recording that the profiler was started: then that is part of it
+   * @param whenStopped called when it has been stopped
+   */
+  record(isCold: boolean, whenStopped: () => void): CpuRecording {
+    const begin = isCold ? this.atBegin : this.times();
+    const segments: CpuSegment[] = [];
+    this.rotate(segments);
+    setImmediate(() => begin?.threads());
+    return {
+      ...(!isCold && { runningSince: this.since }),
+      stop: () => {
+        if (!this.atEnd) this.rotate(undefined);
+        whenStopped();
+        return this.joined(segments, begin, this.atEnd?.times ?? this.times());
+      },
+    };
+  }
+
+  /** A segment that began earlier is in it as a whole. */
+  recent(seconds: number): ReturnType<KeptProfiler['recent']> {
+    this.rotate(this.recorded);
+    const now = nowMicros();
+    const segments = this.past.filter(({ endMicros }) => endMicros > now - seconds * 1e6);
+    const micros = now - (segments[0]?.beginMicros ?? now);
+    const samples = this.joined(segments, segments[0]?.times, this.current.times);
+    return { begin: new Date(Date.now() - micros / 1000), samples };
+  }
+
+  /** Ends V8's profiler; a recording that is under way has what was sampled so far. */
+  close(): void {
+    clearTimeout(this.timer);
+    this.current.end();
+    this.recorded?.push(this.current);
+    const threads = otherNativeThreads(); // V8's own sampling thread ends with its profiler
+    for (const segment of this.open.values()) if (segment.isKept) this.handOut(segment);
+    this.open.clear();
+    this.session.close();
+    this.atEnd = { times: this.times(), threads };
+    this.clock?.close();
+  }
+
+  private *joined(
+    segments: readonly CpuSegment[],
+    begin: ProcessTimes | undefined,
+    end: ProcessTimes | undefined,
+  ): Sliced<CpuSamples> {
+    const sampled: SampledSegment[] = [];
+    for (const segment of segments) {
+      this.handOut(segment);
+      const samples = yield* segment.samples();
+      if (samples) sampled.push(samples);
+    }
+    const use = begin && end && {
+      beginMicros: begin.micros,
+      endMicros: end.micros,
+      ownNanos: end.ownNanos - begin.ownNanos,
+      others: usedByOthers(begin, end, this.atEnd?.threads),
+    };
+    const longestHoldMs = Math.max(...segments.map(({ holdMs }) => holdMs));
+    return { ...(yield* cpuSamplesOf(sampled, use)), longestHoldMs };
+  }
+
+  /** Begins the next segment, and soon after lets V8 hand out the one before. */
+  private rotate(recorded: CpuSegment[] | undefined): void {
+    const ended = this.current;
+    ended.end();
+    this.recorded?.push(ended);
+    if (this.pastSeconds > 0) this.keep(ended);
+    this.recorded = recorded;
+    this.begin();
+    this.schedule();
+    setImmediate(() => {
+      this.handOut(ended);
+      if (this.pastSeconds > 0) this.current.times?.threads();
+    });
+  }
+
+  private begin(): void {
+    const title = `nestjs-pprof ${++titles().last}`;
+    const askedMicros = nowMicros();
+    this.session.beginProfile(title);
+    const isKept = this.recorded !== undefined || this.pastSeconds > 0;
+    this.current = new CpuSegment(title, askedMicros, isKept, this.clock);
+    this.open.set(title, this.current);
+  }
+
+  private schedule(): void {
+    clearTimeout(this.timer);
+    const ms = this.recorded ? (SAMPLES_IN_SEGMENT * 1000) / this.hz : LONGEST_SEGMENT;
+    const bounded = Math.min(Math.max(ms, SHORTEST_SEGMENT), LONGEST_SEGMENT);
+    this.timer = setTimeout(() => this.rotate(this.recorded), bounded).unref();
+  }
+
+  private keep(segment: CpuSegment): void {
+    const from = segment.endMicros - this.pastSeconds * 1e6;
+    this.past = this.past.filter(({ endMicros }) => endMicros > from);
+    this.past.push(segment);
+  }
+
+  private handOut(segment: CpuSegment): void {
+    if (!this.open.has(segment.title)) return;
+    const end = (): void => segment.hold(() => this.session.endProfile(segment.title));
+    const { readings } = this.current;
+    if (readings) readings.exclude(end);
+    else end();
+    this.open.delete(segment.title);
+    if (segment.isKept) setImmediate(segment.shrink);
+  }
+
+  private times(): ProcessTimes | undefined {
+    return this.clock && new ProcessTimes(this.clock);
+  }
+}
+
+/** Titles are seen by all sessions of the process. */
+function titles(): { last: number } {
+  return perProcess('profile-titles', () => ({ last: 0 }));
+}

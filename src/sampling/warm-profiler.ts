@@ -1,0 +1,69 @@
+import { inspectorCpu } from './inspector.sampler.js';
+import { type ProcessState, processState } from './process-state.js';
+import { RunningProfiler } from './running-profiler.js';
+import type { CpuRecording, CpuSampler, WarmOptions, WarmProfiler } from './sampler.js';
+
+/** How long the profiler stays warm after a capture, in ms. */
+const WARM_FOR = 120_000;
+
+/** CPU samples by the inspector, whose profiler goes on running when the capture has ended. */
+export const warmCpu: CpuSampler = {
+  name: 'inspector',
+  start(hz, isAfterGc = false) {
+    const { warm } = processState();
+    if (warm.always > 0 && warm.profiler!.hz !== hz) return coldBeside(warm.profiler!.hz, hz);
+    const isWarm = warm.profiler?.hz === hz && (warm.always > 0 || !isAfterGc);
+    if (!isWarm) restart(warm, { hz, pastSeconds: 0 });
+    warm.isRecording = true;
+    clearTimeout(warm.cooling);
+    return warm.profiler!.record(!isWarm, () => {
+      warm.isRecording = false;
+      endUnused(warm);
+    });
+  },
+};
+
+/** V8 has one rate for all profiles of a session, so this one is in a session of its own. */
+function coldBeside(warmHz: number, hz: number): CpuRecording {
+  const note = `V8's profiler was started for this capture, since the one that is kept warm has ${warmHz} Hz`;
+  return { ...inspectorCpu.start(hz), note };
+}
+
+/** All modules of a process share one. */
+export const warmProfiler: WarmProfiler = {
+  join(always) {
+    const { warm } = processState();
+    if (always && warm.always === 0) restart(warm, always);
+    warm.members++;
+    if (always) warm.always++;
+    return {
+      get kept() {
+        return warm.always > 0 ? warm.profiler : undefined;
+      },
+      leave() {
+        warm.members--;
+        if (always) warm.always--;
+        endUnused(warm);
+      },
+    };
+  },
+};
+
+function restart(warm: ProcessState['warm'], { hz, pastSeconds }: WarmOptions): void {
+  end(warm);
+  warm.profiler = new RunningProfiler(hz, pastSeconds);
+}
+
+function end(warm: ProcessState['warm']): void {
+  clearTimeout(warm.cooling);
+  warm.profiler?.close();
+  warm.profiler = undefined;
+}
+
+/** At once if no module is left, otherwise when it has been unused for a while. */
+function endUnused(warm: ProcessState['warm']): void {
+  clearTimeout(warm.cooling);
+  if (warm.isRecording || warm.always > 0) return;
+  if (warm.members === 0) end(warm);
+  else warm.cooling = setTimeout(() => end(warm), WARM_FOR).unref();
+}
