@@ -185,7 +185,9 @@ export interface PprofOptionsFactory {
 }
 
 /** The run-time options with their defaults. */
-export interface ResolvedPprofOptions extends Readonly<Required<Omit<PprofRuntimeOptions, 'flightRecorder'>>> {
+export interface ResolvedPprofOptions extends Readonly<
+  Required<Omit<PprofRuntimeOptions, 'flightRecorder'>>
+> {
   readonly flightRecorder: Required<PprofFlightRecorderOptions> | undefined;
 }
 
@@ -356,7 +358,8 @@ export function isLoopbackAddress(address: string): boolean {
 export function resolveRuntimeOptions(options: PprofRuntimeOptions): ResolvedPprofOptions {
   const { flightRecorder, ...rest } = resolve(RUNTIME_RULES, options) as ResolvedPprofOptions;
   if (!flightRecorder) return { ...rest, flightRecorder };
-  if (rest.warm !== 'always') throw new Error('PprofModule: the option "flightRecorder" requires warm: "always"');
+  if (rest.warm !== 'always')
+    throw new Error('PprofModule: the option "flightRecorder" requires warm: "always"');
   const { seconds = 60, hz = 100 } = flightRecorder;
   return { ...rest, cpuProfileRate: options.cpuProfileRate ?? hz, flightRecorder: { seconds, hz } };
 }

@@ -78,7 +78,9 @@ export function* cpuSamplesOf(
 ): Sliced<CpuSamples> {
   const isMeasured = use !== undefined && segments.every(({ readings }) => readings);
   const time = isMeasured ? yield* byCpuClock(segments) : yield* byRealTime(segments);
-  const span = isMeasured ? use : { beginMicros: segments[0]?.beginMicros ?? 0, endMicros: segments.at(-1)?.endMicros ?? 0 };
+  const span = isMeasured
+    ? use
+    : { beginMicros: segments[0]?.beginMicros ?? 0, endMicros: segments.at(-1)?.endMicros ?? 0 };
   const joined = new JoinedSegments(span);
   let first = 0;
   for (const segment of segments) {
@@ -138,7 +140,13 @@ class JoinedSegments {
     const { hits, nanos, sampledNodes: nodes, deltasMicros } = this;
     const { beginMicros, endMicros } = this.span;
     const timeline = { startMicros: beginMicros, nodes, deltasMicros };
-    return { tree: this.tree.build(), hits, nanos, timeline, durationNanos: (endMicros - beginMicros) * 1000 };
+    return {
+      tree: this.tree.build(),
+      hits,
+      nanos,
+      timeline,
+      durationNanos: (endMicros - beginMicros) * 1000,
+    };
   }
 }
 
@@ -146,7 +154,9 @@ class JoinedSegments {
  * A node of V8's becomes one for each line that was hit in it, since samples with different lines are different stacks;
  * the callers' lines are not known here.
  */
-function* nodesOf({ nodes }: Profiler.Profile): Sliced<
+function* nodesOf({
+  nodes,
+}: Profiler.Profile): Sliced<
   Pick<SampledSegment, 'tree' | 'hits' | 'linesAfter' | 'idle'> & { readonly nodeById: readonly number[] }
 > {
   const tree = new CallTreeBuilder();

@@ -119,12 +119,13 @@ export class RunningProfiler implements KeptProfiler {
       const samples = yield* segment.samples();
       if (samples) sampled.push(samples);
     }
-    const use = begin && end && {
-      beginMicros: begin.micros,
-      endMicros: end.micros,
-      ownNanos: end.ownNanos - begin.ownNanos,
-      others: usedByOthers(begin, end, this.atEnd?.threads),
-    };
+    const use = begin &&
+      end && {
+        beginMicros: begin.micros,
+        endMicros: end.micros,
+        ownNanos: end.ownNanos - begin.ownNanos,
+        others: usedByOthers(begin, end, this.atEnd?.threads),
+      };
     const longestHoldMs = Math.max(...segments.map(({ holdMs }) => holdMs));
     return { ...(yield* cpuSamplesOf(sampled, use)), longestHoldMs };
   }

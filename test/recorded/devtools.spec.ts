@@ -131,7 +131,12 @@ function* nodesUnder(node: HeapNode): Generator<HeapNode> {
 }
 
 /** Each sample: when it was, and the function that was innermost. */
-function timed({ nodes, samples = [], timeDeltas = [], startTime }: Profiler.Profile): { time: number; name: string | undefined }[] {
+function timed({
+  nodes,
+  samples = [],
+  timeDeltas = [],
+  startTime,
+}: Profiler.Profile): { time: number; name: string | undefined }[] {
   const names = new Map(nodes.map(({ id, callFrame }) => [id, bareName(callFrame.functionName)]));
   let time = startTime;
   return samples.map((id, i) => ({ time: (time += timeDeltas[i]!), name: names.get(id) }));

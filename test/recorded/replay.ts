@@ -96,9 +96,7 @@ export async function replayCpu<S extends CpuSource>(
   const cpu = { name: samplerOf(source), start: () => ({ stop }) };
   const isAfterGc = true; // else a comment follows that depends on this Node, not on the recorded one
   const capture = beginCpuCapture(cpu, recorded.hz, isAfterGc);
-  return replayed(
-    await cpuProfileOf(capture, freeCpuCapture(capture), frameResolver(recorded, options), []),
-  );
+  return replayed(await cpuProfileOf(capture, freeCpuCapture(capture), frameResolver(recorded, options), []));
 }
 
 function unused(): void {}

@@ -29,8 +29,7 @@ export class ProfileEndpoint {
   @Get()
   async serve(@Req() request: object): Promise<PprofReply> {
     const { method, query, peer, signal } = pprofRequest(request);
-    const hz = hzOf(query);
-    const take = isAsked(query, 'past') ? this.past(query, hz) : this.next(query, hz, signal);
+    const take = isAsked(query, 'past') ? this.past(query) : this.next(query, signal);
     const format = formatOf(query, CPU_FORMAT);
     const filename = format ? `profile.${format}` : 'profile';
     if (method === 'HEAD') return attachment(filename);
@@ -41,10 +40,11 @@ export class ProfileEndpoint {
   }
 
   /** A capture that begins now. */
-  private next(query: string, hz: number | undefined, signal: AbortSignal): Take {
+  private next(query: string, signal: AbortSignal): Take {
     const asked = parseInt64(formValue(query, 'seconds')) ?? 0;
     const seconds = asked > 0 ? asked : Math.min(DEFAULT_SECONDS, this.options.maxSeconds);
     checkDuration(seconds, this.options);
+    const hz = hzOf(query) ?? this.options.cpuProfileRate;
     // The inspector knows when each sample was.
     const sampler = samplerOf(query) ?? (isAsked(query, 'format') ? 'inspector' : undefined);
     const gc = atoi(formValue(query, 'gc')) > 0;
@@ -52,12 +52,13 @@ export class ProfileEndpoint {
   }
 
   /** What the flight recorder has. */
-  private past(query: string, hz: number | undefined): Take {
+  private past(query: string): Take {
     for (const name of ['seconds', 'gc', 'sampler']) {
       if (isAsked(query, name)) throw incompatible(name, 'past');
     }
     const seconds = parseInt64(formValue(query, 'past')) ?? 0;
     if (seconds < 1) throw badValue('past', 'a positive integer');
+    const hz = hzOf(query);
     return () => this.cpu.takePast({ seconds }, hz);
   }
 }

@@ -12,33 +12,50 @@ const WORKS = 20 * MS;
 let cpuNanos = 0;
 /** What the clock of V8's time stamps shows; only the tests move it on. */
 let micros = 1000;
-let v8: Profiler.Profile;
-let startTime: number;
+let v8: Pick<Profiler.Profile, 'nodes' | 'samples' | 'timeDeltas'>;
 
 jest.spyOn(process.hrtime, 'bigint').mockImplementation(() => BigInt(micros) * 1000n);
-
 jest.unstable_mockModule('../../sampling/thread-clock.js', () => ({
   openThreadClock: () => ({ read: () => cpuNanos, close() {} }),
   processCpuNanos: () => cpuNanos,
 }));
 jest.unstable_mockModule('../../sampling/native-threads.js', () => ({ otherNativeThreads: () => [] }));
 jest.unstable_mockModule('../../sampling/inspector-session.js', () => ({
-  InspectorSession: class {
-    post(method: string): unknown {
-      if (method === 'Profiler.start') {
-        cpuNanos += STARTS;
-        startTime = micros;
-      }
-      if (method !== 'Profiler.stop') return {};
-      cpuNanos += STOPS;
-      return { profile: v8 };
-    }
-    close(): void {}
-  },
+  InspectorSession: MadeUpSession,
+  inspectorProblem: () => undefined,
 }));
-const { inspectorCpu } = await import('../../sampling/inspector-cpu.js');
-const { beginCpuCapture } = await import('./cpu-recording.js');
-const { endCpuCapture } = await import('./cpu-profile.js');
+
+/** V8's profiler starts with the first profile and ends with the session. */
+class MadeUpSession {
+  private finished!: (params: object) => void;
+  private readonly begins = new Map<string, number>();
+
+  on(_event: string, listener: (params: object) => void): void {
+    this.finished = listener;
+  }
+
+  post(): void {}
+
+  beginProfile(title: string): void {
+    if (this.begins.size === 0) cpuNanos += STARTS;
+    this.begins.set(title, micros);
+  }
+
+  endProfile(title: string): void {
+    const startTime = this.begins.get(title)!;
+    const [first = 0, ...deltas] = v8?.timeDeltas ?? [];
+    const timeDeltas = [first - startTime, ...deltas];
+    this.finished({ title, profile: { ...v8, startTime, endTime: micros, timeDeltas } });
+  }
+
+  close(): void {
+    cpuNanos += STOPS;
+  }
+}
+
+const { inspectorCpu } = await import('../../sampling/inspector.sampler.js');
+const { beginCpuCapture, freeCpuCapture } = await import('./cpu-recording.js');
+const { cpuProfileOf } = await import('./cpu-profile.js');
 const { FrameResolver } = await import('../frames/frame-resolver.js');
 
 /** A node of V8's profile. */
@@ -62,13 +79,11 @@ async function captured(nodes: Profiler.ProfileNode[], samples: number[]): Promi
   micros += samples.length + 1;
   v8 = {
     nodes: [{ ...node(1, '(root)', 0), children: nodes.map(({ id }) => id) }, ...nodes],
-    startTime,
-    endTime: micros,
     samples,
-    timeDeltas: samples.map((_, i) => (i === 0 ? first - startTime : 1)),
+    timeDeltas: samples.map((_, i) => (i === 0 ? first : 1)),
   };
   const nothing = { load: async () => () => undefined } as never;
-  const ended = await endCpuCapture(capture, new FrameResolver(nothing, nothing), []);
+  const ended = await cpuProfileOf(capture, freeCpuCapture(capture), new FrameResolver(nothing, nothing), []);
   const profile = new DecodedProfile(await ended.encode());
   const names = new Set(profile.samples.map(({ stack: [leaf] }) => leaf!));
   return Object.fromEntries([...names].map((name) => [name, profile.flat('cpu', name) / MS]));

@@ -14,7 +14,13 @@ import {
 } from '../../sampling/sampler.js';
 import { type CapturedProfile, Captures } from '../capture.js';
 import { cpuProfileOf } from './cpu-profile.js';
-import { beginCpuCapture, type CpuCapture, freeCpuCapture, refuseIfBusy, warmSince } from './cpu-recording.js';
+import {
+  beginCpuCapture,
+  type CpuCapture,
+  freeCpuCapture,
+  refuseIfBusy,
+  warmSince,
+} from './cpu-recording.js';
 import { ProfilerArgumentError, ProfilerNotStartedError } from '../errors.js';
 import { FrameResolver } from '../frames/frame-resolver.js';
 import { checkSignal, HoldMeter, wait } from '../loop.js';
@@ -93,7 +99,8 @@ export class CpuProfiler implements OnModuleInit, OnModuleDestroy {
   }
 
   private keepWarm(): WarmMember {
-    const { cpuProfileRate, flightRecorder: { seconds, hz } = { seconds: 0, hz: cpuProfileRate } } = this.options;
+    const { cpuProfileRate, flightRecorder: { seconds, hz } = { seconds: 0, hz: cpuProfileRate } } =
+      this.options;
     if (!this.sampling.warm) throw new Error(inspectorProblem());
     const member = this.sampling.warm.join({ hz, pastSeconds: seconds });
     const { kept } = member;
@@ -241,7 +248,9 @@ export class CpuProfiler implements OnModuleInit, OnModuleDestroy {
 /** A comment if less was kept than was asked for. */
 function shorter(seconds: number, begin: Date): string[] {
   const kept = (Date.now() - begin.getTime()) / 1000;
-  return kept < seconds - 0.1 ? [`of the last ${seconds} s that were asked for, ${kept.toFixed(1)} s were kept`] : [];
+  return kept < seconds - 0.1
+    ? [`of the last ${seconds} s that were asked for, ${kept.toFixed(1)} s were kept`]
+    : [];
 }
 
 function checkRate(hz: number): void {
