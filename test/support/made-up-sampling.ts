@@ -10,6 +10,8 @@ import type {
   SampledObjects,
   Sampling,
   Sliced,
+  WarmMember,
+  WarmOptions,
 } from '../../src/sampling/sampler.js';
 
 const frame = (functionName: string, functionLine: number, line = functionLine): RawFrame => ({
@@ -153,6 +155,31 @@ export class MadeUpSampling implements Sampling {
           this.events.emit('end');
           return sliced(CPU_SAMPLES);
         },
+      };
+    },
+  };
+
+  /** Modules that use the warm profiler, and what it keeps. */
+  warmMembers = 0;
+  private kept: WarmMember['kept'];
+
+  readonly warm = {
+    /** It has kept samples for ten seconds. */
+    join: (always?: WarmOptions): WarmMember => {
+      this.warmMembers++;
+      const since = new Date(1e12);
+      const recent = (seconds: number) => {
+        const begin = new Date(Date.now() - Math.min(seconds, 10) * 1000);
+        return { begin, samples: sliced(CPU_SAMPLES) };
+      };
+      const keeps = this.kept?.pastSeconds ?? -1;
+      if (always && always.pastSeconds > keeps) this.kept = { ...always, since, recent };
+      const keptNow = () => this.kept;
+      return {
+        get kept() {
+          return keptNow();
+        },
+        leave: () => void this.warmMembers--,
       };
     },
   };
