@@ -134,6 +134,15 @@ export class MadeUpHeap implements HeapSampler {
   }
 }
 
+/** It has kept samples for ten seconds. */
+const KEPT = {
+  since: new Date(1e12),
+  recent: (seconds: number) => ({
+    begin: new Date(Date.now() - Math.min(seconds, 10) * 1000),
+    samples: sliced(CPU_SAMPLES),
+  }),
+};
+
 /** V8's place in an application under test: it gives the same samples each time, and tells when it is asked. */
 export class MadeUpSampling implements Sampling {
   readonly name = 'inspector' as const;
@@ -164,16 +173,9 @@ export class MadeUpSampling implements Sampling {
   private kept: WarmMember['kept'];
 
   readonly warm = {
-    /** It has kept samples for ten seconds. */
     join: (always?: WarmOptions): WarmMember => {
       this.warmMembers++;
-      const since = new Date(1e12);
-      const recent = (seconds: number) => {
-        const begin = new Date(Date.now() - Math.min(seconds, 10) * 1000);
-        return { begin, samples: sliced(CPU_SAMPLES) };
-      };
-      const keeps = this.kept?.pastSeconds ?? -1;
-      if (always && always.pastSeconds > keeps) this.kept = { ...always, since, recent };
+      if (always && always.pastSeconds > (this.kept?.pastSeconds ?? -1)) this.kept = { ...KEPT, ...always };
       const keptNow = () => this.kept;
       return {
         get kept() {
