@@ -164,9 +164,7 @@ describe('a profiler that is kept warm', () => {
     expect(rates()).toEqual([{ interval: 10_000 }, { interval: 1000 }]);
     other.stop();
     expect(other.runningSince).toBeUndefined();
-    expect(other.note).toBe(
-      "V8's profiler was started for this capture, since the one that is kept warm has 100 Hz",
-    );
+    expect(other.note).toBe("V8's profiler was started for this capture: the warm one samples at 100 Hz");
     expect(rates()).toEqual([{ interval: 10_000 }]);
     expect(capture().runningSince).toEqual(new Date(0));
   });

@@ -25,7 +25,7 @@ export const warmCpu: CpuSampler = {
 
 /** V8 has one rate for all profiles of a session, so this one is in a session of its own. */
 function coldBeside(warmHz: number, hz: number): CpuRecording {
-  const note = `V8's profiler was started for this capture, since the one that is kept warm has ${warmHz} Hz`;
+  const note = `V8's profiler was started for this capture: the warm one samples at ${warmHz} Hz`;
   return { ...inspectorCpu.start(hz), note };
 }
 

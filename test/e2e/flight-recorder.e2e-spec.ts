@@ -12,14 +12,14 @@ import { request } from '../support/http.js';
 
 const RECORDER = { warm: 'always', flightRecorder: { seconds: 60, hz: 50 } } as const;
 
-const NOTHING_KEPT = "nothing of the past is kept: that takes the options warm: 'always' and flightRecorder";
+const NOTHING_KEPT = "the flight recorder is off: it requires the options warm: 'always' and flightRecorder";
 
 const CONTRACT: readonly ContractRow[] = [
   file('/profile?past=30', 'profile', 'HEAD reads nothing', HEAD),
   file('/profile?past=30&hz=50', 'profile', 'the rate of the recorder'),
   file('/profile?past=9999', 'profile', 'what there is'),
   file('/profile?past=30&format=cpuprofile', 'profile.cpuprofile', 'the name of what DevTools open', HEAD),
-  refused('/profile?past=30&hz=100', 400, 'the past was sampled at 50 Hz, not at 100'),
+  refused('/profile?past=30&hz=100', 400, 'invalid hz 100: the flight recorder samples at 50 Hz'),
   refused('/profile?past=30&hz=0', 400, TEXTS.badHz),
   refused('/profile?past=30&format=json', 400, TEXTS.badFormat('cpuprofile')),
   ...['0', '-1', 'abc', '1.5', '99999999999999999999'].map((past) =>
@@ -49,15 +49,15 @@ describe.each(ADAPTERS)('the flight recorder on %s', (adapter) => {
     expect(profile.timeMs).toBeLessThanOrEqual(Date.now() - 5000);
     expect(profile.period).toBe(2e7);
     expect(profile.comments).toContain(
-      "V8's profiler has been running since 2001-09-09T01:46:40.000Z: code that it replaced on the stack from then on counts for itself",
+      "V8's profiler has been running since 2001-09-09T01:46:40.000Z: only the time of code that V8 replaced on the stack before may count for its caller",
     );
-    expect(profile.comments.join()).not.toContain('were kept');
+    expect(profile.comments.join()).not.toContain('were recorded');
   });
 
   it('profile?past=30 with less than that has what there is, and a comment', async () => {
     const { body } = await request(`${app.base}/profile?past=30`);
     expect(new DecodedProfile(body).comments).toContain(
-      'of the last 30 s that were asked for, 10.0 s were kept',
+      'the request was for the last 30 s, of which 10.0 s were recorded',
     );
   });
 
@@ -86,9 +86,9 @@ describe('pastCpuProfile', () => {
     const reported: string[] = [];
     profiler.captures.subscribe(({ profile, peer }) => reported.push(`${profile} for ${peer}`));
     const all = await profiler.pastCpuProfile();
-    expect(all.profile.comments.join()).toContain('of the last 60 s');
+    expect(all.profile.comments.join()).toContain('for the last 60 s');
     const one = await profiler.pastCpuProfile({ seconds: 0.5 });
-    expect(one.profile.comments.join()).not.toContain('were kept');
+    expect(one.profile.comments.join()).not.toContain('were recorded');
     expect(reported).toEqual(['profile for code', 'profile for code']);
   });
 
@@ -138,7 +138,7 @@ describe('the module', () => {
       options: { logger },
     });
     expect(warnings).toEqual([
-      'The CPU profiler is kept warm at 50 Hz with the last 60 s, as another module of this process wants it',
+      'The CPU profiler samples at 50 Hz and keeps 60 s, as another module of this process requires',
     ]);
   });
 

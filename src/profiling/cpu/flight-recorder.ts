@@ -68,7 +68,7 @@ export class FlightRecorder implements OnModuleInit, OnApplicationBootstrap, OnM
     const kept = this.options.warm === 'always' ? this.member?.kept : undefined;
     if (!kept || (kept.hz === hz && kept.pastSeconds === pastSeconds)) return;
     this.logger.warn(
-      `The CPU profiler is kept warm at ${kept.hz} Hz with the last ${kept.pastSeconds} s, as another module of this process wants it`,
+      `The CPU profiler samples at ${kept.hz} Hz and keeps ${kept.pastSeconds} s, as another module of this process requires`,
     );
   }
 
@@ -97,7 +97,7 @@ export class FlightRecorder implements OnModuleInit, OnApplicationBootstrap, OnM
     const kept = this.member?.kept;
     if (!kept || kept.pastSeconds === 0) {
       throw new ProfilerArgumentError(
-        "nothing of the past is kept: that takes the options warm: 'always' and flightRecorder",
+        "the flight recorder is off: it requires the options warm: 'always' and flightRecorder",
       );
     }
     const { seconds = kept.pastSeconds } = options;
@@ -105,7 +105,7 @@ export class FlightRecorder implements OnModuleInit, OnApplicationBootstrap, OnM
       throw new ProfilerArgumentError(`invalid seconds ${seconds}: expected a number above 0`);
     }
     if (hz !== undefined && hz !== kept.hz) {
-      throw new ProfilerArgumentError(`the past was sampled at ${kept.hz} Hz, not at ${hz}`);
+      throw new ProfilerArgumentError(`invalid hz ${hz}: the flight recorder samples at ${kept.hz} Hz`);
     }
     const holds = new HoldMeter();
     const { begin, samples } = holds.time(() => kept.recent(seconds));
@@ -120,6 +120,6 @@ export class FlightRecorder implements OnModuleInit, OnApplicationBootstrap, OnM
 function shorter(seconds: number, begin: Date): string[] {
   const kept = (Date.now() - begin.getTime()) / 1000;
   return kept < seconds - 0.1
-    ? [`of the last ${seconds} s that were asked for, ${kept.toFixed(1)} s were kept`]
+    ? [`the request was for the last ${seconds} s, of which ${kept.toFixed(1)} s were recorded`]
     : [];
 }
