@@ -66,7 +66,8 @@ async function measure({ count, waves, rounds }, log) {
     await inTurns(CAPTURING, rounds, captures, async (name, child, round) => {
       await child.ask('record');
       const measured = await child.ask('finish');
-      for (const what in measured) captures.series.add(name, (round === 0 ? FIRST : '') + what, measured[what]);
+      for (const what in measured)
+        captures.series.add(name, (round === 0 ? FIRST : '') + what, measured[what]);
     });
     await inTurns(IDLE, 1, idle, async (name, child) => {
       for (const hold of await child.ask('serve', SECONDS)) idle.series.add(name, 'hold', hold);

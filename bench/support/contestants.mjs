@@ -48,7 +48,10 @@ export const RUNNING = {
   },
 };
 
-/** And when nobody captures. */
+/** The default sampler, as it was before V8's profiler could go on running. */
+const OFF = { 'ours (off)': { load: () => ours({ warm: 'off' }) } };
+
+/** It runs whether somebody captures or not. */
 export const ALWAYS = {
   'ours (always)': { load: () => ours({ warm: 'always' }) },
   'ours (flight recorder)': {
@@ -62,6 +65,7 @@ export const MADE_UP = 'ours, 100,000 made-up stacks';
 export const ALL = {
   ...CONTESTANTS,
   ...RUNNING,
+  ...OFF,
   ...ALWAYS,
   [MADE_UP]: {
     load: () => ours({ sampler: 'inspector', warm: 'off' }, madeUp),

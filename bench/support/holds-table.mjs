@@ -18,7 +18,17 @@ function sameMeans(name) {
  * @param prefix which captures: before the name of each metric in the series
  * @param rivalOf ours that a contestant is compared with
  */
-export function holdsTable({ group, title, where, names, metrics, series, failed, prefix = '', rivalOf = sameMeans }) {
+export function holdsTable({
+  group,
+  title,
+  where,
+  names,
+  metrics,
+  series,
+  failed,
+  prefix = '',
+  rivalOf = sameMeans,
+}) {
   const of = (name, metric) => series.of(name, prefix + metric);
   const comparisons = names.flatMap((peer) =>
     metrics
