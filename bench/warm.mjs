@@ -10,8 +10,8 @@ import { quantile, summary } from './support/statistics.mjs';
 const HZ = 100;
 const WORKLOAD = { service: true, ms: 2000, depth: 20, stacks: 40 };
 const SIZES = [
-  { count: 20_000, waves: 2, rounds: 5 },
-  { count: 200_000, waves: 2, rounds: 4 },
+  { count: 20_000, waves: 2, rounds: 4 },
+  { count: 200_000, waves: 2, rounds: 3 },
 ];
 const CAPTURING = [
   'ours (inspector)',
@@ -34,7 +34,8 @@ has the options as they are by default: the first capture starts V8's profiler, 
 while it runs. The restart of \`@datadog/pprof\` begins its next profile as it ends one: after the first capture it has no start but that.
 Peers are compared with \`ours (warm)\`. The last tables show what holds the event loop while nobody captures: of each of ${SECONDS} seconds of
 the same service, the longest stretch between two turns of the loop less the service's own work. "Always" keeps V8's profiler running from the
-boot, and ends a profile and begins the next one every second; the flight recorder keeps those of the last minute.`;
+boot, and begins a profile and ends the one before every second, which is "in V8": two calls, in turns of the loop that follow each other. The
+flight recorder keeps the profiles of the last minute.`;
 
 export async function run(log) {
   const results = [];
@@ -70,7 +71,10 @@ async function measure({ count, waves, rounds }, log) {
         captures.series.add(name, (round === 0 ? FIRST : '') + what, measured[what]);
     });
     await inTurns(IDLE, 1, idle, async (name, child) => {
-      for (const hold of await child.ask('serve', SECONDS)) idle.series.add(name, 'hold', hold);
+      for (const { hold, native } of await child.ask('serve', SECONDS)) {
+        idle.series.add(name, 'hold', hold);
+        idle.series.add(name, 'native', native);
+      }
     });
   }
   await rm(folder, { recursive: true });
@@ -99,7 +103,7 @@ function rivalOf(name) {
 }
 
 function idleTable(where, { series, failed }) {
-  const columns = ['', 'longest hold of a second, ms', 'of all, ms', 'longer by, ms'];
+  const columns = ['', 'longest hold of a second, ms', 'of all, ms', 'longer by, ms', 'in V8, ms a second'];
   const median = (name) => quantile(series.of(name, 'hold'), 0.5);
   const rows = IDLE.filter((name) => !failed.has(name)).map((name) => {
     const holds = series.of(name, 'hold');
@@ -108,6 +112,7 @@ function idleTable(where, { series, failed }) {
       spread(summary(holds), 2),
       Math.max(...holds).toFixed(2),
       name === WITHOUT ? '–' : (median(name) - median(WITHOUT)).toFixed(2),
+      name === WITHOUT ? '–' : spread(summary(series.of(name, 'native')), 2),
     ];
   });
   return {

@@ -38,17 +38,19 @@ await serveCommands(async ({ name, hz, sink, functions, workload }) => {
       } = await watchFirst(() => stopAndEncode(contestant), inNative);
       return { ...started, stop, stopNative: native, after: longest(after), afterOwn: longest(afterOwn) };
     },
-    /** Of each second of the service, whether it is captured or not, the longest hold that is not its own work, in ms. */
+    /** Of each second of the service the longest hold that is not its own work, and how much of the second is native; in ms. */
     async serve(seconds) {
-      const longestOnes = [];
+      const measured = [];
+      await service.run(1000); // past the start
       for (let i = 0; i < seconds; i++) {
+        inNative();
         const hold = await longestHold(
           () => service.run(1000),
           () => service.workedMs,
         );
-        longestOnes.push(hold);
+        measured.push({ hold, native: inNative() });
       }
-      return longestOnes;
+      return measured;
     },
   };
 });

@@ -17,12 +17,13 @@ import { madeUpSamples } from './made-up-samples.mjs';
 
 const require = createRequire(import.meta.url);
 const ROOT = new URL('../../', import.meta.url).href;
+const IN_PROCESS = ['inspector', 'inspector.console'];
 const HEAP = { rate: 512 * 1024, depth: 64 };
 
 export const CONTESTANTS = {
   'ours (inspector)': {
     load: () => ours({ sampler: 'inspector', warm: 'off' }),
-    probes: ['inspector', 'inspector.console'],
+    probes: IN_PROCESS,
     from: ROOT,
   },
   'ours (pprof)': {
@@ -40,7 +41,7 @@ export const CONTESTANTS = {
 
 /** V8's profiler goes on running between captures. */
 export const RUNNING = {
-  'ours (warm)': { load: () => ours({}), probes: ['inspector', 'inspector.console'], from: ROOT },
+  'ours (warm)': { load: () => ours({}), probes: IN_PROCESS, from: ROOT },
   '@datadog/pprof, restart': {
     load: datadogRestart,
     probes: ['@datadog/pprof'],
@@ -53,9 +54,11 @@ const OFF = { 'ours (off)': { load: () => ours({ warm: 'off' }) } };
 
 /** It runs whether somebody captures or not. */
 export const ALWAYS = {
-  'ours (always)': { load: () => ours({ warm: 'always' }) },
+  'ours (always)': { load: () => ours({ warm: 'always' }), probes: IN_PROCESS, from: ROOT },
   'ours (flight recorder)': {
     load: () => ours({ warm: 'always', flightRecorder: { seconds: 60, hz: 100 } }),
+    probes: IN_PROCESS,
+    from: ROOT,
   },
 };
 

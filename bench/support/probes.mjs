@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { now } from './clock.mjs';
 
 const NATIVE = {
-  inspector: () => [Session.prototype, ['post']],
+  inspector: () => [Session.prototype, ['post', 'disconnect']],
   'inspector.console': () => [inspectorConsole, ['profile', 'profileEnd']],
   pprof: (require) => [
     require('pprof/out/src/time-profiler-bindings.js'),
