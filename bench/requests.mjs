@@ -14,7 +14,7 @@ const HZ = 100;
 const CONNECTIONS = 10;
 const WARM_UP = 10_000;
 const REQUESTS = 100; // in a round
-const BLOCK = 3; // rounds in a mode
+const BLOCK = 5; // rounds in a mode
 const ROUNDS = 120;
 const WAVES = 4;
 /** Young garbage is collected at the end of a round, and so never in the middle of some. */
@@ -107,7 +107,7 @@ async function measure({ isPinned, ...options }, cwd, failed) {
     const mode = modeIn(name, round);
     if (Object.keys(SERVERS[name].modes).length > 1 && round % BLOCK === 0) {
       await child.ask('enter', mode);
-      await load.run(REQUESTS); // past the change
+      await load.run(2 * REQUESTS); // past the change
     }
     await child.ask('begin');
     await load.run(REQUESTS);
