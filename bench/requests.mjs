@@ -7,7 +7,7 @@ import { startLoad } from './support/load.mjs';
 import { absentRows, spread } from './support/report.mjs';
 import { endAll, Series, startAll, takeTurns } from './support/rounds.mjs';
 import { startSink } from './support/sink.mjs';
-import { ratios, summary } from './support/statistics.mjs';
+import { summary } from './support/statistics.mjs';
 
 const ADAPTERS = { express: 'Express', fastify: 'Fastify' };
 const HZ = 100;
@@ -28,8 +28,8 @@ const OURS = 'ours (off)';
  * first one is idle.
  */
 const SERVERS = {
-  [WITHOUT]: { modes: { idle: 'without a profiler', again: 'the same process, again' } },
-  [AGAIN]: { modes: { idle: 'without, in a second process' } },
+  [WITHOUT]: { modes: { idle: 'without a profiler' } },
+  [AGAIN]: { modes: { idle: 'without, in a second process', again: 'that process, again' } },
   [OURS]: {
     modes: {
       idle: "ours, warm: 'off', idle",
@@ -62,10 +62,11 @@ export const how = `A Nest application answers with 2 KB of JSON over ${CONNECTI
 process. Measured is the CPU time of the server's whole process, all its threads, over ${REQUESTS} requests and the collection of the
 young garbage that they leave; V8's young generation has 64 MiB, so that none is collected in the middle. All servers run side by side and take turns, in ${ROUNDS} rounds in each of ${WAVES} starts of all processes; the
 servers are pinned to one processor and the load to another one, where there are two and taskset. Those that can do several things do each in turns,
-for ${BLOCK} rounds; captures have ${HZ} Hz. The heap is sampled in all but those without a profiler, at one sample in 512 KiB. Figures are medians, of a
-ratio that of its values round by round: "÷ without" compares two processes, "÷ the same, idle" what one process does in turns. In
-parentheses: the least and the greatest of the ${WAVES} starts. The rows without a profiler are the noise of both: equal processes, and one process
-that does the same again. Starting, stopping and sending captures is not in it, for nobody.`;
+for ${BLOCK} rounds; captures have ${HZ} Hz. The heap is sampled in all but those without a profiler, at one sample in 512 KiB. Figures are medians.
+"÷ without" is that of the ratios round by round to the process without a profiler, "÷ the same, idle" is how much greater that is than when
+the same process is idle. In
+parentheses: the least and the greatest of the ${WAVES} starts. The second process without a profiler is the noise of both:
+of equal processes, and of one process that does the same again. Starting, stopping and sending captures is not in it, for nobody.`;
 
 export async function run(log) {
   const sink = await startSink();
@@ -186,9 +187,9 @@ function againstWithout(costs, name, mode) {
   return summary(found).median;
 }
 
-/** To the rounds of the same process that were idle in the same turn. */
+/** To the same process when it is idle; what the machine does meanwhile is in both, and in the process without a profiler. */
 function againstIdle(costs, name, mode) {
-  return ratios(costs.of(name, mode), costs.of(name, 'idle')).median;
+  return againstWithout(costs, name, mode) / againstWithout(costs, name, 'idle');
 }
 
 /** A figure of each start of the processes: its median, least and greatest. */
