@@ -66,7 +66,7 @@ export interface PprofRuntimeOptions {
    *
    * `'auto'`: for two minutes after a capture, so that a scraper has it started once. `'always'`: from the boot on.
    * `'off'`: never. Meanwhile captures are taken by the inspector, unless `sampler` is `'pprof'`, and a call of
-   * `console.*` takes 15 µs longer, since a session with the inspector is connected.
+   * `console.*` takes 15 to 30 µs longer, since a session with the inspector is connected.
    * @default 'auto'
    */
   warm?: 'auto' | 'always' | 'off';

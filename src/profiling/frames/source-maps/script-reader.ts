@@ -80,7 +80,9 @@ export class ScriptReader {
     const unmapped =
       path === undefined || code?.isOnDisk ? undefined : { filename: path, line: 0, startLine: 0 };
     const mapped = code ? yield* this.mapped(path ?? url, code, lines, frames) : [];
-    return packPlaces(frames.map((_, i) => mapped[i] ?? unmapped));
+    const place = (frame: CodePlace): OriginalPlace | undefined =>
+      unmapped ?? (code && inlined(path ?? url, lines, frame));
+    return packPlaces(frames.map((frame, i) => mapped[i] ?? place(frame)));
   }
 
   private *mapped(
@@ -101,12 +103,27 @@ type Lines = ReadonlyMap<number, string>;
 
 const PLAIN_NAME = /^[a-z_$][\w$]*$/; // constructors have the name of their class
 
-/** Whether a code can have a frame: it has the line, and where a function begins there is its name. */
+/**
+ * Whether a code can have a frame: where its function begins there is its name, or at least that column. Where V8 does not say where
+ * that is, it has the line.
+ */
 function isIn(lines: Lines, { functionName, functionLine, functionColumn, line }: CodePlace): boolean {
-  if (line > 0 && !lines.has(line - 1)) return false;
-  if (functionColumn === 0 || !PLAIN_NAME.test(functionName)) return true;
-  const before = lines.get(functionLine - 1)?.slice(0, functionColumn - 1) ?? '';
-  return before.trim() === '' || before.includes(functionName); // a function may begin in the line behind its name
+  if (functionColumn === 0) return line === 0 || lines.has(line - 1);
+  const first = lines.get(functionLine - 1);
+  if (first === undefined || first.length < functionColumn - 1) return false;
+  const before = first.slice(0, functionColumn - 1);
+  if (!PLAIN_NAME.test(functionName) || before.trim() === '') return true; // a function may begin in the line behind its name
+  return before.includes(functionName);
+}
+
+/** The line is of a function of another file, which V8 has inlined into this one: the line where this one begins is right. */
+function inlined(
+  filename: string,
+  lines: Lines,
+  { functionLine, functionColumn, line }: CodePlace,
+): OriginalPlace | undefined {
+  if (functionColumn === 0 || line === 0 || lines.has(line - 1)) return undefined;
+  return { filename, line: functionLine, startLine: functionLine };
 }
 
 function onDisk(file: Buffer | undefined): Code | 'as it is' {
