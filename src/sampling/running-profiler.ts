@@ -101,8 +101,7 @@ export class RunningProfiler implements KeptProfiler {
     this.current.end();
     this.recorded?.push(this.current);
     const threads = otherNativeThreads(); // V8's own sampling thread ends with its profiler
-    for (const segment of this.open.values()) if (segment.isKept) this.handOut(segment);
-    this.open.clear();
+    for (const segment of this.open.values()) this.handOut(segment); // or it would go on in other sessions
     this.session.close();
     this.atEnd = { times: this.times(), threads };
     this.clock?.close();
