@@ -27,11 +27,8 @@ export type {
   PprofRuntimeOptions,
 } from './pprof.options.js';
 export type { CapturedProfile, CaptureEvent, DevToolsFormat } from './profiling/capture.js';
-export {
-  type CpuProfileOptions,
-  CpuProfiler,
-  type PastCpuProfileOptions,
-} from './profiling/cpu/cpu-profiler.js';
+export { type CpuProfileOptions, CpuProfiler } from './profiling/cpu/cpu-profiler.js';
+export type { PastCpuProfileOptions } from './profiling/cpu/flight-recorder.js';
 export { CustomProfile, getProfileToken, InjectProfile } from './profiling/custom/custom-profile.js';
 export {
   type CustomProfileOptions,

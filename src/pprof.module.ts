@@ -31,6 +31,7 @@ import { Captures } from './profiling/capture.js';
 import { CustomProfile, getProfileToken } from './profiling/custom/custom-profile.js';
 import { checkProfile, type CustomProfileOptions } from './profiling/custom/profile-source.js';
 import { CpuProfiler } from './profiling/cpu/cpu-profiler.js';
+import { FlightRecorder } from './profiling/cpu/flight-recorder.js';
 import { DeltaCollector } from './profiling/delta.js';
 import { ProfilerArgumentError } from './profiling/errors.js';
 import { ClassNames } from './profiling/frames/class-names.js';
@@ -103,6 +104,7 @@ class PprofFeatureModule {}
     ClassNames,
     CpuProfiler,
     DeltaCollector,
+    FlightRecorder,
     FrameResolver,
     HeapReader,
     PprofHandler,

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { type CapturedProfile, type CaptureEvent, Captures } from './capture.js';
-import { type CpuProfileOptions, CpuProfiler, type PastCpuProfileOptions } from './cpu/cpu-profiler.js';
+import { type CpuProfileOptions, CpuProfiler } from './cpu/cpu-profiler.js';
+import { FlightRecorder, type PastCpuProfileOptions } from './cpu/flight-recorder.js';
 import type { CustomProfile } from './custom/custom-profile.js';
 import { HeapProfiler } from './heap/heap-profiler.js';
 import type { CollectOptions, NamedProfile } from './named-profile.js';
@@ -21,6 +22,7 @@ export class ProfilerService {
   /** @internal */
   constructor(
     private readonly cpu: CpuProfiler,
+    private readonly recorder: FlightRecorder,
     private readonly heap: HeapProfiler,
     private readonly registry: ProfileRegistry,
     private readonly log: Captures,
@@ -56,7 +58,7 @@ export class ProfilerService {
    * const captured = await this.profiler.pastCpuProfile({ seconds: 30 });
    */
   pastCpuProfile(options?: PastCpuProfileOptions): Promise<CapturedProfile> {
-    return this.cpu.past(options);
+    return this.recorder.past(options);
   }
 
   /**

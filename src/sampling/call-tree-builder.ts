@@ -15,6 +15,9 @@ export class CallTreeBuilder {
   private readonly parentOf: number[] = [];
   private readonly callees = Array.from({ length: PARTS }, () => new Map<number, number>());
 
+  /** @param known frames of other trees, which are taken where they are the same */
+  constructor(private readonly known?: Map<string, RawFrame>) {}
+
   /** @param parent -1 for an outermost frame */
   node(parent: number, frame: RawFrame): number {
     return this.add(parent, this.idOf(frame));
@@ -47,7 +50,9 @@ export class CallTreeBuilder {
     const key = `${functionName}\0${url}\0${scriptId}\0${functionLine}\0${functionColumn}\0${line}`;
     let id = this.frameIds.get(key);
     if (id === undefined) {
-      id = this.frames.push(frame) - 1;
+      const same = this.known?.get(key) ?? frame;
+      this.known?.set(key, same);
+      id = this.frames.push(same) - 1;
       this.frameIds.set(key, id);
     }
     return id;

@@ -2,7 +2,7 @@ import type { Profiler } from 'node:inspector';
 import { CpuClockReader, nowMicros } from './cpu-readings.js';
 import { type SampledSegment, sampledSegment, type Span } from './inspector-samples.js';
 import { ProcessTimes } from './process-times.js';
-import type { Sliced } from './sampler.js';
+import type { RawFrame, Sliced } from './sampler.js';
 import type { ThreadClock } from './thread-clock.js';
 
 /** One of the profiles of V8's that follow one another. */
@@ -48,9 +48,13 @@ export class CpuSegment implements Span {
     this.endMicros = nowMicros();
   }
 
-  /** V8 has handed out its profile. */
-  take(profile: Profiler.Profile): void {
-    this.pending = sampledSegment(profile, this);
+  /**
+   * V8 has handed out its profile.
+   *
+   * @param known frames of other segments, to share
+   */
+  take(profile: Profiler.Profile, known: Map<string, RawFrame>): void {
+    this.pending = sampledSegment(profile, this, known);
   }
 
   /** Turns the profile into samples, a piece at each turn of the loop: they take a tenth of its memory. */

@@ -2,7 +2,7 @@ import type { Profiler } from 'node:inspector';
 import { CallTreeBuilder, frameOf } from './call-tree-builder.js';
 import type { CpuReadings } from './cpu-readings.js';
 import { shareCpuTime, type SharedTime } from './cpu-slices.js';
-import type { CallTree, CpuSamples, Sliced, TimeApart } from './sampler.js';
+import type { CallTree, CpuSamples, RawFrame, Sliced, TimeApart } from './sampler.js';
 
 /** Nodes or samples between two yields. */
 const PIECE = 200;
@@ -42,9 +42,17 @@ export interface CpuUse {
   readonly others: readonly TimeApart[];
 }
 
-/** What V8 sampled in a span: at its begin and end V8 samples what told it to. */
-export function* sampledSegment(profile: Profiler.Profile, span: Span): Sliced<SampledSegment> {
-  const { nodeById, ...nodes } = yield* nodesOf(profile);
+/**
+ * What V8 sampled in a span: at its begin and end V8 samples what told it to.
+ *
+ * @param known frames of other segments, which are taken where they are the same
+ */
+export function* sampledSegment(
+  profile: Profiler.Profile,
+  span: Span,
+  known?: Map<string, RawFrame>,
+): Sliced<SampledSegment> {
+  const { nodeById, ...nodes } = yield* nodesOf(profile, known);
   const { beginMicros, endMicros, readings } = hasSameClock(profile, span)
     ? span
     : { beginMicros: profile.startTime, endMicros: profile.endTime, readings: undefined };
@@ -154,12 +162,13 @@ class JoinedSegments {
  * A node of V8's becomes one for each line that was hit in it, since samples with different lines are different stacks;
  * the callers' lines are not known here.
  */
-function* nodesOf({
-  nodes,
-}: Profiler.Profile): Sliced<
+function* nodesOf(
+  { nodes }: Profiler.Profile,
+  known: Map<string, RawFrame> | undefined,
+): Sliced<
   Pick<SampledSegment, 'tree' | 'hits' | 'linesAfter' | 'idle'> & { readonly nodeById: readonly number[] }
 > {
-  const tree = new CallTreeBuilder();
+  const tree = new CallTreeBuilder(known);
   const hits: number[] = [];
   const linesAfter: number[] = [];
   const nodeById: number[] = []; // V8 numbers them from 1, callers first

@@ -19,7 +19,7 @@ export interface ProcessState {
     members: number;
     always: number;
     /** Ends it when it has not been used for a while. */
-    cooling: NodeJS.Timeout | undefined;
+    ending: NodeJS.Timeout | undefined;
   };
   /** V8's one heap sampler and how many modules want it on. */
   heap: { readonly sampler: HeapSampler; readonly preloaded?: true; users: number } | undefined;
@@ -32,7 +32,7 @@ export function processState(): ProcessState {
     finishBoot: undefined,
     hasModule: false,
     preloadProblem: undefined,
-    warm: { profiler: undefined, isRecording: false, members: 0, always: 0, cooling: undefined },
+    warm: { profiler: undefined, isRecording: false, members: 0, always: 0, ending: undefined },
     heap: undefined,
   }));
 }

@@ -6,7 +6,7 @@ import { InspectorSession } from './inspector-session.js';
 import { type NativeThread, otherNativeThreads } from './native-threads.js';
 import { perProcess } from './process-state.js';
 import { ProcessTimes, usedByOthers } from './process-times.js';
-import type { CpuRecording, CpuSamples, KeptProfiler, Sliced } from './sampler.js';
+import type { CpuRecording, CpuSamples, KeptProfiler, RawFrame, Sliced } from './sampler.js';
 import { openThreadClock } from './thread-clock.js';
 
 /** A segment ends after so long, in ms. V8 takes some 5 µs for each node of one to hand it out. */
@@ -14,6 +14,9 @@ const LONGEST_SEGMENT = 1000;
 /** Those of a recording are as long as so many samples take, but not shorter than {@link SHORTEST_SEGMENT}. */
 const SAMPLES_IN_SEGMENT = 25;
 const SHORTEST_SEGMENT = 100;
+
+/** Beyond that the frames are gathered anew: programs can make functions for ever. */
+const MOST_FRAMES = 50_000;
 
 /**
  * V8's CPU profiler, running from its creation until {@link close} in a session of its own.
@@ -27,13 +30,15 @@ const SHORTEST_SEGMENT = 100;
  */
 export class RunningProfiler implements KeptProfiler {
   readonly since = new Date();
+  private readonly session = new InspectorSession();
   private readonly clock = openThreadClock();
   private readonly atBegin = this.times();
   private atEnd: { readonly times: ProcessTimes | undefined; readonly threads: NativeThread[] } | undefined;
-  private readonly session: InspectorSession;
   /** Those that V8 has not handed out, by their titles. */
   private readonly open = new Map<string, CpuSegment>();
   private current!: CpuSegment;
+  /** Frames of all segments, which take most of their memory. */
+  private frames = new Map<string, RawFrame>();
   private past: CpuSegment[] = [];
   private recorded: CpuSegment[] | undefined;
   private timer: NodeJS.Timeout | undefined;
@@ -47,11 +52,10 @@ export class RunningProfiler implements KeptProfiler {
     readonly hz: number,
     readonly pastSeconds = 0,
   ) {
-    this.session = new InspectorSession();
     try {
       this.session.on<Profiler.ConsoleProfileFinishedEventDataType>(
         'Profiler.consoleProfileFinished',
-        ({ title = '', profile }) => this.open.get(title)?.take(profile),
+        ({ title = '', profile }) => this.open.get(title)?.take(profile, this.knownFrames()),
       );
       this.session.post('Profiler.enable');
       this.session.post('Profiler.setSamplingInterval', { interval: Math.round(1e6 / hz) });
@@ -174,6 +178,11 @@ export class RunningProfiler implements KeptProfiler {
     else end();
     this.open.delete(segment.title);
     if (segment.isKept) setImmediate(segment.shrink);
+  }
+
+  private knownFrames(): Map<string, RawFrame> {
+    if (this.frames.size > MOST_FRAMES) this.frames = new Map();
+    return this.frames;
   }
 
   private times(): ProcessTimes | undefined {

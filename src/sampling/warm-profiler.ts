@@ -15,7 +15,7 @@ export const warmCpu: CpuSampler = {
     const isWarm = warm.profiler?.hz === hz && (warm.always > 0 || !isAfterGc);
     if (!isWarm) restart(warm, { hz, pastSeconds: 0 });
     warm.isRecording = true;
-    clearTimeout(warm.cooling);
+    clearTimeout(warm.ending);
     return warm.profiler!.record(!isWarm, () => {
       warm.isRecording = false;
       endUnused(warm);
@@ -25,7 +25,7 @@ export const warmCpu: CpuSampler = {
 
 /** V8 has one rate for all profiles of a session, so this one is in a session of its own. */
 function coldBeside(warmHz: number, hz: number): CpuRecording {
-  const note = `V8's profiler was started for this capture, since the one that is kept warm has ${warmHz} Hz`;
+  const note = `V8's profiler was started for this capture: the warm one samples at ${warmHz} Hz`;
   return { ...inspectorCpu.start(hz), note };
 }
 
@@ -33,7 +33,7 @@ function coldBeside(warmHz: number, hz: number): CpuRecording {
 export const warmProfiler: WarmProfiler = {
   join(always) {
     const { warm } = processState();
-    if (always && warm.always === 0) restart(warm, always);
+    if (always && !isKept(warm, always)) restart(warm, always);
     warm.members++;
     if (always) warm.always++;
     return {
@@ -49,21 +49,26 @@ export const warmProfiler: WarmProfiler = {
   },
 };
 
+/** Whether it is kept running already, and as much of the past. */
+function isKept({ always, profiler }: ProcessState['warm'], { pastSeconds }: WarmOptions): boolean {
+  return always > 0 && profiler!.pastSeconds >= pastSeconds;
+}
+
 function restart(warm: ProcessState['warm'], { hz, pastSeconds }: WarmOptions): void {
   end(warm);
   warm.profiler = new RunningProfiler(hz, pastSeconds);
 }
 
 function end(warm: ProcessState['warm']): void {
-  clearTimeout(warm.cooling);
+  clearTimeout(warm.ending);
   warm.profiler?.close();
   warm.profiler = undefined;
 }
 
 /** At once if no module is left, otherwise when it has been unused for a while. */
 function endUnused(warm: ProcessState['warm']): void {
-  clearTimeout(warm.cooling);
+  clearTimeout(warm.ending);
   if (warm.isRecording || warm.always > 0) return;
   if (warm.members === 0) end(warm);
-  else warm.cooling = setTimeout(() => end(warm), WARM_FOR).unref();
+  else warm.ending = setTimeout(() => end(warm), WARM_FOR).unref();
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { gunzipSync } from 'node:zlib';
-import { badValue, GO_ERRORS, notImplemented, tooLong } from '../../src/http/go-errors.js';
+import { badValue, GO_ERRORS, incompatible, notImplemented, tooLong } from '../../src/http/go-errors.js';
 import { type Answer, request, type RequestOptions, type Target } from './http.js';
 
 /** Sends a request and reads the response. */
@@ -42,6 +42,8 @@ export const TEXTS = {
   bodyTooLarge: GO_ERRORS.bodyTooLarge[1],
   badHz: badValue('hz', 'an integer from 1 to 1000').message,
   badSampler: badValue('sampler', 'pprof or inspector').message,
+  badPast: badValue('past', 'a positive integer').message,
+  notWithPast: (parameter: string) => incompatible(parameter, 'past').message,
   badFormat: (allowed: string) => badValue('format', allowed).message,
   tooLong: (maxSeconds: number) => tooLong(maxSeconds).message,
   notImplemented: (what: string) => notImplemented(what).message,

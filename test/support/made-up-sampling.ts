@@ -10,6 +10,8 @@ import type {
   SampledObjects,
   Sampling,
   Sliced,
+  WarmMember,
+  WarmOptions,
 } from '../../src/sampling/sampler.js';
 
 const frame = (functionName: string, functionLine: number, line = functionLine): RawFrame => ({
@@ -132,6 +134,15 @@ export class MadeUpHeap implements HeapSampler {
   }
 }
 
+/** It has kept samples for ten seconds. */
+const KEPT = {
+  since: new Date(1e12),
+  recent: (seconds: number) => ({
+    begin: new Date(Date.now() - Math.min(seconds, 10) * 1000),
+    samples: sliced(CPU_SAMPLES),
+  }),
+};
+
 /** V8's place in an application under test: it gives the same samples each time, and tells when it is asked. */
 export class MadeUpSampling implements Sampling {
   readonly name = 'inspector' as const;
@@ -153,6 +164,24 @@ export class MadeUpSampling implements Sampling {
           this.events.emit('end');
           return sliced(CPU_SAMPLES);
         },
+      };
+    },
+  };
+
+  /** Modules that use the warm profiler, and what it keeps. */
+  warmMembers = 0;
+  private kept: WarmMember['kept'];
+
+  readonly warm = {
+    join: (always?: WarmOptions): WarmMember => {
+      this.warmMembers++;
+      if (always && always.pastSeconds > (this.kept?.pastSeconds ?? -1)) this.kept = { ...KEPT, ...always };
+      const keptNow = () => this.kept;
+      return {
+        get kept() {
+          return keptNow();
+        },
+        leave: () => void this.warmMembers--,
       };
     },
   };

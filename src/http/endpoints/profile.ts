@@ -1,6 +1,7 @@
 import { Get, Inject, Req } from '@nestjs/common';
 import { type CapturedProfile, Captures, type DevToolsFormat } from '../../profiling/capture.js';
 import { CPU_RATE, CpuProfiler, SAMPLER_NAMES, type SamplerName } from '../../profiling/cpu/cpu-profiler.js';
+import { FlightRecorder } from '../../profiling/cpu/flight-recorder.js';
 import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../../pprof.options.js';
 import { PprofEndpoint } from '../endpoint.decorator.js';
 import { badValue, incompatible } from '../go-errors.js';
@@ -22,6 +23,7 @@ const DEFAULT_SECONDS = 30;
 export class ProfileEndpoint {
   constructor(
     private readonly cpu: CpuProfiler,
+    private readonly recorder: FlightRecorder,
     private readonly captures: Captures,
     @Inject(PPROF_OPTIONS) private readonly options: ResolvedPprofOptions,
   ) {}
@@ -59,7 +61,7 @@ export class ProfileEndpoint {
     const seconds = parseInt64(formValue(query, 'past')) ?? 0;
     if (seconds < 1) throw badValue('past', 'a positive integer');
     const hz = hzOf(query);
-    return () => this.cpu.takePast({ seconds }, hz);
+    return () => this.recorder.take({ seconds }, hz);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Profiler } from 'node:inspector';
 import { describe, expect, it, jest } from '@jest/globals';
 import { DecodedProfile } from '../../../test/support/decoded-profile.js';
+import { MadeUpSession } from '../../../test/support/made-up-session.js';
 
 const MS = 1e6;
 
@@ -12,7 +13,7 @@ const WORKS = 20 * MS;
 let cpuNanos = 0;
 /** What the clock of V8's time stamps shows; only the tests move it on. */
 let micros = 1000;
-let v8: Pick<Profiler.Profile, 'nodes' | 'samples' | 'timeDeltas'>;
+let v8: Pick<Profiler.Profile, 'nodes' | 'samples' | 'timeDeltas'> = { nodes: [] };
 
 jest.spyOn(process.hrtime, 'bigint').mockImplementation(() => BigInt(micros) * 1000n);
 jest.unstable_mockModule('../../sampling/thread-clock.js', () => ({
@@ -25,33 +26,12 @@ jest.unstable_mockModule('../../sampling/inspector-session.js', () => ({
   inspectorProblem: () => undefined,
 }));
 
-/** V8's profiler starts with the first profile and ends with the session. */
-class MadeUpSession {
-  private finished!: (params: object) => void;
-  private readonly begins = new Map<string, number>();
-
-  on(_event: string, listener: (params: object) => void): void {
-    this.finished = listener;
-  }
-
-  post(): void {}
-
-  beginProfile(title: string): void {
-    if (this.begins.size === 0) cpuNanos += STARTS;
-    this.begins.set(title, micros);
-  }
-
-  endProfile(title: string): void {
-    const startTime = this.begins.get(title)!;
-    const [first = 0, ...deltas] = v8?.timeDeltas ?? [];
-    const timeDeltas = [first - startTime, ...deltas];
-    this.finished({ title, profile: { ...v8, startTime, endTime: micros, timeDeltas } });
-  }
-
-  close(): void {
-    cpuNanos += STOPS;
-  }
-}
+Object.assign(MadeUpSession.v8, {
+  micros: () => micros,
+  starts: () => void (cpuNanos += STARTS),
+  ends: () => void (cpuNanos += STOPS),
+  sampled: () => v8,
+});
 
 const { inspectorCpu } = await import('../../sampling/inspector.sampler.js');
 const { beginCpuCapture, freeCpuCapture } = await import('./cpu-recording.js');

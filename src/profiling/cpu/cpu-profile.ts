@@ -16,7 +16,7 @@ const NOTHING = [0, 0];
 
 /** What a line of the inspector's is. */
 const LINES =
-  'the line is the executed one in the innermost function, and elsewhere the one where the function begins; sampler=pprof has the executed one in all';
+  'lines are exact in the innermost frame; callers show the line where they begin (sampler=pprof: exact in every frame)';
 
 /**
  * Makes a profile of the samples of a capture that has ended.

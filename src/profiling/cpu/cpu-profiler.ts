@@ -1,29 +1,20 @@
-import { Inject, Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { PPROF_OPTIONS, PPROF_SAMPLING, type ResolvedPprofOptions } from '../../pprof.options.js';
 import { chooseSampler } from '../../sampling/choose-sampler.js';
 import { collectGarbage } from '../../sampling/garbage.js';
-import { inspectorProblem } from '../../sampling/inspector-session.js';
-import { reasonOf } from '../../sampling/reason.js';
 import {
   CPU_RATE,
   type CpuSampler,
   SAMPLER_NAMES,
   type SamplerName,
   type Sampling,
-  type WarmMember,
 } from '../../sampling/sampler.js';
 import { type CapturedProfile, Captures } from '../capture.js';
 import { cpuProfileOf } from './cpu-profile.js';
-import {
-  beginCpuCapture,
-  type CpuCapture,
-  freeCpuCapture,
-  refuseIfBusy,
-  warmSince,
-} from './cpu-recording.js';
+import { beginCpuCapture, type CpuCapture, freeCpuCapture, refuseIfBusy } from './cpu-recording.js';
 import { ProfilerArgumentError, ProfilerNotStartedError } from '../errors.js';
 import { FrameResolver } from '../frames/frame-resolver.js';
-import { checkSignal, HoldMeter, wait } from '../loop.js';
+import { checkSignal, wait } from '../loop.js';
 
 export { CPU_RATE, SAMPLER_NAMES, type SamplerName };
 
@@ -55,15 +46,6 @@ export interface CpuProfileOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Which of the past seconds to show. */
-export interface PastCpuProfileOptions {
-  /**
-   * How many, up to now; parts of a second count.
-   * @default all that are kept
-   */
-  readonly seconds?: number;
-}
-
 /** setTimeout takes no more than 2^31 - 1 ms. */
 const MAX_SECONDS = 2_147_483;
 
@@ -73,11 +55,9 @@ const MAX_SECONDS = 2_147_483;
  * @publicApi
  */
 @Injectable()
-export class CpuProfiler implements OnModuleInit, OnModuleDestroy {
-  private readonly logger = new Logger('PprofModule');
+export class CpuProfiler implements OnModuleDestroy {
   private readonly closing = new AbortController();
   private started: { readonly capture: CpuCapture; readonly since: number } | undefined;
-  private member: WarmMember | undefined;
 
   /** @internal */
   constructor(
@@ -86,31 +66,6 @@ export class CpuProfiler implements OnModuleInit, OnModuleDestroy {
     private readonly frames: FrameResolver,
     private readonly captures: Captures,
   ) {}
-
-  /** Not in the constructor: a boot that fails before would leave V8's profiler running. */
-  onModuleInit(): void {
-    const { enabled, warm } = this.options;
-    if (!enabled) return;
-    try {
-      this.member = warm === 'always' ? this.keepWarm() : this.sampling.warm?.join();
-    } catch (error) {
-      this.logger.warn(`The CPU profiler is not kept warm: ${reasonOf(error)}`);
-    }
-  }
-
-  private keepWarm(): WarmMember {
-    const { cpuProfileRate, flightRecorder: { seconds, hz } = { seconds: 0, hz: cpuProfileRate } } =
-      this.options;
-    if (!this.sampling.warm) throw new Error(inspectorProblem());
-    const member = this.sampling.warm.join({ hz, pastSeconds: seconds });
-    const { kept } = member;
-    if (kept && (kept.hz !== hz || kept.pastSeconds !== seconds)) {
-      this.logger.warn(
-        `The CPU profiler is kept warm at ${kept.hz} Hz with the last ${kept.pastSeconds} s, as another module of this process wants it`,
-      );
-    }
-    return member;
-  }
 
   /**
    * Samples for a time. Shutting down ends it early too.
@@ -154,44 +109,6 @@ export class CpuProfiler implements OnModuleInit, OnModuleDestroy {
   }
 
   /**
-   * What was sampled in the last seconds, from the flight recorder: at once, also while another capture runs.
-   *
-   * @throws ProfilerArgumentError if an option is invalid, or the option `flightRecorder` is off
-   */
-  past(options?: PastCpuProfileOptions): Promise<CapturedProfile> {
-    return this.captures.run({ profile: 'profile' }, () => this.takePast(options));
-  }
-
-  /**
-   * The capture alone, for those who report it themselves.
-   *
-   * @param hz refused if it is not the recorder's
-   *
-   * @internal
-   */
-  async takePast({ seconds }: PastCpuProfileOptions = {}, hz?: number): Promise<CapturedProfile> {
-    const kept = this.member?.kept;
-    if (!kept || kept.pastSeconds === 0) {
-      throw new ProfilerArgumentError(
-        "nothing of the past is kept: that takes the options warm: 'always' and flightRecorder",
-      );
-    }
-    const asked = seconds ?? kept.pastSeconds;
-    if (!(typeof asked === 'number' && asked > 0)) {
-      throw new ProfilerArgumentError(`invalid seconds ${seconds}: expected a number above 0`);
-    }
-    if (hz !== undefined && hz !== kept.hz) {
-      throw new ProfilerArgumentError(`the past was sampled at ${kept.hz} Hz, not at ${hz}`);
-    }
-    const holds = new HoldMeter();
-    const { begin, samples } = holds.time(() => kept.recent(asked));
-    const timeNanos = BigInt(begin.getTime()) * 1_000_000n;
-    const notes = [...shorter(asked, begin), warmSince(kept.since)];
-    const facts = { hz: kept.hz, sampler: 'inspector', timeNanos, holds, notes } as const;
-    return cpuProfileOf(facts, samples, this.frames, this.options.profileComments);
-  }
-
-  /**
    * Starts sampling until {@link stop}, as Go's `pprof.StartCPUProfile` does.
    *
    * @param hz samples per second, 1 to 1000; the option `cpuProfileRate` if left out
@@ -222,8 +139,6 @@ export class CpuProfiler implements OnModuleInit, OnModuleDestroy {
     this.closing.abort();
     if (this.started) freeCpuCapture(this.started.capture);
     this.started = undefined;
-    this.member?.leave();
-    this.member = undefined;
   }
 
   private end(capture: CpuCapture): Promise<CapturedProfile> {
@@ -243,14 +158,6 @@ export class CpuProfiler implements OnModuleInit, OnModuleDestroy {
       throw new ProfilerArgumentError((cause as Error).message, { cause });
     }
   }
-}
-
-/** A comment if less was kept than was asked for. */
-function shorter(seconds: number, begin: Date): string[] {
-  const kept = (Date.now() - begin.getTime()) / 1000;
-  return kept < seconds - 0.1
-    ? [`of the last ${seconds} s that were asked for, ${kept.toFixed(1)} s were kept`]
-    : [];
 }
 
 function checkRate(hz: number): void {

@@ -21,7 +21,7 @@ export interface CpuCapture extends CpuCaptureFacts {
 /** From V8 12 on; see docs/profiles.md. */
 const HAS_BLIND_SPOT = Number.parseInt(process.versions.v8, 10) >= 12;
 const BLIND_SPOT =
-  "V8's profiler was started for this capture: code that V8 replaced on the stack before may count for its caller; the option warm: 'always' avoids that, or gc=1";
+  "V8's profiler was started for this capture: the time of code that V8 replaced on the stack before may count for its caller; avoid that with the option warm: 'always', or gc=1";
 
 /** @throws ProfilerBusyError while another CPU capture runs in this process */
 export function refuseIfBusy(): void {
@@ -49,7 +49,7 @@ function notesOn({ runningSince, note }: CpuRecording, afterGc: boolean): string
 
 /** A comment on samples of a profiler that was running before. */
 export function warmSince(since: Date): string {
-  return `V8's profiler has been running since ${since.toISOString()}: code that it replaced on the stack from then on counts for itself`;
+  return `V8's profiler has been running since ${since.toISOString()}: only the time of code that V8 replaced on the stack before may count for its caller`;
 }
 
 /** Ends a capture; without a further step its samples are dropped. */

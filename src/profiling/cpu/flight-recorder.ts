@@ -1,0 +1,125 @@
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { PPROF_OPTIONS, PPROF_SAMPLING, type ResolvedPprofOptions } from '../../pprof.options.js';
+import { inspectorProblem } from '../../sampling/inspector-session.js';
+import { reasonOf } from '../../sampling/reason.js';
+import type { Sampling, WarmMember, WarmOptions } from '../../sampling/sampler.js';
+import { type CapturedProfile, Captures } from '../capture.js';
+import { ProfilerArgumentError } from '../errors.js';
+import { FrameResolver } from '../frames/frame-resolver.js';
+import { HoldMeter } from '../loop.js';
+import { cpuProfileOf } from './cpu-profile.js';
+import { warmSince } from './cpu-recording.js';
+
+/** Which of the past seconds to show. */
+export interface PastCpuProfileOptions {
+  /**
+   * How many, up to now; parts of a second count.
+   * @default all that are kept
+   */
+  readonly seconds?: number;
+}
+
+/** This module's part in the profiler that is kept warm, and what that keeps of the past. */
+@Injectable()
+export class FlightRecorder implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
+  private readonly logger = new Logger('PprofModule');
+  private member: WarmMember | undefined;
+
+  constructor(
+    @Inject(PPROF_SAMPLING) private readonly sampling: Sampling,
+    @Inject(PPROF_OPTIONS) private readonly options: ResolvedPprofOptions,
+    private readonly frames: FrameResolver,
+    private readonly captures: Captures,
+  ) {}
+
+  /** Not in the constructor: a boot that fails before would leave V8's profiler running. */
+  onModuleInit(): void {
+    const { enabled, warm } = this.options;
+    if (!enabled) return;
+    try {
+      this.member = warm === 'always' ? this.keepWarm() : this.sampling.warm?.join();
+    } catch (error) {
+      this.logger.warn(`The CPU profiler is not kept warm: ${reasonOf(error)}`);
+    }
+  }
+
+  private keepWarm(): WarmMember {
+    if (!this.sampling.warm) throw new Error(inspectorProblem());
+    return this.sampling.warm.join(this.wanted());
+  }
+
+  /** How this module wants the profiler kept. */
+  private wanted(): WarmOptions {
+    const { cpuProfileRate, flightRecorder } = this.options;
+    const { seconds: pastSeconds, hz } = flightRecorder ?? { seconds: 0, hz: cpuProfileRate };
+    return { hz, pastSeconds };
+  }
+
+  /** All modules have said by now how they want it. */
+  onApplicationBootstrap(): void {
+    const { hz, pastSeconds } = this.wanted();
+    const kept = this.options.warm === 'always' ? this.member?.kept : undefined;
+    if (!kept || (kept.hz === hz && kept.pastSeconds === pastSeconds)) return;
+    this.logger.warn(
+      `The CPU profiler samples at ${kept.hz} Hz and keeps ${kept.pastSeconds} s, as another module of this process requires`,
+    );
+  }
+
+  onModuleDestroy(): void {
+    this.member?.leave();
+    this.member = undefined;
+  }
+
+  /**
+   * What was sampled in the last seconds, from the flight recorder: at once, also while another capture runs.
+   *
+   * @throws ProfilerArgumentError if an option is invalid, or the option `flightRecorder` is off
+   */
+  past(options?: PastCpuProfileOptions): Promise<CapturedProfile> {
+    return this.captures.run({ profile: 'profile' }, () => this.take(options));
+  }
+
+  /**
+   * The capture alone, for those who report it themselves.
+   *
+   * @param hz refused if it is not the recorder's
+   *
+   * @internal
+   */
+  async take(options: PastCpuProfileOptions = {}, hz?: number): Promise<CapturedProfile> {
+    const kept = this.member?.kept;
+    if (!kept || kept.pastSeconds === 0) {
+      throw new ProfilerArgumentError(
+        "the flight recorder is off: it requires the options warm: 'always' and flightRecorder",
+      );
+    }
+    const { seconds = kept.pastSeconds } = options;
+    if (!(typeof seconds === 'number' && seconds > 0)) {
+      throw new ProfilerArgumentError(`invalid seconds ${seconds}: expected a number above 0`);
+    }
+    if (hz !== undefined && hz !== kept.hz) {
+      throw new ProfilerArgumentError(`invalid hz ${hz}: the flight recorder samples at ${kept.hz} Hz`);
+    }
+    const holds = new HoldMeter();
+    const { begin, samples } = holds.time(() => kept.recent(seconds));
+    const timeNanos = BigInt(begin.getTime()) * 1_000_000n;
+    const notes = [...shorter(seconds, begin), warmSince(kept.since)];
+    const facts = { hz: kept.hz, sampler: 'inspector', timeNanos, holds, notes } as const;
+    return cpuProfileOf(facts, samples, this.frames, this.options.profileComments);
+  }
+}
+
+/** A comment if less was kept than was asked for. */
+function shorter(seconds: number, begin: Date): string[] {
+  const kept = (Date.now() - begin.getTime()) / 1000;
+  return kept < seconds - 0.1
+    ? [`the request was for the last ${seconds} s, of which ${kept.toFixed(1)} s were recorded`]
+    : [];
+}

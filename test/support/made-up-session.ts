@@ -1,0 +1,65 @@
+import type { Profiler } from 'node:inspector';
+
+/** What V8 has sampled in a profile. */
+type Sampled = Pick<Profiler.Profile, 'nodes' | 'samples' | 'timeDeltas'>;
+
+type Finished = (params: { title: string; profile: Profiler.Profile }) => void;
+
+/**
+ * The inspector's place in tests of what asks it for CPU samples. V8's profiler starts with a session's first profile, and
+ * ends with the session.
+ */
+export class MadeUpSession {
+  /** Sessions that are connected. */
+  static readonly connected = new Set<MadeUpSession>();
+  /** What V8 does, and when. */
+  static v8 = {
+    /** The clock of its time stamps. */
+    micros: () => 0,
+    starts(): void {},
+    ends(): void {},
+    /** A profile of V8's; the first time delta is a time. */
+    sampled: (): Sampled => ({ nodes: [], samples: [], timeDeltas: [] }),
+  };
+
+  readonly posted: string[] = [];
+  /** Profiles that have not been ended, and when they began. */
+  readonly open = new Map<string, number>();
+  private hasStarted = false;
+  private finished!: Finished;
+
+  constructor() {
+    MadeUpSession.connected.add(this);
+  }
+
+  on(_event: string, listener: Finished): void {
+    this.finished = listener;
+  }
+
+  post(method: string, params?: object): void {
+    this.posted.push([method, ...(params ? [JSON.stringify(params)] : [])].join(' '));
+  }
+
+  beginProfile(title: string): void {
+    if (!this.hasStarted) MadeUpSession.v8.starts();
+    this.hasStarted = true;
+    this.open.set(title, MadeUpSession.v8.micros());
+  }
+
+  endProfile(title: string): void {
+    const startTime = this.open.get(title);
+    if (startTime === undefined) return;
+    this.open.delete(title);
+    const { timeDeltas: [first = startTime, ...deltas] = [], ...sampled } = MadeUpSession.v8.sampled();
+    const timeDeltas = [first - startTime, ...deltas];
+    this.finished({
+      title,
+      profile: { ...sampled, startTime, endTime: MadeUpSession.v8.micros(), timeDeltas },
+    });
+  }
+
+  close(): void {
+    MadeUpSession.v8.ends();
+    MadeUpSession.connected.delete(this);
+  }
+}
