@@ -59,15 +59,54 @@ export function* sampledSegment(
   const { samples = [], timeDeltas = [] } = profile;
   const sampled: number[] = [];
   const micros: number[] = [];
+  const outside = new Map<number, number>();
   let time = profile.startTime;
   for (let i = 0; i < samples.length; i++) {
     if (i % PIECE === 0) yield;
     time += timeDeltas[i] ?? 0;
-    if (time < beginMicros || time > endMicros) continue;
-    sampled.push(nodeById[samples[i]!] ?? -1);
+    const node = nodeById[samples[i]!] ?? -1;
+    if (time < beginMicros || time > endMicros) {
+      outside.set(node, (outside.get(node) ?? 0) + 1);
+      continue;
+    }
+    sampled.push(node);
     micros.push(time);
   }
-  return { ...nodes, nodes: sampled, micros: Float64Array.from(micros), beginMicros, endMicros, readings };
+  const hits = hitsWithout(outside, nodes);
+  return {
+    ...nodes,
+    hits,
+    nodes: sampled,
+    micros: Float64Array.from(micros),
+    beginMicros,
+    endMicros,
+    readings,
+  };
+}
+
+/**
+ * V8 counts hits over all of a profile. What it sampled outside of the span is in the segment before or after this one.
+ *
+ * @param outside how many samples, by nodes of V8's; which lines they hit V8 does not say
+ */
+function hitsWithout(
+  outside: ReadonlyMap<number, number>,
+  { hits, linesAfter }: Pick<SampledSegment, 'hits' | 'linesAfter'>,
+): number[] {
+  const left = [...hits];
+  for (const [node, count] of outside) {
+    const end = node + 1 + (linesAfter[node] ?? 0);
+    const total = hits.slice(node, end).reduce((sum, hit) => sum + hit, 0);
+    const kept = Math.max(total - count, 0);
+    let before = 0;
+    let given = 0;
+    for (let line = node; total > 0 && line < end; line++) {
+      before += hits[line]!;
+      left[line] = Math.round((before * kept) / total) - given;
+      given += left[line]!;
+    }
+  }
+  return left;
 }
 
 /** Whether V8 stamps its samples with the clock that the readings have. */
