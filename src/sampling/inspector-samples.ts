@@ -59,20 +59,15 @@ export function* sampledSegment(
   const { samples = [], timeDeltas = [] } = profile;
   const sampled: number[] = [];
   const micros: number[] = [];
-  const outside = new Map<number, number>();
   let time = profile.startTime;
   for (let i = 0; i < samples.length; i++) {
     if (i % PIECE === 0) yield;
     time += timeDeltas[i] ?? 0;
-    const node = nodeById[samples[i]!] ?? -1;
-    if (time < beginMicros || time > endMicros) {
-      outside.set(node, (outside.get(node) ?? 0) + 1);
-      continue;
-    }
-    sampled.push(node);
+    if (time < beginMicros || time > endMicros) continue;
+    sampled.push(nodeById[samples[i]!] ?? -1);
     micros.push(time);
   }
-  const hits = hitsWithout(outside, nodes);
+  const hits = yield* hitsOf(sampled, nodes);
   return {
     ...nodes,
     hits,
@@ -85,24 +80,27 @@ export function* sampledSegment(
 }
 
 /**
- * V8 counts hits over all of a profile. What it sampled outside of the span is in the segment before or after this one.
- *
- * @param outside how many samples, by nodes of V8's; which lines they hit V8 does not say
+ * V8 counts hits over all of a profile, and those before it too that were waiting to be counted. Here a node has no more
+ * than its samples in the span: the others are in the segment before or after. Which lines these have hit V8 does not say.
  */
-function hitsWithout(
-  outside: ReadonlyMap<number, number>,
+function* hitsOf(
+  sampled: readonly number[],
   { hits, linesAfter }: Pick<SampledSegment, 'hits' | 'linesAfter'>,
-): number[] {
+): Sliced<number[]> {
+  const samplesOf: number[] = [];
+  for (const node of sampled) samplesOf[node] = (samplesOf[node] ?? 0) + 1;
   const left = [...hits];
-  for (const [node, count] of outside) {
-    const end = node + 1 + (linesAfter[node] ?? 0);
+  let end: number;
+  for (let node = 0; node < hits.length; node = end) {
+    if (node % PIECE === 0) yield;
+    end = node + 1 + (linesAfter[node] ?? 0);
     const total = hits.slice(node, end).reduce((sum, hit) => sum + hit, 0);
-    const kept = Math.max(total - count, 0);
+    const part = Math.min((samplesOf[node] ?? 0) / Math.max(total, 1), 1);
     let before = 0;
     let given = 0;
-    for (let line = node; total > 0 && line < end; line++) {
+    for (let line = node; line < end; line++) {
       before += hits[line]!;
-      left[line] = Math.round((before * kept) / total) - given;
+      left[line] = Math.round(before * part) - given;
       given += left[line]!;
     }
   }
