@@ -42,6 +42,10 @@ async function burnInTurns(ms) {
   for (const until = cpuMs() + ms; cpuMs() < until; await turn()) burn();
 }
 
+function burnInCapture() {
+  for (const until = cpuMs() + 100; cpuMs() < until;) burn();
+}
+
 function burn() {
   let sum = 0;
   for (let i = 0; i < 1_000_000; i++) sum = (sum * 31 + i) | 0;
@@ -54,6 +58,7 @@ async function untilCapturing() {
 
 const handlers = {
   burn: () => burnInTurns(100),
+  burnInCapture,
   capturing: untilCapturing,
   /** What is open when profiles that have ended are handed out. */
   async open() {

@@ -149,7 +149,7 @@ describe('two copies of the package in one process, with warm: always and a flig
     const client = new AbortController();
     const capture = request(app.pprof('profile?seconds=300'), { signal: client.signal });
     await app.post('capturing');
-    await pastWith('burnInTurns', () => app.post('burn'));
+    await pastWith('burnInCapture', () => app.post('burnInCapture'));
     for (const url of app.urls) {
       expect(await request(app.pprof(SECOND, url))).toMatchObject({
         status: 500,

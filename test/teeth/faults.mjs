@@ -93,23 +93,23 @@ export const FAULTS = [
   // The command line
   {
     title: 'cmdline shows the password in --password=…',
-    file: 'src/http/endpoints/cmdline.ts',
-    find: 'if (name !== undefined && value && SECRET_NAME.test(name)) return',
-    replace: 'if (name !== undefined && value && SECRET_NAME.test(value)) return',
+    file: 'src/http/endpoints/secrets.ts',
+    find: 'const separators = /[=:>]/g;',
+    replace: 'const separators = /[:>]/g;',
     tests: ['src/http/endpoints/cmdline'],
   },
   {
     title: 'cmdline shows the password after --password',
     file: 'src/http/endpoints/cmdline.ts',
-    find: 'if (i > 0 && isSecretOption(args[i - 1]!)',
-    replace: 'if (i > 0 && isSecretOption(args[i]!)',
+    find: 'if (isNextSecret(before) && !OPTION.test(arg)) return REDACTED;',
+    replace: 'if (isNextSecret(before) && OPTION.test(arg)) return REDACTED;',
     tests: ['src/http/endpoints/cmdline'],
   },
   {
     title: 'cmdline shows the user info of a URL',
-    file: 'src/http/endpoints/cmdline.ts',
-    find: '[^\\s/@]+@/gi;',
-    replace: '[^\\s/@]+@@/gi;',
+    file: 'src/http/endpoints/secrets.ts',
+    find: 'if (end > 0) yield [start, start + end];',
+    replace: 'if (end < 0) yield [start, start + end];',
     tests: ['src/http/endpoints/cmdline'],
   },
 
