@@ -366,7 +366,7 @@ export const FAULTS = [
     title: 'a warm capture has the comment of a cold one',
     file: 'src/profiling/cpu/cpu-recording.ts',
     find: 'if (runningSince) return [...notes, warmSince(runningSince)];',
-    replace: '',
+    replace: 'if (runningSince && !notes) return notes;',
     tests: ['test/process/warm'],
   },
   {
