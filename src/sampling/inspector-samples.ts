@@ -67,7 +67,44 @@ export function* sampledSegment(
     sampled.push(nodeById[samples[i]!] ?? -1);
     micros.push(time);
   }
-  return { ...nodes, nodes: sampled, micros: Float64Array.from(micros), beginMicros, endMicros, readings };
+  const hits = yield* hitsOf(sampled, nodes);
+  return {
+    ...nodes,
+    hits,
+    nodes: sampled,
+    micros: Float64Array.from(micros),
+    beginMicros,
+    endMicros,
+    readings,
+  };
+}
+
+/**
+ * V8 counts hits over all of a profile, and those before it too that were waiting to be counted. Here a node has no more
+ * than its samples in the span: the others are in the segment before or after. Which lines these have hit V8 does not say.
+ */
+function* hitsOf(
+  sampled: readonly number[],
+  { hits, linesAfter }: Pick<SampledSegment, 'hits' | 'linesAfter'>,
+): Sliced<number[]> {
+  const samplesOf: number[] = [];
+  for (const node of sampled) samplesOf[node] = (samplesOf[node] ?? 0) + 1;
+  const left = [...hits];
+  let end: number;
+  for (let node = 0; node < hits.length; node = end) {
+    if (node % PIECE === 0) yield;
+    end = node + 1 + (linesAfter[node] ?? 0);
+    const total = hits.slice(node, end).reduce((sum, hit) => sum + hit, 0);
+    const part = Math.min((samplesOf[node] ?? 0) / Math.max(total, 1), 1);
+    let before = 0;
+    let given = 0;
+    for (let line = node; line < end; line++) {
+      before += hits[line]!;
+      left[line] = Math.round(before * part) - given;
+      given += left[line]!;
+    }
+  }
+  return left;
 }
 
 /** Whether V8 stamps its samples with the clock that the readings have. */

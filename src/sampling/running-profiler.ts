@@ -104,8 +104,7 @@ export class RunningProfiler implements KeptProfiler {
     clearTimeout(this.timer);
     this.current.end();
     this.recorded?.push(this.current);
-    for (const segment of this.open.values()) if (segment.isKept) this.handOut(segment);
-    this.open.clear();
+    for (const segment of this.open.values()) this.handOut(segment); // or it would go on in other sessions
     this.session.close();
     this.isClosed = true;
     this.atEnd = this.times();

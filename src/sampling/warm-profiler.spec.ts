@@ -91,7 +91,7 @@ describe('a profiler that is warm after a capture', () => {
     capture();
     const long = warmCpu.start(100);
     jest.advanceTimersByTime(5 * MINUTE);
-    long.stop();
+    expect(run(long.stop()).hits).toHaveLength((5 * MINUTE) / 250);
     expect(starts).toBe(1);
   });
 
@@ -180,6 +180,17 @@ describe('a profiler that is kept warm', () => {
     expect(MadeUpSession.connected.size).toBe(1);
   });
 
+  it('is kept until the last of the modules that want it has left', () => {
+    join();
+    const [first, second] = [join(wanted), join(wanted)];
+    members.splice(1);
+    first.leave();
+    jest.advanceTimersByTime(2 * MINUTE);
+    expect(second.kept).toMatchObject({ since: new Date(0) });
+    second.leave();
+    expect(members[0]!.kept).toBeUndefined();
+  });
+
   it('is kept for two minutes when the modules that keep it have left, and others are there', () => {
     join();
     join(wanted).leave();
@@ -208,6 +219,20 @@ describe('the past of a profiler that is kept warm', () => {
     jest.advanceTimersByTime(3000);
     capture();
     expect(lengthOf(kept!, 60)).toMatchObject({ begin: 0, nanos: 4e9 });
+    expect(lengthOf(kept!, 60).functions).toContain('at 3.50');
+  });
+
+  it('can be read while a capture runs, which goes on', () => {
+    const { kept } = join({ hz: 100, pastSeconds: 5 });
+    const recording = warmCpu.start(100);
+    jest.advanceTimersByTime(300);
+    expect(lengthOf(kept!, 60).functions).toEqual(['at 0.00', 'at 0.25', 'at 0.30']);
+    jest.advanceTimersByTime(200);
+    expect(run(recording.stop()).tree.frames.map(({ functionName }) => functionName)).toEqual([
+      'at 0.25',
+      'at 0.30',
+      'at 0.50',
+    ]);
   });
 });
 

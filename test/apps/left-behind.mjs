@@ -70,10 +70,10 @@ function open() {
   return counts;
 }
 
-/** What the heap sampler has open while no capture runs. */
-const ofHeap = { sessions: 0, timers: 0 };
+/** What the samplers that are always on have open while no capture runs. */
+const lasting = { sessions: 0, timers: 0 };
 /** The last capture has ended. */
-const isQuiet = () => sessions === ofHeap.sessions && timers.size === ofHeap.timers;
+const isQuiet = () => sessions === lasting.sessions && timers.size === lasting.timers;
 
 async function patiently(condition) {
   const until = performance.now() + PATIENCE;
@@ -146,6 +146,6 @@ const app = await serve(
   },
   { ...pprofOptions(), interceptors: [watch] },
 );
-Object.assign(ofHeap, { sessions, timers: timers.size });
+Object.assign(lasting, { sessions, timers: timers.size });
 const url = await app.getUrl();
 await announce(app);

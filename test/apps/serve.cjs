@@ -8,10 +8,12 @@ const {
   ADAPTER = 'express',
   ALLOCS,
   BASIC_AUTH,
+  FLIGHT_RECORDER,
   MEM_RATE,
   PROFILE_COMMENTS,
   SAMPLER,
   SOURCE_MAPS,
+  WARM,
 } = process.env;
 
 if (isMainThread) process.stdin.on('end', () => process.exit()).resume(); // whoever started this has gone
@@ -21,6 +23,8 @@ function pprofOptions() {
   return {
     ...(ALLOCS && { allocs: ALLOCS }),
     ...(SAMPLER && { sampler: SAMPLER }),
+    ...(WARM && { warm: WARM }),
+    ...(FLIGHT_RECORDER && { flightRecorder: JSON.parse(FLIGHT_RECORDER) }),
     ...(SOURCE_MAPS && { sourceMaps: SOURCE_MAPS !== 'off' }),
     ...(MEM_RATE && { memProfileRate: Number(MEM_RATE) }),
     ...(PROFILE_COMMENTS && { profileComments: JSON.parse(PROFILE_COMMENTS) }),

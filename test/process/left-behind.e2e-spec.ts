@@ -9,21 +9,22 @@ interface Outcome {
   readonly after: Readonly<Record<string, number>>;
 }
 
-/** The heap sampler of the inspector keeps a session connected. */
+/** The heap sampler of the inspector keeps a session connected, and so does a warm CPU profiler, with a timer that rotates it. */
 const ROWS = [
-  { sampler: 'pprof', ofHeap: { sessions: 0, timers: 0 } },
-  { sampler: 'inspector', ofHeap: { sessions: 1, timers: 0 } },
+  { sampler: 'pprof', warm: 'off', lasting: { sessions: 0, timers: 0 } },
+  { sampler: 'inspector', warm: 'off', lasting: { sessions: 1, timers: 0 } },
+  { sampler: 'auto', warm: 'always', lasting: { sessions: 1, timers: 1 } },
 ];
 
 afterEach(() => TestProcess.stopAll());
 
-describe('twenty captures beside each heap sampler, of which half were aborted', () => {
+describe('twenty captures beside each heap sampler and beside a warm CPU profiler, of which half were aborted', () => {
   it('leave no file, thread, session, timer or handle behind, and the next capture works', () =>
-    inParallel(ROWS, async ({ sampler, ofHeap }) => {
-      const app = await startWorkload('left-behind.mjs', { env: { SAMPLER: sampler } });
+    inParallel(ROWS, async ({ sampler, warm, lasting }) => {
+      const app = await startWorkload('left-behind.mjs', { env: { SAMPLER: sampler, WARM: warm } });
       const { added, before, after } = await app.post<Outcome>('captures');
       expect({ sampler, added, before, after }).toEqual({ sampler, added: [], before, after });
-      expect(after).toMatchObject(ofHeap);
+      expect(after).toMatchObject(lasting);
       for (const path of ['profile?seconds=1&sampler=pprof', 'profile?seconds=1&sampler=inspector', 'heap']) {
         expect((await app.profile(path)).samples.length).toBeGreaterThan(0);
       }

@@ -36,14 +36,16 @@ function* walk<T extends Tree<T>>(node: T, callers: readonly T[] = []): Generato
 }
 
 const HITS: Hits = {
-  'inspector-cpu': ({ nodes }) => {
+  'inspector-cpu': ({ nodes, samples }) => {
     const callerOf = new Map(nodes.flatMap((node) => (node.children ?? []).map((child) => [child, node])));
     const callers = (id: number): string[] => {
       const caller = callerOf.get(id);
       return caller ? [caller.callFrame.functionName, ...callers(caller.id)] : [];
     };
+    const sampled = new Set(samples); // V8 may have counted a hit of right before
     return nodes.flatMap(
       ({ id, callFrame: { functionName: name, url }, hitCount = 0, positionTicks = [] }) => {
+        if (!sampled.has(id)) return [];
         const at = { name, file: basename(url), callers: callers(id) };
         const inLines = positionTicks.reduce((sum, { ticks }) => sum + ticks, 0);
         return [

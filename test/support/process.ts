@@ -14,6 +14,11 @@ export interface ProcessOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Node's own, before the script. */
   readonly flags?: readonly string[];
+  /**
+   * Path of another Node than the running one.
+   * @default process.execPath
+   */
+  readonly node?: string;
 }
 
 /** A process that a test has started. It ends when its stdin does, so it does not outlive Jest. */
@@ -144,9 +149,9 @@ export class Workload {
  */
 export async function startWorkload(
   file: string,
-  { env, flags = [] }: ProcessOptions = {},
+  { env, flags = [], node = process.execPath }: ProcessOptions = {},
 ): Promise<Workload> {
-  const app = new TestProcess(process.execPath, [...flags, appFile(file)], env);
+  const app = new TestProcess(node, [...flags, appFile(file)], env);
   const [, urls] = await app.printed(/^ready (.+)\n/m);
   return new Workload(app, urls!.split(' '));
 }
