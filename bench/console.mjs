@@ -13,6 +13,7 @@ const NAMES = {
   'pprof, idle': 'ours (pprof), idle',
   'inspector, idle': 'ours (inspector), idle',
   'inspector, capturing': 'ours (pprof), capturing by the inspector',
+  'warm, idle': "ours, warm: 'always', idle",
   'node:inspector': 'node:inspector, a session connected',
 };
 
@@ -21,8 +22,9 @@ export const title = 'console.* while the inspector is connected';
 export const how = `CPU time for each \`console.log('request', { id })\` to a sink, ${CALLS} in a row and ${CALLS} each in a job of its own, in
 processes that take turns for ${ROUNDS} rounds. While any session with the inspector is connected, V8 stores the arguments of
 the last 1,000 calls of \`console.*\`; ours makes V8 forget them at the next call, or at the end of the job, and that costs as much
-again. With \`pprof\` no session is connected, but for the time of a capture by the inspector. Loggers that write to a stream
-themselves, such as Nest's and pino, pay none of this.`;
+again. With \`pprof\` no session is connected, but for the time of a capture by the inspector, and while V8's profiler is
+kept running: for two minutes after a capture, or always. Loggers that write to a stream themselves, such as Nest's and pino,
+pay none of this.`;
 
 export async function run(log) {
   const names = Object.keys(NAMES);

@@ -2,139 +2,171 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pinLoad, pinProblem, pinServer } from './support/cpus.mjs';
 import { startLoad } from './support/load.mjs';
 import { absentRows, spread } from './support/report.mjs';
 import { endAll, Series, startAll, takeTurns } from './support/rounds.mjs';
 import { startSink } from './support/sink.mjs';
-import { quantile, summary } from './support/statistics.mjs';
+import { summary } from './support/statistics.mjs';
 
 const ADAPTERS = { express: 'Express', fastify: 'Fastify' };
 const HZ = 100;
 const CONNECTIONS = 10;
-const WARM_UP = 5000;
-const REQUESTS = 500; // in a round: some collections of garbage are in each
-const BLOCK = 4; // rounds idle, then as many capturing, in turns; the first one is warm-up too
-const BLOCKS = 7;
+const WARM_UP = 10_000;
+const REQUESTS = 100; // in a round
+const BLOCK = 5; // rounds in a mode
+const ROUNDS = 120;
 const WAVES = 4;
+/** Young garbage is collected at the end of a round, and so never in the middle of some. */
+const NODE_OPTIONS = ['--min-semi-space-size=64', '--max-semi-space-size=64'];
 
 const WITHOUT = 'without';
 const AGAIN = 'without, again';
+const OURS = 'ours (off)';
 /**
- * Who serves. `always`: what is on from the start; `idle` and `capture`: what it does in these blocks, in words. Who has
- * no `capture` does the same in all.
+ * Who serves. `always`: what is on from the start; `modes`: what it does in turns, each for a block of rounds, in words. The
+ * first one is idle.
  */
 const SERVERS = {
-  [WITHOUT]: { idle: 'without a profiler' },
-  [AGAIN]: { idle: 'without, in a second process' },
-  'ours (inspector)': { idle: 'ours (inspector), idle', capture: 'ours (inspector), capturing' },
-  'ours (pprof)': { idle: 'ours (pprof), idle', capture: 'ours (pprof), capturing' },
+  [WITHOUT]: { modes: { idle: 'without a profiler' } },
+  [AGAIN]: { modes: { idle: 'without, in a second process', again: 'that process, again' } },
+  [OURS]: {
+    modes: {
+      idle: "ours, warm: 'off', idle",
+      'ours (always)': "ours, warm: 'always', idle",
+      'ours (flight recorder)': 'ours, flight recorder',
+      capture: "ours, warm: 'off', capturing",
+    },
+  },
   '@datadog/pprof': {
     always: 'heap',
-    idle: '@datadog/pprof, heap',
-    capture: '@datadog/pprof, heap and capturing',
+    modes: { idle: '@datadog/pprof, heap', capture: '@datadog/pprof, heap and capturing' },
   },
-  '@pyroscope/nodejs': { always: 'always', idle: '@pyroscope/nodejs, heap and wall' },
-  '@platformatic/flame': { always: 'always', idle: '@platformatic/flame, heap and CPU at 1000 Hz' },
+  '@pyroscope/nodejs': { always: 'always', modes: { idle: '@pyroscope/nodejs, heap and wall' } },
+  '@platformatic/flame': {
+    always: 'always',
+    modes: { idle: '@platformatic/flame, heap and CPU at 1000 Hz' },
+  },
 };
-/** Who is compared with whom: server and mode of ours, and of the peer. */
+/** Who is compared with whom: mode of ours, and server and mode of the peer. */
 const RIVALS = [
-  [['ours (pprof)', 'idle'], ['@datadog/pprof', 'idle'], 'idle'],
-  [['ours (pprof)', 'capture'], ['@datadog/pprof', 'capture'], 'capturing'],
-  [['ours (pprof)', 'capture'], ['@pyroscope/nodejs', 'idle'], 'capturing'],
-  [['ours (pprof)', 'capture'], ['@platformatic/flame', 'idle'], 'capturing'],
+  ['idle', ['@datadog/pprof', 'idle'], 'idle'],
+  ['capture', ['@datadog/pprof', 'capture'], 'capturing'],
+  ['ours (flight recorder)', ['@pyroscope/nodejs', 'idle'], 'always on'],
+  ['ours (flight recorder)', ['@platformatic/flame', 'idle'], 'always on'],
 ];
 
 export const title = 'CPU time per request';
 
 export const how = `A Nest application answers with 2 KB of JSON over ${CONNECTIONS} keep-alive connections; the load comes from another
-process. Measured is the CPU time of the server's whole process, all its threads, over ${REQUESTS} requests. All servers run side by
-side and take turns, in ${(BLOCKS - 1) * BLOCK} rounds that count in each of ${WAVES} starts of all processes; those that can, capture in every
-other block of ${BLOCK} rounds, at ${HZ} Hz. The heap is sampled in all but those without a profiler, at one sample in 512 KiB. A
-process counts with the lower quartile of its rounds, since what else the machine does only ever adds. In parentheses: the
-least and the greatest of the ${WAVES} starts. Two processes have no profiler; what one of them differs by from both is the noise.
-Starting, stopping and sending captures is not in it, for nobody.`;
+process. Measured is the CPU time of the server's whole process, all its threads, over ${REQUESTS} requests and the collection of the
+young garbage that they leave; V8's young generation has 64 MiB, so that none is collected in the middle. All servers run side by side and take turns, in ${ROUNDS} rounds in each of ${WAVES} starts of all processes; the
+servers are pinned to one processor and the load to another one, where there are two and taskset. Those that can do several things do each in turns,
+for ${BLOCK} rounds; captures have ${HZ} Hz. The heap is sampled in all but those without a profiler, at one sample in 512 KiB. Figures are medians.
+"÷ without" is that of the ratios round by round to the process without a profiler, "÷ the same, idle" is how much greater that is than when
+the same process is idle. In
+parentheses: the least and the greatest of the ${WAVES} starts. The second process without a profiler is the noise of both:
+of equal processes, and of one process that does the same again. Starting, stopping and sending captures is not in it, for nobody.`;
 
 export async function run(log) {
   const sink = await startSink();
   const folder = await mkdtemp(join(tmpdir(), 'nestjs-pprof-bench-'));
+  const problem = await pinProblem();
+  if (problem) log(`requests: servers and load are not pinned to processors, ${problem}`);
+  const load = problem ? undefined : await pinLoad();
   const results = [];
   for (const adapter in ADAPTERS) {
-    const costs = new Series(); // one for each start of the processes
+    const waves = [];
     const failed = new Map();
     for (let wave = 0; wave < WAVES; wave++) {
       log(`requests: ${adapter}, ${wave + 1} of ${WAVES}`);
-      await measure({ adapter, sink: sink.url }, folder, costs, failed);
+      waves.push(await measure({ adapter, sink: sink.url, isPinned: !problem }, folder, failed));
     }
-    results.push(report(adapter, costs, failed));
+    results.push(report(adapter, waves, failed));
   }
+  await load?.undo();
   sink.end();
   await rm(folder, { recursive: true });
   return { tables: results.map(({ table }) => table), comparisons: results.flatMap((r) => r.comparisons) };
 }
 
-/** Starts all servers, and adds to the costs of each what a request takes. */
-async function measure(options, cwd, costs, failed) {
-  const optionsOf = (name) => ({ ...options, name, hz: HZ, always: SERVERS[name].always, run: { cwd } });
+/** Starts all servers; the answer is what a request takes of each, round by round, in each mode and in whatever mode. */
+async function measure({ isPinned, ...options }, cwd, failed) {
+  const run = { cwd, nodeOptions: NODE_OPTIONS };
+  const optionsOf = (name) => ({ ...options, name, hz: HZ, always: SERVERS[name].always, run });
   const children = await startAll('requests.mjs', Object.keys(SERVERS), optionsOf, failed);
   const loads = new Map();
   for (const [name, child] of children) {
+    if (isPinned) await pinServer(child.pid);
     const load = await startLoad(await child.ask('url'), CONNECTIONS);
     await load.run(WARM_UP);
     loads.set(name, load);
   }
-  const rounds = new Series();
-  await takeTurns(children, BLOCKS * BLOCK, failed, async (name, child, round) => {
-    const block = Math.floor(round / BLOCK);
+  const costs = new Series();
+  await takeTurns(children, ROUNDS, failed, async (name, child, round) => {
     const load = loads.get(name);
-    if (SERVERS[name].capture && block > 0 && round % BLOCK === 0) await changeMode(child, load, block);
+    const mode = modeIn(name, round);
+    if (Object.keys(SERVERS[name].modes).length > 1 && round % BLOCK === 0) {
+      await child.ask('enter', mode);
+      await load.run(2 * REQUESTS); // past the change
+    }
     await child.ask('begin');
     await load.run(REQUESTS);
-    const micros = await child.ask('end');
-    if (block > 0) rounds.add(name, modeOf(name, block), micros / REQUESTS);
+    const micros = (await child.ask('end')) / REQUESTS;
+    costs.add(name, mode, micros);
+    costs.add(name, round, micros);
   });
   for (const load of loads.values()) load.end();
   await endAll(children);
-  for (const [name, mode] of lines(failed)) costs.add(name, mode, quantile(rounds.of(name, mode), 0.25));
+  return costs;
 }
 
-function modeOf(name, block) {
-  return SERVERS[name].capture && block % 2 ? 'capture' : 'idle';
+/** All modes in their order, then all the other way round, and so on: what becomes faster with time favours none. */
+function modeIn(name, round) {
+  const modes = Object.keys(SERVERS[name].modes);
+  const block = Math.floor(round / BLOCK);
+  const at = block % modes.length;
+  return modes.at(Math.floor(block / modes.length) % 2 ? -1 - at : at);
 }
 
-async function changeMode(child, load, block) {
-  await child.ask(block % 2 ? 'startCapture' : 'stopCapture');
-  await load.run(REQUESTS / 4); // past the change
-}
-
-/** Server and mode of each row. */
-function lines(failed) {
-  return Object.keys(SERVERS)
-    .filter((name) => !failed.has(name))
-    .flatMap((name) => ['idle', 'capture'].filter((mode) => SERVERS[name][mode]).map((mode) => [name, mode]));
-}
-
-function report(adapter, costs, failed) {
-  const nobody = costs.of(WITHOUT, 'idle').map((cost, wave) => (cost + costs.of(AGAIN, 'idle')[wave]) / 2);
-  const columns = ['', 'µs per request', 'it ÷ without', 'it ÷ the same, idle', 'ours ÷'];
-  const comparisons = RIVALS.filter(([, [peer]]) => !failed.has(peer)).map(([ours, peer, metric]) => ({
-    group: 'requests',
-    metric,
-    where: ADAPTERS[adapter],
-    ours: SERVERS[ours[0]][ours[1]],
-    peer: SERVERS[peer[0]][peer[1]],
-    ratio: overWaves(costs.of(...ours), costs.of(...peer)),
-  }));
-  const rows = lines(failed).map(([name, mode]) => {
-    const values = costs.of(name, mode);
-    const compared = comparisons.find(({ peer }) => peer === SERVERS[name][mode]);
-    return [
-      SERVERS[name][mode],
-      summary(values).median.toFixed(1),
-      spread(overWaves(values, nobody), 3),
-      mode === 'capture' ? spread(overWaves(values, costs.of(name, 'idle')), 3) : '–',
-      compared ? spread(compared.ratio, 3) : '–',
-    ];
-  });
+function report(adapter, waves, failed) {
+  const columns = ['', 'µs per request', '÷ without', '÷ the same, idle', 'ours ÷'];
+  const present = Object.keys(SERVERS).filter((name) => !failed.has(name));
+  const comparisons = RIVALS.filter(([, [peer]]) => present.includes(peer) && present.includes(OURS)).map(
+    ([mode, [peer, peerMode], metric]) => ({
+      group: 'requests',
+      metric,
+      where: ADAPTERS[adapter],
+      ours: SERVERS[OURS].modes[mode],
+      peer: SERVERS[peer].modes[peerMode],
+      ratio: overWaves(waves, (costs) => {
+        const [ours, theirs] = [againstWithout(costs, OURS, mode), againstWithout(costs, peer, peerMode)];
+        return ours / theirs;
+      }),
+    }),
+  );
+  const rows = present.flatMap((name) =>
+    Object.entries(SERVERS[name].modes).map(([mode, label]) => {
+      const compared = comparisons.find(({ peer }) => peer === label);
+      return [
+        label,
+        overWaves(waves, (costs) => summary(costs.of(name, mode)).median).median.toFixed(1),
+        name === WITHOUT
+          ? '–'
+          : spread(
+              overWaves(waves, (costs) => againstWithout(costs, name, mode)),
+              3,
+            ),
+        mode === 'idle'
+          ? '–'
+          : spread(
+              overWaves(waves, (costs) => againstIdle(costs, name, mode)),
+              3,
+            ),
+        compared ? spread(compared.ratio, 3) : '–',
+      ];
+    }),
+  );
   return {
     comparisons,
     table: {
@@ -145,8 +177,23 @@ function report(adapter, costs, failed) {
   };
 }
 
-/** Ratio in each start of the processes: its median, least and greatest. */
-function overWaves(values, base) {
-  const ratios = values.map((value, wave) => value / base[wave]);
-  return { ...summary(ratios), low: Math.min(...ratios), high: Math.max(...ratios) };
+/** To the process without a profiler in the same rounds. */
+function againstWithout(costs, name, mode) {
+  const found = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    if (modeIn(name, round) !== mode) continue;
+    found.push(costs.of(name, round)[0] / costs.of(WITHOUT, round)[0]);
+  }
+  return summary(found).median;
+}
+
+/** To the same process when it is idle; what the machine does meanwhile is in both, and in the process without a profiler. */
+function againstIdle(costs, name, mode) {
+  return againstWithout(costs, name, mode) / againstWithout(costs, name, 'idle');
+}
+
+/** A figure of each start of the processes: its median, least and greatest. */
+function overWaves(waves, figure) {
+  const figures = waves.map(figure);
+  return { ...summary(figures), low: Math.min(...figures), high: Math.max(...figures) };
 }

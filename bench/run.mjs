@@ -11,8 +11,9 @@ import * as samples from './samples.mjs';
 import { writeOverhead } from './support/overhead.mjs';
 import { installPeers } from './support/peers.mjs';
 import { tableText, worseLines } from './support/report.mjs';
+import * as warm from './warm.mjs';
 
-const GROUPS = { holds, samples, requests, console: consoleCalls, encode, merge, memory };
+const GROUPS = { holds, warm, samples, requests, console: consoleCalls, encode, merge, memory };
 
 const begin = performance.now();
 const wanted = process.argv.slice(2).filter((arg) => arg !== '--write');

@@ -4,11 +4,12 @@ import { chooseSampler } from '../../dist/esm/sampling/choose-sampler.js';
 import { DEFAULT_HEAP_RATE } from '../../dist/esm/sampling/sampler.js';
 import { serveCommands } from '../support/child.mjs';
 
-const CAPTURE_HZ = 100;
+const HZ = 100;
 
-async function startHeap(name) {
-  const { sampling } = await chooseSampler(name);
+async function startHeap(sampler) {
+  const { sampling } = await chooseSampler({ sampler, warm: sampler === 'auto' });
   sampling.startHeap(DEFAULT_HEAP_RATE);
+  return sampling;
 }
 
 const CONTESTANTS = {
@@ -17,8 +18,12 @@ const CONTESTANTS = {
   'inspector, idle': () => startHeap('inspector'),
   async 'inspector, capturing'() {
     await startHeap('pprof');
-    const { sampling } = await chooseSampler('inspector');
-    sampling.cpu.start(CAPTURE_HZ);
+    const { sampling } = await chooseSampler({ sampler: 'inspector', warm: false });
+    sampling.cpu.start(HZ);
+  },
+  async 'warm, idle'() {
+    const sampling = await startHeap('auto');
+    sampling.warm.join({ hz: HZ, pastSeconds: 0 });
   },
   'node:inspector': () => new Session().connect(),
 };

@@ -24,6 +24,7 @@ export async function startChild(script, options, { nodeOptions = [], cwd } = {}
 
   const { error } = await next();
   return {
+    pid: process.pid,
     /** Why it could not be prepared, if so. */
     error,
     async ask(command, ...args) {

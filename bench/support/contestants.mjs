@@ -17,11 +17,20 @@ import { madeUpSamples } from './made-up-samples.mjs';
 
 const require = createRequire(import.meta.url);
 const ROOT = new URL('../../', import.meta.url).href;
+const IN_PROCESS = ['inspector', 'inspector.console'];
 const HEAP = { rate: 512 * 1024, depth: 64 };
 
 export const CONTESTANTS = {
-  'ours (inspector)': { load: () => ours('inspector'), probes: ['inspector'], from: ROOT },
-  'ours (pprof)': { load: () => ours('pprof'), probes: ['inspector', 'pprof'], from: ROOT },
+  'ours (inspector)': {
+    load: () => ours({ sampler: 'inspector', warm: 'off' }),
+    probes: IN_PROCESS,
+    from: ROOT,
+  },
+  'ours (pprof)': {
+    load: () => ours({ sampler: 'pprof', warm: 'off' }),
+    probes: ['inspector', 'pprof'],
+    from: ROOT,
+  },
   'node:inspector': { load: nodeInspector, probes: ['inspector'], lacks: { after: 'makes no bytes' } },
   "pprof's native call": { load: pprofNative, probes: ['pprof'], lacks: { after: 'makes no bytes' } },
   pprof: { load: pprof, probes: ['pprof'] },
@@ -30,21 +39,51 @@ export const CONTESTANTS = {
   '@platformatic/flame': { load: flame, probes: [], lacks: { after: 'in its stop' }, readsHeap: false },
 };
 
+/** V8's profiler goes on running between captures. */
+export const RUNNING = {
+  'ours (warm)': { load: () => ours({}), probes: IN_PROCESS, from: ROOT },
+  '@datadog/pprof, restart': {
+    load: datadogRestart,
+    probes: ['@datadog/pprof'],
+    lacks: { start: 'is its stop' },
+  },
+};
+
+/** The default sampler, as it was before V8's profiler could go on running. */
+const OFF = { 'ours (off)': { load: () => ours({ warm: 'off' }) } };
+
+/** It runs whether somebody captures or not. */
+export const ALWAYS = {
+  'ours (always)': { load: () => ours({ warm: 'always' }), probes: IN_PROCESS, from: ROOT },
+  'ours (flight recorder)': {
+    load: () => ours({ warm: 'always', flightRecorder: { seconds: 60, hz: 100 } }),
+    probes: IN_PROCESS,
+    from: ROOT,
+  },
+};
+
 /** Ours again, with samples that no V8 has taken; at more than 1000 Hz. */
 export const MADE_UP = 'ours, 100,000 made-up stacks';
 
 export const ALL = {
   ...CONTESTANTS,
-  [MADE_UP]: { load: () => ours('inspector', madeUp), probes: [], from: ROOT },
+  ...RUNNING,
+  ...OFF,
+  ...ALWAYS,
+  [MADE_UP]: {
+    load: () => ours({ sampler: 'inspector', warm: 'off' }, madeUp),
+    probes: [],
+    from: ROOT,
+  },
 };
 
-async function ours(sampler, otherSampling = faster) {
+async function ours(options, otherSampling = faster) {
   const { CpuProfiler, PprofModule, ProfilerService } = await import('../../dist/esm/index.js');
   let profiler;
   let cpuProfiler;
   let sampling;
   return {
-    imports: [PprofModule.forRoot({ sampler })],
+    imports: [PprofModule.forRoot(options)],
     ready(app) {
       profiler = app.get(ProfilerService, { strict: false });
       cpuProfiler = app.get(CpuProfiler, { strict: false });
@@ -144,6 +183,13 @@ function datadog() {
     encode,
     heap: { start: () => heap.start(HEAP.rate, HEAP.depth), read: () => encode(heap.profile()) },
   };
+}
+
+/** The next profile begins as this one ends, so only the first start is one. */
+function datadogRestart() {
+  const { time } = require('@datadog/pprof');
+  const { start, ...rest } = datadog();
+  return { ...rest, start: (options) => time.isStarted() || start(options), stop: () => time.stop(true) };
 }
 
 /** A continuous profiler: what it gives it sends by HTTP, so the sending is in its stop. */

@@ -3,8 +3,11 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { now } from './clock.mjs';
 
 const PER_MODULE = 500;
+const CALLBACK_MS = 0.5;
 const require = createRequire(import.meta.url);
 
 /** Writes modules with `count` functions; the answer is their folder. */
@@ -40,6 +43,37 @@ export function loadFunctions(folder, count) {
 export function work(all, ms, { depth = 30, stacks = all.length } = {}) {
   const until = performance.now() + ms;
   for (let i = 0; performance.now() < until; i++) all[((i * 7919) % stacks) % all.length](depth);
+}
+
+/**
+ * Works as a service does that answers requests: in callbacks of half a millisecond, between which the event loop waits for
+ * one. Each is one of `stacks` stacks, which have all their callers in common.
+ */
+export class Service {
+  /** Time in callbacks so far. */
+  workedMs = 0;
+
+  constructor(all, { depth, stacks }) {
+    this.all = all;
+    this.depth = depth;
+    this.stacks = stacks;
+  }
+
+  async run(ms) {
+    const until = performance.now() + ms;
+    for (let i = 0; performance.now() < until; i++) {
+      await setTimeout(1);
+      const begin = now();
+      this.answer(this.depth, this.all[i % this.stacks]);
+      this.workedMs += now() - begin;
+    }
+  }
+
+  answer(depth, innermost) {
+    if (depth > 2) return this.answer(depth - 1, innermost);
+    const until = performance.now() + CALLBACK_MS;
+    while (performance.now() < until) innermost(1);
+  }
 }
 
 /** Function `i` calls one that `i` and the depth name; the innermost one computes for some microseconds. */

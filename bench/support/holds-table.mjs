@@ -1,11 +1,12 @@
 // What holds.mjs and samples.mjs have in common: a row for each contestant, with the ratio of ours to it.
-import { CONTESTANTS } from './contestants.mjs';
+import { ALL, RUNNING } from './contestants.mjs';
 import { absentRows, spread } from './report.mjs';
 import { ratios, summary } from './statistics.mjs';
 
-/** Ours that a contestant is compared with: the one that samples by the same means. */
-function rivalOf(name) {
+/** The one of ours that samples by the same means. */
+function sameMeans(name) {
   if (name.startsWith('ours')) return undefined;
+  if (Object.hasOwn(RUNNING, name)) return 'ours (warm)';
   return name === 'node:inspector' ? 'ours (inspector)' : 'ours (pprof)';
 }
 
@@ -15,12 +16,23 @@ function rivalOf(name) {
  * @param names who has taken part
  * @param metrics of `start`, `stop` and `after`, what is shown
  * @param prefix which captures: before the name of each metric in the series
+ * @param rivalOf ours that a contestant is compared with
  */
-export function holdsTable({ group, title, where, names, metrics, series, failed, prefix = '' }) {
+export function holdsTable({
+  group,
+  title,
+  where,
+  names,
+  metrics,
+  series,
+  failed,
+  prefix = '',
+  rivalOf = sameMeans,
+}) {
   const of = (name, metric) => series.of(name, prefix + metric);
   const comparisons = names.flatMap((peer) =>
     metrics
-      .filter((metric) => rivalOf(peer) && !lacks(peer, metric))
+      .filter((metric) => names.includes(rivalOf(peer)) && !lacks(peer, metric))
       .map((metric) => ({
         group,
         metric,
@@ -55,11 +67,11 @@ export function holdsTable({ group, title, where, names, metrics, series, failed
 
 /** Why a contestant has no figure, where it has none. */
 function lacks(name, metric) {
-  return CONTESTANTS[name]?.lacks?.[metric];
+  return ALL[name]?.lacks?.[metric];
 }
 
 function isProbed(name) {
-  return CONTESTANTS[name]?.probes.length > 0;
+  return ALL[name]?.probes.length > 0;
 }
 
 function besidesV8(of, name, metric) {

@@ -1,10 +1,11 @@
 // How long a contestant is inside of V8 (or its native addon): what it would cost without any JavaScript around it.
-import { Session } from 'node:inspector';
+import { console as inspectorConsole, Session } from 'node:inspector';
 import { createRequire } from 'node:module';
 import { now } from './clock.mjs';
 
 const NATIVE = {
-  inspector: () => [Session.prototype, ['post']],
+  inspector: () => [Session.prototype, ['post', 'disconnect']],
+  'inspector.console': () => [inspectorConsole, ['profile', 'profileEnd']],
   pprof: (require) => [
     require('pprof/out/src/time-profiler-bindings.js'),
     ['startProfiling', 'stopProfiling'],

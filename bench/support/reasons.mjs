@@ -5,11 +5,14 @@ const CLOCKS =
 const HEAP_WALK =
   'The rest is V8: it walks the whole heap at start, and modules that are loaded and source maps that are kept are in it.';
 
+const MADE_IN_STOP =
+  'It has made its profile within its stop, in one go; what is left is encoding. Ours makes the profile after the stop, in pieces, with source maps and names of classes, which it does not have.';
+
 const REASONS = [
   {
     group: 'holds',
     metric: 'start',
-    why: `Ours ${CLOCKS} (\`src/sampling/other-threads.ts\`); peers measure neither. ${HEAP_WALK}`,
+    why: `Ours ${CLOCKS} (\`src/sampling/process-times.ts\`); peers measure neither. ${HEAP_WALK}`,
   },
   {
     group: 'holds',
@@ -25,7 +28,12 @@ const REASONS = [
   {
     group: 'holds',
     metric: 'after',
-    why: 'It has made its profile within its stop, in one go; what is left is encoding. Ours makes the profile after the stop, in pieces, with source maps and names of classes, which it does not have.',
+    why: MADE_IN_STOP,
+  },
+  {
+    group: 'warm',
+    metric: 'after',
+    why: MADE_IN_STOP,
   },
   {
     group: 'samples',
@@ -45,7 +53,12 @@ const REASONS = [
   },
   {
     group: 'requests',
-    why: 'It is no part of the HTTP server. Ours looks at the path of every request before the router does (`src/http/front-door.ts`).',
+    metric: 'always on',
+    why: 'Ours reads the clocks of the threads with each profile that it keeps, one every second, and looks at the path of every request before the router does (`src/http/router.ts`).',
+  },
+  {
+    group: 'requests',
+    why: 'It is no part of the HTTP server. Ours looks at the path of every request before the router does (`src/http/router.ts`).',
   },
   {
     group: 'encode',

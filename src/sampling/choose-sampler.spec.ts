@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { chooseSampler } from './choose-sampler.js';
+import type { SamplerName } from './sampler.js';
+import { warmCpu } from './warm-profiler.js';
 import type { PprofPackage } from './pprof.sampler.js';
 
 const built = (): Promise<PprofPackage> => Promise.resolve({} as PprofPackage);
@@ -29,6 +31,41 @@ describe('chooseSampler', () => {
   it('does not look for pprof when the inspector is named', async () => {
     const { sampling, notice } = await chooseSampler({ sampler: 'inspector', warm: false }, notBuilt);
     expect([sampling.name, notice]).toEqual(['inspector', undefined]);
+  });
+
+  const WARM: [sampler: 'auto' | SamplerName, cpu: SamplerName, isWarm: boolean][] = [
+    ['auto', 'inspector', true],
+    ['inspector', 'inspector', true],
+    ['pprof', 'pprof', false],
+  ];
+  it.each(WARM)(
+    'with the sampler %s, takes %s for warm captures of the CPU',
+    async (sampler, cpu, isWarm) => {
+      const { sampling, notice } = await chooseSampler({ sampler, warm: true }, built);
+      expect([sampling.cpu.name, sampling.cpu === warmCpu, notice]).toEqual([cpu, isWarm, undefined]);
+      expect(sampling.warm).toBeDefined();
+    },
+  );
+
+  describe("where Node's own profilers print what they are sent of ours", () => {
+    const { execArgv, env } = process;
+    afterEach(() => {
+      Object.assign(process, { execArgv, env });
+    });
+
+    it.each([
+      [{ execArgv: ['--cpu-prof'] }, 'Node itself profiles this process (--cpu-prof)'],
+      [
+        { env: { NODE_OPTIONS: '--max-http-header-size=1 --cpu-prof' } },
+        'Node itself profiles this process (--cpu-prof)',
+      ],
+      [{ env: { NODE_V8_COVERAGE: 'x' } }, 'Node measures the coverage of this process (NODE_V8_COVERAGE)'],
+    ])('leaves the profiler cold: %j', async (started, cold) => {
+      Object.assign(process, started);
+      const { sampling } = await chooseSampler({ sampler: 'auto', warm: true }, built);
+      expect(sampling).toMatchObject({ name: 'pprof', cpu: { name: 'pprof' }, cold });
+      expect(sampling.warm).toBeUndefined();
+    });
   });
 
   describe('in a Node without the inspector', () => {

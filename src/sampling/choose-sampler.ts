@@ -4,7 +4,7 @@ import { inspectorSampling } from './inspector.sampler.js';
 import { type PprofPackage, pprofSampling } from './pprof.sampler.js';
 import { reasonOf } from './reason.js';
 import type { SamplerName, Sampling } from './sampler.js';
-import { warmCpu, warmProfiler } from './warm-profiler.js';
+import { nodeProfiles, warmCpu, warmProfiler } from './warm-profiler.js';
 
 /** A choice, and what operators should know of it. */
 export interface SamplingChoice {
@@ -34,15 +34,17 @@ export async function chooseSampler(
   load: () => Promise<PprofPackage> = loadPprof,
 ): Promise<SamplingChoice> {
   const problem = inspectorProblem();
-  const isWarm = warm && problem === undefined;
-  const byInspector = isWarm ? { ...inspectorSampling, cpu: warmCpu, warm: warmProfiler } : inspectorSampling;
+  const cold = problem ?? nodeProfiles();
+  const isWarm = warm && cold === undefined;
+  const warmth = isWarm ? { warm: warmProfiler } : { cold };
+  const byInspector = { ...inspectorSampling, ...warmth, cpu: isWarm ? warmCpu : inspectorSampling.cpu };
   if (wanted === 'inspector') {
     return { sampling: byInspector, notice: problem && `No CPU and heap profiles: ${problem}.` };
   }
   try {
     const byPprof = pprofSampling(await load());
     const cpu = isWarm && wanted === 'auto' ? warmCpu : byPprof.cpu;
-    const sampling = { ...byPprof, cpu, ...(isWarm && { warm: warmProfiler }) };
+    const sampling = { ...byPprof, ...warmth, cpu };
     return { sampling, notice: problem && `${problem}. Without it ${NEEDS_INSPECTOR}.` };
   } catch (error) {
     const reason = reasonOf(error);

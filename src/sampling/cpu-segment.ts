@@ -1,8 +1,9 @@
 import type { Profiler } from 'node:inspector';
 import { CpuClockReader, nowMicros } from './cpu-readings.js';
-import { type SampledSegment, sampledSegment, type Span } from './inspector-samples.js';
-import { ProcessTimes } from './process-times.js';
-import type { RawFrame, Sliced } from './sampler.js';
+import { cpuSamplesOf, type SampledSegment, sampledSegment, type Span } from './inspector-samples.js';
+import type { NativeThread } from './native-threads.js';
+import { ProcessTimes, usedByOthers } from './process-times.js';
+import type { CpuSamples, RawFrame, Sliced } from './sampler.js';
 import type { ThreadClock } from './thread-clock.js';
 
 /** One of the profiles of V8's that follow one another. */
@@ -53,7 +54,7 @@ export class CpuSegment implements Span {
    *
    * @param known frames of other segments, to share
    */
-  take(profile: Profiler.Profile, known: Map<string, RawFrame>): void {
+  take(profile: Profiler.Profile, known?: Map<string, RawFrame>): void {
     this.pending = sampledSegment(profile, this, known);
   }
 
@@ -77,4 +78,31 @@ export class CpuSegment implements Span {
     }
     return this.pending !== undefined;
   }
+}
+
+/**
+ * The samples of segments that follow one another.
+ *
+ * @param begin CPU times before the first one; undefined where the system does not tell them
+ * @param end those after the last one
+ * @param ended threads that have ended right before
+ */
+export function* samplesOf(
+  segments: readonly CpuSegment[],
+  begin: ProcessTimes | undefined,
+  end: ProcessTimes | undefined,
+  ended?: readonly NativeThread[],
+): Sliced<CpuSamples> {
+  const sampled: SampledSegment[] = [];
+  for (const segment of segments) {
+    const samples = yield* segment.samples();
+    if (samples) sampled.push(samples);
+  }
+  if (!begin || !end) return yield* cpuSamplesOf(sampled, undefined);
+  return yield* cpuSamplesOf(sampled, {
+    beginMicros: begin.micros,
+    endMicros: end.micros,
+    ownNanos: end.ownNanos - begin.ownNanos,
+    others: usedByOthers(begin, end, ended),
+  });
 }

@@ -1,11 +1,9 @@
 import type { Profiler } from 'node:inspector';
 import { nowMicros } from './cpu-readings.js';
-import { CpuSegment } from './cpu-segment.js';
-import { cpuSamplesOf, type SampledSegment } from './inspector-samples.js';
+import { CpuSegment, samplesOf } from './cpu-segment.js';
 import { InspectorSession } from './inspector-session.js';
-import { type NativeThread, otherNativeThreads } from './native-threads.js';
 import { perProcess } from './process-state.js';
-import { ProcessTimes, usedByOthers } from './process-times.js';
+import { ProcessTimes } from './process-times.js';
 import type { CpuRecording, CpuSamples, KeptProfiler, RawFrame, Sliced } from './sampler.js';
 import { openThreadClock } from './thread-clock.js';
 
@@ -33,7 +31,7 @@ export class RunningProfiler implements KeptProfiler {
   private readonly session = new InspectorSession();
   private readonly clock = openThreadClock();
   private readonly atBegin = this.times();
-  private atEnd: { readonly times: ProcessTimes | undefined; readonly threads: NativeThread[] } | undefined;
+  private atEnd: ProcessTimes | undefined;
   /** Those that V8 has not handed out, by their titles. */
   private readonly open = new Map<string, CpuSegment>();
   private current!: CpuSegment;
@@ -42,6 +40,7 @@ export class RunningProfiler implements KeptProfiler {
   private past: CpuSegment[] = [];
   private recorded: CpuSegment[] | undefined;
   private timer: NodeJS.Timeout | undefined;
+  private isClosed = false;
 
   /**
    * @param hz samples per second
@@ -82,9 +81,10 @@ export class RunningProfiler implements KeptProfiler {
     return {
       ...(!isCold && { runningSince: this.since }),
       stop: () => {
-        if (!this.atEnd) this.rotate(undefined);
+        if (!this.isClosed) this.rotate(undefined);
+        const end = this.atEnd ?? this.times();
         whenStopped();
-        return this.joined(segments, begin, this.atEnd?.times ?? this.times());
+        return this.recording(segments, begin, end);
       },
     };
   }
@@ -95,7 +95,7 @@ export class RunningProfiler implements KeptProfiler {
     const now = nowMicros();
     const segments = this.past.filter(({ endMicros }) => endMicros > now - seconds * 1e6);
     const micros = now - (segments[0]?.beginMicros ?? now);
-    const samples = this.joined(segments, segments[0]?.times, this.current.times);
+    const samples = this.samplesOf(segments, segments[0]?.times, this.current.times);
     return { begin: new Date(Date.now() - micros / 1000), samples };
   }
 
@@ -104,33 +104,25 @@ export class RunningProfiler implements KeptProfiler {
     clearTimeout(this.timer);
     this.current.end();
     this.recorded?.push(this.current);
-    const threads = otherNativeThreads(); // V8's own sampling thread ends with its profiler
     for (const segment of this.open.values()) this.handOut(segment); // or it would go on in other sessions
     this.session.close();
-    this.atEnd = { times: this.times(), threads };
+    this.isClosed = true;
+    this.atEnd = this.times();
     this.clock?.close();
   }
 
-  private *joined(
+  private *recording(...of: Parameters<RunningProfiler['samplesOf']>): Sliced<CpuSamples> {
+    const samples = yield* this.samplesOf(...of);
+    return { ...samples, longestHoldMs: Math.max(...of[0].map(({ holdMs }) => holdMs)) };
+  }
+
+  private *samplesOf(
     segments: readonly CpuSegment[],
     begin: ProcessTimes | undefined,
     end: ProcessTimes | undefined,
   ): Sliced<CpuSamples> {
-    const sampled: SampledSegment[] = [];
-    for (const segment of segments) {
-      this.handOut(segment);
-      const samples = yield* segment.samples();
-      if (samples) sampled.push(samples);
-    }
-    const use = begin &&
-      end && {
-        beginMicros: begin.micros,
-        endMicros: end.micros,
-        ownNanos: end.ownNanos - begin.ownNanos,
-        others: usedByOthers(begin, end, this.atEnd?.threads),
-      };
-    const longestHoldMs = Math.max(...segments.map(({ holdMs }) => holdMs));
-    return { ...(yield* cpuSamplesOf(sampled, use)), longestHoldMs };
+    for (const segment of segments) this.handOut(segment);
+    return yield* samplesOf(segments, begin, end);
   }
 
   /** Begins the next segment, and soon after lets V8 hand out the one before. */

@@ -196,5 +196,7 @@ export interface Sampling {
   readonly cpu: CpuSampler;
   startHeap(rate: number): HeapSampler;
   /** Where captures of the CPU leave the profiler running. */
-  readonly warm?: WarmProfiler | undefined;
+  readonly warm?: WarmProfiler;
+  /** Why they cannot. */
+  readonly cold?: string | undefined;
 }

@@ -6,6 +6,17 @@ import type { CpuRecording, CpuSampler, WarmOptions, WarmProfiler } from './samp
 /** How long the profiler stays warm after a capture, in ms. */
 const WARM_FOR = 120_000;
 
+/**
+ * Why V8's profiler cannot be kept warm, though there is an inspector: Node's own profilers have sessions that print all they are sent
+ * of a `console.profile` to stderr.
+ */
+export function nodeProfiles(): string | undefined {
+  const options = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ');
+  if (/--cpu-prof\b/.test(options)) return 'Node itself profiles this process (--cpu-prof)';
+  if (process.env.NODE_V8_COVERAGE) return 'Node measures the coverage of this process (NODE_V8_COVERAGE)';
+  return undefined;
+}
+
 /** CPU samples by the inspector, whose profiler goes on running when the capture has ended. */
 export const warmCpu: CpuSampler = {
   name: 'inspector',

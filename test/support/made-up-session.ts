@@ -7,7 +7,7 @@ type Finished = (params: { title: string; profile: Profiler.Profile }) => void;
 
 /**
  * The inspector's place in tests of what asks it for CPU samples. V8's profiler starts with a session's first profile, and
- * ends with the session.
+ * ends with its last one.
  */
 export class MadeUpSession {
   /** Sessions that are connected. */
@@ -36,8 +36,10 @@ export class MadeUpSession {
     this.finished = listener;
   }
 
-  post(method: string, params?: object): void {
+  post(method: string, params?: object): object {
     this.posted.push([method, ...(params ? [JSON.stringify(params)] : [])].join(' '));
+    if (method === 'Profiler.start') this.beginProfile('');
+    return method === 'Profiler.stop' ? { profile: this.ended('') } : {};
   }
 
   beginProfile(title: string): void {
@@ -47,19 +49,21 @@ export class MadeUpSession {
   }
 
   endProfile(title: string): void {
+    const profile = this.ended(title);
+    if (profile) this.finished({ title, profile });
+  }
+
+  private ended(title: string): Profiler.Profile | undefined {
     const startTime = this.open.get(title);
-    if (startTime === undefined) return;
+    if (startTime === undefined) return undefined;
     this.open.delete(title);
+    if (this.open.size === 0) MadeUpSession.v8.ends();
     const { timeDeltas: [first = startTime, ...deltas] = [], ...sampled } = MadeUpSession.v8.sampled();
     const timeDeltas = [first - startTime, ...deltas];
-    this.finished({
-      title,
-      profile: { ...sampled, startTime, endTime: MadeUpSession.v8.micros(), timeDeltas },
-    });
+    return { ...sampled, startTime, endTime: MadeUpSession.v8.micros(), timeDeltas };
   }
 
   close(): void {
-    MadeUpSession.v8.ends();
     MadeUpSession.connected.delete(this);
   }
 }

@@ -257,7 +257,7 @@ export const FAULTS = [
     tests: ['src/sampling/warm-profiler', 'test/process/warm'],
   },
   {
-    title: 'a capture at another rate leaves a profile running in the warm session',
+    title: 'a profiler that ends leaves a profile running in other sessions',
     file: 'src/sampling/running-profiler.ts',
     find: 'for (const segment of this.open.values()) this.handOut(segment);',
     replace: 'for (const segment of this.open.values()) if (segment.isKept) this.handOut(segment);',

@@ -7,7 +7,6 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { PPROF_OPTIONS, PPROF_SAMPLING, type ResolvedPprofOptions } from '../../pprof.options.js';
-import { inspectorProblem } from '../../sampling/inspector-session.js';
 import { reasonOf } from '../../sampling/reason.js';
 import type { Sampling, WarmMember, WarmOptions } from '../../sampling/sampler.js';
 import { type CapturedProfile, Captures } from '../capture.js';
@@ -31,6 +30,8 @@ export interface PastCpuProfileOptions {
 export class FlightRecorder implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('PprofModule');
   private member: WarmMember | undefined;
+  /** Why it is off. */
+  private off = "it requires the options warm: 'always' and flightRecorder";
 
   constructor(
     @Inject(PPROF_SAMPLING) private readonly sampling: Sampling,
@@ -46,12 +47,13 @@ export class FlightRecorder implements OnModuleInit, OnApplicationBootstrap, OnM
     try {
       this.member = warm === 'always' ? this.keepWarm() : this.sampling.warm?.join();
     } catch (error) {
-      this.logger.warn(`The CPU profiler is not kept warm: ${reasonOf(error)}`);
+      this.off = reasonOf(error);
+      this.logger.warn(`The CPU profiler is not kept warm: ${this.off}`);
     }
   }
 
   private keepWarm(): WarmMember {
-    if (!this.sampling.warm) throw new Error(inspectorProblem());
+    if (!this.sampling.warm) throw new Error(this.sampling.cold);
     return this.sampling.warm.join(this.wanted());
   }
 
@@ -96,9 +98,7 @@ export class FlightRecorder implements OnModuleInit, OnApplicationBootstrap, OnM
   async take(options: PastCpuProfileOptions = {}, hz?: number): Promise<CapturedProfile> {
     const kept = this.member?.kept;
     if (!kept || kept.pastSeconds === 0) {
-      throw new ProfilerArgumentError(
-        "the flight recorder is off: it requires the options warm: 'always' and flightRecorder",
-      );
+      throw new ProfilerArgumentError(`the flight recorder is off: ${this.off}`);
     }
     const { seconds = kept.pastSeconds } = options;
     if (!(typeof seconds === 'number' && seconds > 0)) {
