@@ -135,6 +135,8 @@ describe('a profiler that is warm after a capture', () => {
     members.pop()!.leave();
     expect(MadeUpSession.connected.size).toBe(0);
     expect(processState().warm).toMatchObject({ members: 0, always: 0, profiler: undefined });
+    jest.advanceTimersByTime(MINUTE); // what was to be done in the next turns of the loop
+    expect(jest.getTimerCount()).toBe(0);
   });
 
   it('leaves nothing behind if V8 does not start, and does the next time', () => {
