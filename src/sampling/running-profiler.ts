@@ -7,11 +7,13 @@ import { ProcessTimes } from './process-times.js';
 import type { CpuRecording, CpuSamples, KeptProfiler, RawFrame, Sliced } from './sampler.js';
 import { openThreadClock } from './thread-clock.js';
 
-/** A segment ends after so long, in ms. V8 takes some 5 µs for each node of one to hand it out. */
-const LONGEST_SEGMENT = 1000;
-/** Those of a recording are as long as so many samples take, but not shorter than {@link SHORTEST_SEGMENT}. */
+/**
+ * How long segments are, in ms. V8 takes some 5 µs for each node of one to hand it out, and loses some 200 bytes for each
+ * that it began, which it frees when its profiler ends.
+ */
+const SEGMENT = { shortest: 100, ofPast: 2000, longest: 10_000 };
+/** Those of a recording are as long as so many samples take. */
 const SAMPLES_IN_SEGMENT = 25;
-const SHORTEST_SEGMENT = 100;
 
 /** Beyond that the frames are gathered anew: programs can make functions for ever. */
 const MOST_FRAMES = 50_000;
@@ -27,7 +29,7 @@ const MOST_FRAMES = 50_000;
  * All have the same rate: V8 does not change it while it samples.
  */
 export class RunningProfiler implements KeptProfiler {
-  readonly since = new Date();
+  since = new Date();
   private readonly session = new InspectorSession();
   private readonly clock = openThreadClock();
   private readonly atBegin = this.times();
@@ -54,7 +56,7 @@ export class RunningProfiler implements KeptProfiler {
     try {
       this.session.on<Profiler.ConsoleProfileFinishedEventDataType>(
         'Profiler.consoleProfileFinished',
-        ({ title = '', profile }) => this.open.get(title)?.take(profile, this.knownFrames()),
+        ({ title = '', profile }) => this.finished(title, profile),
       );
       this.session.post('Profiler.enable');
       this.session.post('Profiler.setSamplingInterval', { interval: Math.round(1e6 / hz) });
@@ -101,12 +103,12 @@ export class RunningProfiler implements KeptProfiler {
 
   /** Ends V8's profiler; a recording that is under way has what was sampled so far. */
   close(): void {
+    this.isClosed = true;
     clearTimeout(this.timer);
     this.current.end();
     this.recorded?.push(this.current);
     for (const segment of this.open.values()) this.handOut(segment); // or it would go on in other sessions
     this.session.close();
-    this.isClosed = true;
     this.atEnd = this.times();
     this.clock?.close();
   }
@@ -151,9 +153,10 @@ export class RunningProfiler implements KeptProfiler {
 
   private schedule(): void {
     clearTimeout(this.timer);
-    const ms = this.recorded ? (SAMPLES_IN_SEGMENT * 1000) / this.hz : LONGEST_SEGMENT;
-    const bounded = Math.min(Math.max(ms, SHORTEST_SEGMENT), LONGEST_SEGMENT);
-    this.timer = setTimeout(() => this.rotate(this.recorded), bounded).unref();
+    const asLong = this.pastSeconds > 0 ? SEGMENT.ofPast : SEGMENT.longest;
+    const recorded = Math.max((SAMPLES_IN_SEGMENT * 1000) / this.hz, SEGMENT.shortest);
+    const ms = this.recorded ? Math.min(recorded, asLong) : asLong;
+    this.timer = setTimeout(() => this.rotate(this.recorded), ms).unref();
   }
 
   private keep(segment: CpuSegment): void {
@@ -170,6 +173,19 @@ export class RunningProfiler implements KeptProfiler {
     else end();
     this.open.delete(segment.title);
     if (segment.isKept) setImmediate(segment.shrink);
+  }
+
+  private finished(title: string, profile: Profiler.Profile): void {
+    const segment = this.open.get(title);
+    segment?.take(profile, this.knownFrames());
+    if (segment === this.current && !this.isClosed) setImmediate(() => this.restart());
+  }
+
+  /** A `console.profileEnd()` of the application's ended the last profile of V8's, and so its profiler. */
+  private restart(): void {
+    if (this.isClosed) return;
+    this.since = new Date();
+    this.rotate(this.recorded);
   }
 
   private knownFrames(): Map<string, RawFrame> {

@@ -1,7 +1,7 @@
 'use strict';
 const { setFlagsFromString } = require('node:v8');
 
-// From Node 22 on V8's profilers do not know code that was compiled by on-stack replacement before they started, and
+// V8's profilers do not know code that was compiled by on-stack replacement before they started, and
 // count its time for the caller (docs/profiles.md). Here shares are to be told, so there is none.
 setFlagsFromString('--no-use-osr');
 

@@ -57,7 +57,8 @@ export class MadeUpSession {
     const startTime = this.open.get(title);
     if (startTime === undefined) return undefined;
     this.open.delete(title);
-    if (this.open.size === 0) MadeUpSession.v8.ends();
+    this.hasStarted = this.open.size > 0;
+    if (!this.hasStarted) MadeUpSession.v8.ends();
     const { timeDeltas: [first = startTime, ...deltas] = [], ...sampled } = MadeUpSession.v8.sampled();
     const timeDeltas = [first - startTime, ...deltas];
     return { ...sampled, startTime, endTime: MadeUpSession.v8.micros(), timeDeltas };

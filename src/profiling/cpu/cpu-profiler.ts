@@ -36,7 +36,7 @@ export interface CpuProfileOptions {
    */
   readonly sampler?: SamplerName;
   /**
-   * Collect the garbage first, which stops the process for as long as that takes. From Node 22 on V8's profiler does not
+   * Collect the garbage first, which stops the process for as long as that takes. V8's profiler does not
    * know code that was compiled by on-stack replacement before the capture, and counts its time for the caller; after
    * a collection it knows all.
    * @default false

@@ -18,8 +18,7 @@ export interface CpuCapture extends CpuCaptureFacts {
   readonly recording: CpuRecording;
 }
 
-/** From V8 12 on; see docs/profiles.md. */
-const HAS_BLIND_SPOT = Number.parseInt(process.versions.v8, 10) >= 12;
+/** See docs/profiles.md. */
 const BLIND_SPOT =
   "V8's profiler was started for this capture: the time of code that V8 replaced on the stack before may count for its caller; avoid that with the option warm: 'always', or gc=1";
 
@@ -44,7 +43,7 @@ export function beginCpuCapture(cpu: CpuSampler, hz: number, afterGc = false): C
 function notesOn({ runningSince, note }: CpuRecording, afterGc: boolean): string[] {
   const notes = note === undefined ? [] : [note];
   if (runningSince) return [...notes, warmSince(runningSince)];
-  return HAS_BLIND_SPOT && !afterGc ? [...notes, BLIND_SPOT] : notes;
+  return !afterGc ? [...notes, BLIND_SPOT] : notes;
 }
 
 /** A comment on samples of a profiler that was running before. */
