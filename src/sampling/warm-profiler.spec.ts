@@ -280,7 +280,7 @@ describe('a recording', () => {
       'at 1.00',
     ]);
     expect(starts).toBe(2);
-    expect(capture().runningSince).toEqual(new Date(601));
+    expect(capture().runningSince).toEqual(new Date(600));
   });
 });
 
