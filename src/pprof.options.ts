@@ -361,7 +361,12 @@ export function resolveRuntimeOptions(options: PprofRuntimeOptions): ResolvedPpr
   if (rest.warm !== 'always')
     throw new Error('PprofModule: the option "flightRecorder" requires warm: "always"');
   const { seconds = 60, hz = 100 } = flightRecorder;
-  return { ...rest, cpuProfileRate: options.cpuProfileRate ?? hz, flightRecorder: { seconds, hz } };
+  if ((options.cpuProfileRate ?? hz) !== hz) {
+    throw new Error(
+      `PprofModule: the option "cpuProfileRate" is ${options.cpuProfileRate}, and the rate of "flightRecorder" ${hz}: both are the rate of V8's one warm profiler`,
+    );
+  }
+  return { ...rest, cpuProfileRate: hz, flightRecorder: { seconds, hz } };
 }
 
 /** What Nest's own builder takes in `forRootAsync`. */

@@ -4,7 +4,7 @@ import { inspectorSampling } from './inspector.sampler.js';
 import { type PprofPackage, pprofSampling } from './pprof.sampler.js';
 import { reasonOf } from './reason.js';
 import type { SamplerName, Sampling } from './sampler.js';
-import { nodeProfiles, warmCpu, warmProfiler } from './warm-profiler.js';
+import { insteadOfWarm, nodeProfiles, warmCpu, warmProfiler } from './warm-profiler.js';
 
 /** A choice, and what operators should know of it. */
 export interface SamplingChoice {
@@ -37,13 +37,17 @@ export async function chooseSampler(
   const cold = problem ?? nodeProfiles();
   const isWarm = warm && cold === undefined;
   const warmth = isWarm ? { warm: warmProfiler } : { cold };
-  const byInspector = { ...inspectorSampling, ...warmth, cpu: isWarm ? warmCpu : inspectorSampling.cpu };
+  const byInspector = {
+    ...inspectorSampling,
+    ...warmth,
+    cpu: isWarm ? warmCpu : insteadOfWarm(inspectorSampling.cpu),
+  };
   if (wanted === 'inspector') {
     return { sampling: byInspector, notice: problem && `No CPU and heap profiles: ${problem}.` };
   }
   try {
     const byPprof = pprofSampling(await load());
-    const cpu = isWarm && wanted === 'auto' ? warmCpu : byPprof.cpu;
+    const cpu = isWarm && wanted === 'auto' ? warmCpu : insteadOfWarm(byPprof.cpu);
     const sampling = { ...byPprof, ...warmth, cpu };
     return { sampling, notice: problem && `${problem}. Without it ${NEEDS_INSPECTOR}.` };
   } catch (error) {
@@ -68,7 +72,7 @@ function noSampling(reason: string): Sampling {
   const start = (): never => {
     throw new Error(reason);
   };
-  return { name: 'inspector', cpu: { name: 'inspector', start }, startHeap: start };
+  return { name: 'inspector', cpu: { name: 'inspector', start }, startHeap: start, cold: reason };
 }
 
 async function loadPprof(): Promise<PprofPackage> {

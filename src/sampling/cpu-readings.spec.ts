@@ -32,6 +32,17 @@ describe('CpuClockReader', () => {
     expect(reader.cpuNanos).toEqual([1, 2]);
   });
 
+  it('leaves out what the clock advanced during work that is excluded, and reads no clock after it was stopped', () => {
+    const reader = new CpuClockReader(countingClock());
+    let calls = 0;
+    const work = (): number => ++calls;
+    reader.exclude(work); // from 2 to 3
+    jest.advanceTimersByTime(10);
+    reader.stop();
+    reader.exclude(work);
+    expect([calls, reader.cpuNanos]).toEqual([2, [1, 3, 4]]);
+  });
+
   it('keeps no process alive', () => {
     jest.useRealTimers();
     const before = timeouts();

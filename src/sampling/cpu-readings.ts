@@ -32,6 +32,7 @@ export class CpuClockReader implements CpuReadings {
 
   /** Does work whose CPU time is not to be in the readings. */
   exclude(work: () => void): void {
+    if (!this.timer) return work(); // there may be no clock any more
     const begin = this.clock.read();
     work();
     this.excludedNanos += this.clock.read() - begin;

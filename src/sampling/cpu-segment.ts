@@ -13,6 +13,7 @@ export class CpuSegment implements Span {
   /** At its begin. */
   readonly times: ProcessTimes | undefined;
   readonly readings: CpuClockReader | undefined;
+  readonly excluded: [beginMicros: number, endMicros: number][] = [];
   /** The longest time that it held the event loop. */
   holdMs: number;
   private pending: Sliced<SampledSegment> | undefined;
@@ -43,6 +44,14 @@ export class CpuSegment implements Span {
     this.holdMs = Math.max(this.holdMs, performance.now() - begin);
   }
 
+  /** Does work of our own, which does not count. */
+  exclude(work: () => void): void {
+    const begin = nowMicros();
+    if (this.readings) this.readings.exclude(work);
+    else work();
+    this.excluded.push([begin, nowMicros()]);
+  }
+
   /** What follows does not count. */
   end(): void {
     this.readings?.stop();
@@ -58,19 +67,18 @@ export class CpuSegment implements Span {
     this.pending = sampledSegment(profile, this, known);
   }
 
-  /** Turns the profile into samples, a piece at each turn of the loop: they take a tenth of its memory. */
-  readonly shrink = (): void => {
-    if (this.advance()) setImmediate(this.shrink);
-  };
-
   /** Its samples; undefined if V8 has none. */
   *samples(): Sliced<SampledSegment | undefined> {
     while (this.advance()) yield;
     return this.result;
   }
 
-  /** @returns whether there is more to do */
-  private advance(): boolean {
+  /**
+   * Turns a piece of V8's profile into samples, which take a tenth of its memory.
+   *
+   * @returns whether there is more to do
+   */
+  advance(): boolean {
     const step = this.pending?.next();
     if (step?.done) {
       this.result = step.value;

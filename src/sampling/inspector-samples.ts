@@ -29,6 +29,8 @@ export interface Span {
   readonly askedMicros: number;
   readonly beginMicros: number;
   readonly endMicros: number;
+  /** Stretches that do not count: our own work. */
+  readonly excluded: readonly (readonly [beginMicros: number, endMicros: number])[];
   readonly readings: CpuReadings | undefined;
 }
 
@@ -53,9 +55,11 @@ export function* sampledSegment(
   known?: Map<string, RawFrame>,
 ): Sliced<SampledSegment> {
   const { nodeById, ...nodes } = yield* nodesOf(profile, known);
-  const { beginMicros, endMicros, readings } = hasSameClock(profile, span)
+  const { beginMicros, endMicros, excluded, readings } = hasSameClock(profile, span)
     ? span
-    : { beginMicros: profile.startTime, endMicros: profile.endTime, readings: undefined };
+    : { beginMicros: profile.startTime, endMicros: profile.endTime, excluded: [], readings: undefined };
+  const isOutside = (time: number): boolean =>
+    time < beginMicros || time > endMicros || excluded.some(([begin, end]) => time >= begin && time <= end);
   const { samples = [], timeDeltas = [] } = profile;
   const sampled: number[] = [];
   const micros: number[] = [];
@@ -63,7 +67,7 @@ export function* sampledSegment(
   for (let i = 0; i < samples.length; i++) {
     if (i % PIECE === 0) yield;
     time += timeDeltas[i] ?? 0;
-    if (time < beginMicros || time > endMicros) continue;
+    if (isOutside(time)) continue;
     sampled.push(nodeById[samples[i]!] ?? -1);
     micros.push(time);
   }

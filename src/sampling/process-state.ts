@@ -1,5 +1,5 @@
 import type { RunningProfiler } from './running-profiler.js';
-import type { HeapSampler } from './sampler.js';
+import type { HeapSampler, WarmOptions } from './sampler.js';
 
 /** What exists once in a process (strictly: once in a V8 isolate), however many modules and copies of this package there are. */
 export interface ProcessState {
@@ -14,10 +14,13 @@ export interface ProcessState {
   /** V8's CPU profiler where it is kept running. */
   readonly warm: {
     profiler: RunningProfiler | undefined;
-    isRecording: boolean;
-    /** Modules that may use it, and those among them that keep it running. */
+    /** A capture runs, by this profiler or by another one. */
+    isBusy: boolean;
+    /** Modules that may use it, and how those want it that keep it running. */
     members: number;
-    always: number;
+    readonly always: WarmOptions[];
+    /** One of these, for which it was started. */
+    startedFor: WarmOptions | undefined;
     /** Ends it when it has not been used for a while. */
     ending: NodeJS.Timeout | undefined;
   };
@@ -32,7 +35,14 @@ export function processState(): ProcessState {
     finishBoot: undefined,
     hasModule: false,
     preloadProblem: undefined,
-    warm: { profiler: undefined, isRecording: false, members: 0, always: 0, ending: undefined },
+    warm: {
+      profiler: undefined,
+      isBusy: false,
+      members: 0,
+      always: [],
+      startedFor: undefined,
+      ending: undefined,
+    },
     heap: undefined,
   }));
 }

@@ -39,19 +39,20 @@ export class RunningProfiler implements KeptProfiler {
   private current!: CpuSegment;
   /** Frames of all segments, which take most of their memory. */
   private frames = new Map<string, RawFrame>();
-  private past: CpuSegment[] = [];
   private recorded: CpuSegment[] | undefined;
   private timer: NodeJS.Timeout | undefined;
-  private isClosed = false;
+  isClosed = false;
 
   /**
    * @param hz samples per second
    * @param pastSeconds how long segments are kept
+   * @param past those of a profiler before this one
    * @throws Error with the inspector's words if it refuses
    */
   constructor(
     readonly hz: number,
     readonly pastSeconds = 0,
+    public past: readonly CpuSegment[] = [],
   ) {
     try {
       this.session.on<Profiler.ConsoleProfileFinishedEventDataType>(
@@ -93,20 +94,22 @@ export class RunningProfiler implements KeptProfiler {
 
   /** A segment that began earlier is in it as a whole. */
   recent(seconds: number): ReturnType<KeptProfiler['recent']> {
-    this.rotate(this.recorded);
+    if (!this.isClosed) this.rotate(this.recorded);
     const now = nowMicros();
     const segments = this.past.filter(({ endMicros }) => endMicros > now - seconds * 1e6);
     const micros = now - (segments[0]?.beginMicros ?? now);
-    const samples = this.samplesOf(segments, segments[0]?.times, this.current.times);
+    const samples = this.samplesOf(segments, segments[0]?.times, this.atEnd ?? this.current.times);
     return { begin: new Date(Date.now() - micros / 1000), samples };
   }
 
-  /** Ends V8's profiler; a recording that is under way has what was sampled so far. */
+  /** Ends V8's profiler; a recording that is under way has what was sampled so far, and so has the past. */
   close(): void {
+    if (this.isClosed) return;
     this.isClosed = true;
     clearTimeout(this.timer);
     this.current.end();
     this.recorded?.push(this.current);
+    if (this.pastSeconds > 0) this.keep(this.current);
     for (const segment of this.open.values()) this.handOut(segment); // or it would go on in other sessions
     this.session.close();
     this.atEnd = this.times();
@@ -138,7 +141,7 @@ export class RunningProfiler implements KeptProfiler {
     this.schedule();
     setImmediate(() => {
       this.handOut(ended);
-      if (this.pastSeconds > 0) this.current.times?.threads();
+      if (this.pastSeconds > 0) this.current.exclude(() => this.current.times?.threads());
     });
   }
 
@@ -161,18 +164,20 @@ export class RunningProfiler implements KeptProfiler {
 
   private keep(segment: CpuSegment): void {
     const from = segment.endMicros - this.pastSeconds * 1e6;
-    this.past = this.past.filter(({ endMicros }) => endMicros > from);
-    this.past.push(segment);
+    this.past = [...this.past.filter(({ endMicros }) => endMicros > from), segment];
   }
 
   private handOut(segment: CpuSegment): void {
     if (!this.open.has(segment.title)) return;
-    const end = (): void => segment.hold(() => this.session.endProfile(segment.title));
-    const { readings } = this.current;
-    if (readings) readings.exclude(end);
-    else end();
+    this.current.exclude(() => segment.hold(() => this.session.endProfile(segment.title)));
     this.open.delete(segment.title);
-    if (segment.isKept) setImmediate(segment.shrink);
+    if (segment.isKept) setImmediate(() => this.shrink(segment));
+  }
+
+  private shrink(segment: CpuSegment): void {
+    this.current.exclude(() => {
+      if (segment.advance()) setImmediate(() => this.shrink(segment));
+    });
   }
 
   private finished(title: string, profile: Profiler.Profile): void {

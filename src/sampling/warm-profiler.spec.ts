@@ -33,7 +33,7 @@ jest.unstable_mockModule('./thread-clock.js', () => ({
   processCpuNanos: () => 0,
 }));
 
-const { warmCpu, warmProfiler } = await import('./warm-profiler.js');
+const { insteadOfWarm, warmCpu, warmProfiler } = await import('./warm-profiler.js');
 const { processState } = await import('./process-state.js');
 
 const members: WarmMember[] = [];
@@ -134,7 +134,7 @@ describe('a profiler that is warm after a capture', () => {
     expect(capture().runningSince).toBeDefined();
     members.pop()!.leave();
     expect(MadeUpSession.connected.size).toBe(0);
-    expect(processState().warm).toMatchObject({ members: 0, always: 0, profiler: undefined });
+    expect(processState().warm).toMatchObject({ members: 0, always: [], profiler: undefined, isBusy: false });
     jest.advanceTimersByTime(MINUTE); // what was to be done in the next turns of the loop
     expect(jest.getTimerCount()).toBe(0);
   });
@@ -163,15 +163,46 @@ describe('a profiler that is kept warm', () => {
     expect(starts).toBe(1);
   });
 
-  it('goes on while a capture at another rate has one of its own, which says so', () => {
+  it('is stopped for a capture at another rate, which says so, and started again afterwards', () => {
     join(wanted);
     const other = warmCpu.start(1000);
-    expect(intervals()).toEqual(['10000', '1000']);
+    expect(intervals()).toEqual(['1000']); // V8 loses memory for each profiler that is started beside another one
+    jest.advanceTimersByTime(1000);
     other.stop();
     expect(other.runningSince).toBeUndefined();
-    expect(other.note).toBe("V8's profiler was started for this capture: the warm one samples at 100 Hz");
+    expect(other.note).toBe('the warm profiler, which samples at 100 Hz, was stopped for this capture');
     expect(intervals()).toEqual(['10000']);
-    expect(capture().runningSince).toEqual(new Date(0));
+    expect(capture().runningSince).toEqual(new Date(1000));
+  });
+
+  it('is stopped for a capture by another sampler, and started again afterwards', () => {
+    join(wanted);
+    let sessions = 0;
+    const start = () => {
+      sessions = MadeUpSession.connected.size;
+      return { stop: () => [] as never };
+    };
+    insteadOfWarm({ name: 'pprof', start }).start(100).stop();
+    expect(sessions).toBe(0);
+    expect(intervals()).toEqual(['10000']);
+  });
+
+  it('goes on if another sampler does not start', () => {
+    join(wanted);
+    const broken = { name: 'pprof' as const, start: () => JSON.parse('no') };
+    expect(() => insteadOfWarm(broken).start(100)).toThrow(SyntaxError);
+    expect(intervals()).toEqual(['10000']);
+  });
+
+  it('is started for a module that comes while a capture runs when that has ended, which has all of it', () => {
+    join();
+    const recording = warmCpu.start(100);
+    jest.advanceTimersByTime(500);
+    const { kept } = join({ hz: 50, pastSeconds: 10 });
+    expect(kept).toMatchObject({ hz: 100, pastSeconds: 0 });
+    jest.advanceTimersByTime(500);
+    expect(run(recording.stop()).durationNanos).toBe(1e9);
+    expect(members[1]!.kept).toMatchObject({ hz: 50, pastSeconds: 10 });
   });
 
   it('is that of the module that keeps most of the past', () => {
@@ -204,6 +235,18 @@ describe('a profiler that is kept warm', () => {
 });
 
 describe('the past of a profiler that is kept warm', () => {
+  it('stays while the profiler is stopped for another one, and afterwards', () => {
+    const { kept } = join({ hz: 100, pastSeconds: 60 });
+    jest.advanceTimersByTime(3000);
+    const other = warmCpu.start(1000);
+    jest.advanceTimersByTime(1000);
+    const functions = ['at 2.00', 'at 3.00'];
+    expect(lengthOf(kept!, 60)).toMatchObject({ begin: 0, functions });
+    other.stop();
+    jest.advanceTimersByTime(500);
+    expect(lengthOf(members[0]!.kept!, 60)).toMatchObject({ begin: 0, functions: [...functions, 'at 4.50'] });
+  });
+
   it('is whole segments, from the first that ended in that time, and no more than was kept', () => {
     const { kept } = join({ hz: 100, pastSeconds: 5 });
     jest.advanceTimersByTime(20_500);

@@ -1,7 +1,7 @@
 import { inspectorCpu } from './inspector.sampler.js';
 import { type ProcessState, processState } from './process-state.js';
 import { RunningProfiler } from './running-profiler.js';
-import type { CpuRecording, CpuSampler, WarmOptions, WarmProfiler } from './sampler.js';
+import type { CpuSampler, WarmOptions, WarmProfiler } from './sampler.js';
 
 /** How long the profiler stays warm after a capture, in ms. */
 const WARM_FOR = 120_000;
@@ -22,64 +22,121 @@ export const warmCpu: CpuSampler = {
   name: 'inspector',
   start(hz, isAfterGc = false) {
     const { warm } = processState();
-    if (warm.always > 0 && warm.profiler!.hz !== hz) return coldBeside(warm.profiler!.hz, hz);
-    const isWarm = warm.profiler?.hz === hz && (warm.always > 0 || !isAfterGc);
+    const running = warm.profiler?.isClosed === false ? warm.profiler : undefined;
+    const isKept = running !== undefined && warm.always.length > 0;
+    if (isKept && running.hz !== hz) {
+      const note = `the warm profiler, which samples at ${running.hz} Hz, was stopped for this capture`;
+      return { ...insteadOfWarm(inspectorCpu).start(hz), note };
+    }
+    const isWarm = running?.hz === hz && (isKept || !isAfterGc);
     if (!isWarm) restart(warm, { hz, pastSeconds: 0 });
-    warm.isRecording = true;
+    warm.isBusy = true;
     clearTimeout(warm.ending);
-    return warm.profiler!.record(!isWarm, () => {
-      warm.isRecording = false;
-      endUnused(warm);
-    });
+    return warm.profiler!.record(!isWarm, () => captureEnded(warm));
   },
 };
 
-/** V8 has one rate for all profiles of a session, so this one is in a session of its own. */
-function coldBeside(warmHz: number, hz: number): CpuRecording {
-  const note = `V8's profiler was started for this capture: the warm one samples at ${warmHz} Hz`;
-  return { ...inspectorCpu.start(hz), note };
+/**
+ * Samples by other means, and stops the warm profiler meanwhile: V8 loses 2 to 4 MB for each profiler that is started beside
+ * a running one, and takes twice as long to start it.
+ */
+export function insteadOfWarm(cpu: CpuSampler): CpuSampler {
+  return {
+    name: cpu.name,
+    start(hz, isAfterGc) {
+      const { warm } = processState();
+      warm.isBusy = true;
+      clearTimeout(warm.ending);
+      warm.profiler?.close();
+      try {
+        const { stop, ...recording } = cpu.start(hz, isAfterGc);
+        return { ...recording, stop: () => andThen(stop, () => captureEnded(warm)) };
+      } catch (error) {
+        captureEnded(warm);
+        throw error;
+      }
+    },
+  };
+}
+
+function andThen<T>(work: () => T, next: () => void): T {
+  try {
+    return work();
+  } finally {
+    next();
+  }
 }
 
 /** All modules of a process share one. */
 export const warmProfiler: WarmProfiler = {
   join(always) {
     const { warm } = processState();
-    if (always && !isKept(warm, always)) restart(warm, always);
+    if (always) warm.always.push(always);
+    try {
+      settle(warm);
+    } catch (error) {
+      if (always) remove(warm, always);
+      throw error;
+    }
     warm.members++;
-    if (always) warm.always++;
     return {
       get kept() {
-        return warm.always > 0 ? warm.profiler : undefined;
+        return warm.always.length > 0 ? warm.profiler : undefined;
       },
       leave() {
         warm.members--;
-        if (always) warm.always--;
-        endUnused(warm);
+        if (always) remove(warm, always);
+        settle(warm);
       },
     };
   },
 };
 
-/** Whether it is kept running already, and as much of the past. */
-function isKept({ always, profiler }: ProcessState['warm'], { pastSeconds }: WarmOptions): boolean {
-  return always > 0 && profiler!.pastSeconds >= pastSeconds;
+type Warm = ProcessState['warm'];
+
+function remove({ always }: Warm, options: WarmOptions): void {
+  always.splice(always.indexOf(options), 1);
 }
 
-function restart(warm: ProcessState['warm'], { hz, pastSeconds }: WarmOptions): void {
+function captureEnded(warm: Warm): void {
+  warm.isBusy = false;
+  try {
+    settle(warm);
+  } catch {
+    // the next capture starts it, or says why it cannot
+  }
+}
+
+/** Once no capture runs: keeps it running as the modules want it, or for a while, or not at all if there is none. */
+function settle(warm: Warm): void {
+  if (warm.isBusy) return;
+  clearTimeout(warm.ending);
+  const wanted = warm.always.toSorted((a, b) => b.pastSeconds - a.pastSeconds)[0];
+  if (wanted) {
+    if (!isAs(warm, wanted)) restart(warm, wanted);
+  } else if (warm.members === 0) {
+    end(warm);
+  } else {
+    warm.ending = setTimeout(() => end(warm), WARM_FOR).unref();
+  }
+}
+
+/** Whether it runs as a module wants it, or keeps more of the past for one that has left. */
+function isAs({ profiler, startedFor }: Warm, { pastSeconds }: WarmOptions): boolean {
+  return profiler?.isClosed === false && startedFor !== undefined && startedFor.pastSeconds >= pastSeconds;
+}
+
+/** What it has kept of the past stays, if that was sampled at the same rate. */
+function restart(warm: Warm, options: WarmOptions): void {
+  const { profiler } = warm;
   end(warm);
-  warm.profiler = new RunningProfiler(hz, pastSeconds);
+  const past = profiler?.hz === options.hz ? profiler.past : [];
+  warm.profiler = new RunningProfiler(options.hz, options.pastSeconds, past);
+  warm.startedFor = warm.always.includes(options) ? options : undefined;
 }
 
-function end(warm: ProcessState['warm']): void {
+function end(warm: Warm): void {
   clearTimeout(warm.ending);
   warm.profiler?.close();
   warm.profiler = undefined;
-}
-
-/** At once if no module is left, otherwise when it has been unused for a while. */
-function endUnused(warm: ProcessState['warm']): void {
-  clearTimeout(warm.ending);
-  if (warm.isRecording || warm.always > 0) return;
-  if (warm.members === 0) end(warm);
-  else warm.ending = setTimeout(() => end(warm), WARM_FOR).unref();
 }

@@ -49,7 +49,7 @@ describe.each(ADAPTERS)('the flight recorder on %s', (adapter) => {
     expect(profile.timeMs).toBeLessThanOrEqual(Date.now() - 5000);
     expect(profile.period).toBe(2e7);
     expect(profile.comments).toContain(
-      "V8's profiler has been running since 2001-09-09T01:46:40.000Z: only the time of code that V8 replaced on the stack before may count for its caller",
+      "V8's profiler has been running since 2001-09-09T01:46:40.000Z: only code that V8 had compiled in a running loop before that may count for its caller",
     );
     expect(profile.comments.join()).not.toContain('were recorded');
   });
@@ -107,7 +107,7 @@ describe('pastCpuProfile', () => {
   ];
   it.each(without)('is refused with the options %j, which keep nothing', async (pprof, status, text) => {
     const { app, base } = await startApp('express', { pprof });
-    await expect(app.get(ProfilerService).pastCpuProfile()).rejects.toThrow(NOTHING_KEPT);
+    await expect(app.get(ProfilerService).pastCpuProfile()).rejects.toThrow('the flight recorder is off');
     expect(await request(`${base}/profile?past=30`)).toMatchObject({ status, text: `${text}\n` });
   });
 });
@@ -140,6 +140,13 @@ describe('the module', () => {
     expect(warnings).toEqual([
       'The CPU profiler samples at 50 Hz and keeps 60 s, as another module of this process requires',
     ]);
+  });
+
+  it("refuses a rate of captures that is not the recorder's", async () => {
+    const pprof = { ...RECORDER, cpuProfileRate: 100 };
+    await expect(startApp('express', { pprof })).rejects.toThrow(
+      'PprofModule: the option "cpuProfileRate" is 100, and the rate of "flightRecorder" 50',
+    );
   });
 
   it.each(['auto', 'off', undefined] as const)('refuses a flight recorder with warm: %p', async (warm) => {

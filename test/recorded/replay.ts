@@ -72,6 +72,7 @@ function* inspectorSamples({ profile, measured }: Recordings['inspector-cpu']): 
     askedMicros: beginMicros ?? profile.startTime,
     beginMicros: readings?.micros[0] ?? profile.startTime,
     endMicros: readings?.micros.at(-1) ?? profile.endTime,
+    excluded: [],
     readings,
   });
   const span = { beginMicros: profile.startTime, endMicros: profile.endTime };

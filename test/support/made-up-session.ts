@@ -59,7 +59,7 @@ export class MadeUpSession {
     this.open.delete(title);
     this.hasStarted = this.open.size > 0;
     if (!this.hasStarted) MadeUpSession.v8.ends();
-    const { timeDeltas: [first = startTime, ...deltas] = [], ...sampled } = MadeUpSession.v8.sampled();
+    const { timeDeltas: [first = startTime + 1, ...deltas] = [], ...sampled } = MadeUpSession.v8.sampled();
     const timeDeltas = [first - startTime, ...deltas];
     return { ...sampled, startTime, endTime: MadeUpSession.v8.micros(), timeDeltas };
   }

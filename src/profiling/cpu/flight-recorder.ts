@@ -43,7 +43,10 @@ export class FlightRecorder implements OnModuleInit, OnApplicationBootstrap, OnM
   /** Not in the constructor: a boot that fails before would leave V8's profiler running. */
   onModuleInit(): void {
     const { enabled, warm } = this.options;
-    if (!enabled) return;
+    if (!enabled) {
+      this.off = 'the module is not enabled';
+      return;
+    }
     try {
       this.member = warm === 'always' ? this.keepWarm() : this.sampling.warm?.join();
     } catch (error) {
