@@ -1,9 +1,15 @@
 import type { Profiler } from 'node:inspector';
 import { CpuClockReader, nowMicros } from './cpu-readings.js';
-import { cpuSamplesOf, type SampledSegment, sampledSegment, type Span } from './inspector-samples.js';
+import {
+  cpuSamplesOf,
+  type CpuUse,
+  type SampledSegment,
+  sampledSegment,
+  type Span,
+} from './inspector-samples.js';
 import type { NativeThread } from './native-threads.js';
 import { ProcessTimes, usedByOthers } from './process-times.js';
-import type { CpuSamples, RawFrame, Sliced } from './sampler.js';
+import type { CpuSamples, RawFrame, Sliced, TimeApart } from './sampler.js';
 import type { ThreadClock } from './thread-clock.js';
 
 /** One of the profiles of V8's that follow one another. */
@@ -13,6 +19,8 @@ export class CpuSegment implements Span {
   /** At its begin. */
   readonly times: ProcessTimes | undefined;
   readonly readings: CpuClockReader | undefined;
+  /** After it, if V8's profiler was ended then. */
+  last: ProcessTimes | undefined;
   readonly excluded: [beginMicros: number, endMicros: number][] = [];
   /** The longest time that it held the event loop. */
   holdMs: number;
@@ -106,11 +114,25 @@ export function* samplesOf(
     const samples = yield* segment.samples();
     if (samples) sampled.push(samples);
   }
-  if (!begin || !end) return yield* cpuSamplesOf(sampled, undefined);
-  return yield* cpuSamplesOf(sampled, {
-    beginMicros: begin.micros,
-    endMicros: end.micros,
-    ownNanos: end.ownNanos - begin.ownNanos,
-    others: usedByOthers(begin, end, ended),
-  });
+  return yield* cpuSamplesOf(sampled, begin && end && used(segments, begin, end, ended));
+}
+
+/** CPU time while V8's profiler ran: it may have been stopped between two segments. */
+function used(
+  segments: readonly CpuSegment[],
+  begin: ProcessTimes,
+  end: ProcessTimes,
+  ended: readonly NativeThread[] | undefined,
+): CpuUse {
+  const use = { beginMicros: begin.micros, endMicros: end.micros, ownNanos: 0, others: [] as TimeApart[] };
+  let from = begin;
+  for (const [i, { last }] of segments.entries()) {
+    const next = segments[i + 1]?.times;
+    const to = next ? last : end;
+    if (!to) continue;
+    use.ownNanos += to.ownNanos - from.ownNanos;
+    use.others.push(...usedByOthers(from, to, ended));
+    from = next ?? end;
+  }
+  return use;
 }

@@ -113,6 +113,8 @@ export class RunningProfiler implements KeptProfiler {
     for (const segment of this.open.values()) this.handOut(segment); // or it would go on in other sessions
     this.session.close();
     this.atEnd = this.times();
+    this.atEnd?.threads();
+    this.current.last = this.atEnd;
     this.clock?.close();
   }
 
