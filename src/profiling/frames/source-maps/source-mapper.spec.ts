@@ -568,6 +568,16 @@ describe('SourceMapper', () => {
     );
   });
 
+  it('takes a line that a file does not have for that of an inlined function of another file, and asks V8 nothing', async () => {
+    const path = fileURLToPath(import.meta.resolve('ms')); // older than this process
+    const frame = frameByColumn(path, 'parse', 9999);
+    const { functionLine: line } = frame;
+    const before = asked;
+    expect(await mapped(frame)).toEqual({ filename: path, line, startLine: line });
+    expect(await mapped(frameByColumn(path, 'parse', line + 1))).toBeUndefined(); // as it is
+    expect(asked).toBe(before);
+  });
+
   it('remembers that a script has no map', async () => {
     const path = script('never/a.js', '');
     const mapper = new SourceMapper({ sourceMaps: true });
