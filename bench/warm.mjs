@@ -34,7 +34,7 @@ has the options as they are by default: the first capture starts V8's profiler, 
 while it runs. The restart of \`@datadog/pprof\` begins its next profile as it ends one: after the first capture it has no start but that.
 Peers are compared with \`ours (warm)\`. The last tables show what holds the event loop while nobody captures: of each of ${SECONDS} seconds of
 the same service, the longest stretch between two turns of the loop less the service's own work. "Always" keeps V8's profiler running from the
-boot, and begins a profile and ends the one before every second, which is "in V8": two calls, in turns of the loop that follow each other. The
+boot, and begins a profile and ends the one before every ten seconds, with the flight recorder every two, which is "in V8": two calls, in turns of the loop that follow each other. The
 flight recorder keeps the profiles of the last minute.`;
 
 export async function run(log) {

@@ -61,7 +61,7 @@ export interface PprofRuntimeOptions {
   cpuProfileRate?: number;
   /**
    * Whether V8's CPU profiler goes on running when a capture has ended. To start it holds the event loop for 40 to 1,000 ms,
-   * the longer the more code there is; while it runs, a capture begins and ends in less than one. It also does
+   * the longer the more code there is; while it runs, a capture begins and ends in about one. It also does
    * not know code that V8 has replaced on the stack before it was started.
    *
    * `'auto'`: for two minutes after a capture, so that a scraper has it started once. `'always'`: from the boot on.

@@ -54,7 +54,7 @@ const REASONS = [
   {
     group: 'requests',
     metric: 'always on',
-    why: 'Ours reads the clocks of the threads with each profile that it keeps, one every second, and looks at the path of every request before the router does (`src/http/router.ts`).',
+    why: 'Ours reads the clocks of the threads with each profile that it keeps, one every two seconds, and looks at the path of every request before the router does (`src/http/router.ts`).',
   },
   {
     group: 'requests',
