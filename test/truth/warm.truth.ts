@@ -90,7 +90,7 @@ describe('ten hours of rotations', () => {
       atMost(2),
     );
     claim('36,000 rotations: 99 % of the holds, in ms', last.p99Ms / 100, atMost(0.05));
-    claim('36,000 rotations: the last second has samples still', hits / 1000, atLeast(0.3));
+    claim('36,000 rotations: a second of work afterwards has its samples', hits / 1000, atLeast(0.8));
   }, 600_000);
 });
 
