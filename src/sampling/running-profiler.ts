@@ -52,7 +52,7 @@ export class RunningProfiler implements KeptProfiler {
   constructor(
     readonly hz: number,
     readonly pastSeconds = 0,
-    public past: readonly CpuSegment[] = [],
+    readonly past: CpuSegment[] = [],
   ) {
     try {
       this.session.on<Profiler.ConsoleProfileFinishedEventDataType>(
@@ -166,7 +166,8 @@ export class RunningProfiler implements KeptProfiler {
 
   private keep(segment: CpuSegment): void {
     const from = segment.endMicros - this.pastSeconds * 1e6;
-    this.past = [...this.past.filter(({ endMicros }) => endMicros > from), segment];
+    while (this.past.length > 0 && this.past[0]!.endMicros <= from) this.past.shift();
+    this.past.push(segment);
   }
 
   private handOut(segment: CpuSegment): void {

@@ -245,8 +245,8 @@ export const FAULTS = [
   {
     title: 'the past is kept for ever',
     file: 'src/sampling/running-profiler.ts',
-    find: '[...this.past.filter(({ endMicros }) => endMicros > from), segment]',
-    replace: '[...this.past.filter(({ endMicros }) => endMicros > from - Infinity), segment]',
+    find: 'this.past[0]!.endMicros <= from)',
+    replace: 'this.past[0]!.endMicros <= from - Infinity)',
     tests: ['src/sampling/warm-profiler'],
   },
   {
