@@ -46,7 +46,7 @@ export class CpuSegment implements Span {
     this.readings = new CpuClockReader(clock);
   }
 
-  hold(work: () => void): void {
+  timeHold(work: () => void): void {
     const begin = performance.now();
     work();
     this.holdMs = Math.max(this.holdMs, performance.now() - begin);

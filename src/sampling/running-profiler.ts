@@ -172,7 +172,7 @@ export class RunningProfiler implements KeptProfiler {
 
   private handOut(segment: CpuSegment): void {
     if (!this.open.has(segment.title)) return;
-    this.current.exclude(() => segment.hold(() => this.session.endProfile(segment.title)));
+    this.current.exclude(() => segment.timeHold(() => this.session.endProfile(segment.title)));
     this.open.delete(segment.title);
     if (segment.isKept) setImmediate(() => this.shrink(segment));
   }
