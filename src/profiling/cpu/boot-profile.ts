@@ -1,4 +1,4 @@
-import { closeSync, openSync, statSync, utimesSync } from 'node:fs';
+import { closeSync, openSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { reasonOf } from '../../sampling/reason.js';
 import type { CpuSamples, Sliced } from '../../sampling/sampler.js';
@@ -33,16 +33,26 @@ export async function writeBootProfile(
 
 /** The file, replacing one of an earlier run; with the pid in its name if another process has written it in the meantime. */
 function claimed(file: string): string {
+  const own = join(dirname(file), basename(file).replace(/(?=\.)|$/, `.${process.pid}`));
+  if (isCreated(file)) return file;
+  const lock = `${file}.lock`;
+  if (!isCreated(lock)) return own; // another process is between the next two lines
+  try {
+    const now = new Date();
+    if (statSync(file).mtimeMs >= performance.timeOrigin) return own;
+    utimesSync(file, now, now);
+    return file;
+  } finally {
+    rmSync(lock);
+  }
+}
+
+function isCreated(file: string): boolean {
   try {
     closeSync(openSync(file, 'wx'));
-    return file;
+    return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return false;
   }
-  const now = new Date();
-  if (statSync(file).mtimeMs >= performance.timeOrigin) {
-    return join(dirname(file), basename(file).replace(/(?=\.)|$/, `.${process.pid}`));
-  }
-  utimesSync(file, now, now);
-  return file;
 }
