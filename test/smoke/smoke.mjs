@@ -97,12 +97,17 @@ async function checkAnswers(app, attempt) {
     assert.equal((await request(`${app.guarded}/cmdline`, { headers: { authorization } })).status, 200);
   });
   await attempt(`GET /heap is a profile by ${sampler} that has holdObjects`, async () => {
-    checkProfile(await request(`${app.open}/heap`), 'holdObjects');
+    checkProfile(await request(`${app.open}/heap`), 'holdObjects', sampler);
   });
-  await attempt(`GET /profile is a profile by ${sampler} that has burnCpu`, async () => {
-    app.work();
-    checkProfile(await request(`${app.open}/profile?seconds=1`), 'burnCpu');
-  });
+  for (const [query, by] of new Map([
+    ['', 'inspector'],
+    [`&sampler=${sampler}`, sampler],
+  ])) {
+    await attempt(`GET /profile?seconds=1${query} is a profile by ${by} that has burnCpu`, async () => {
+      app.work();
+      checkProfile(await request(`${app.open}/profile?seconds=1${query}`), 'burnCpu', by);
+    });
+  }
   const notices = sampler === 'inspector' ? 2 : 0; // one for each of its two modules
   await attempt(`the log has ${notices} lines about the missing package pprof`, () => {
     const lines = app.output.split('\n').filter((line) => /cannot be loaded|node:inspector/.test(line));
@@ -154,13 +159,13 @@ function checkAnswer({ status, headers, body }, [expectedStatus, type, text, exp
 }
 
 /** Presence only: how much a function has is for the tests of truth. */
-function checkProfile({ status, headers, body }, name) {
+function checkProfile({ status, headers, body }, name, by) {
   assert.equal(status, 200, body.toString());
   assert.equal(headers.get('content-encoding'), null);
   const profile = Profile.decode(gunzipSync(body));
   const text = (index) => profile.stringTable.strings[Number(index)];
   const comments = profile.comment.map(text).join('\n');
-  assert.equal(/\bby (\w+)/.exec(comments)?.[1], sampler, comments);
+  assert.equal(/\bby (\w+)/.exec(comments)?.[1], by, comments);
 
   const functions = new Set(profile.function.filter((one) => text(one.name) === name).map(({ id }) => id));
   const locations = new Set(
