@@ -7,6 +7,10 @@ const MS = 1e6;
 let ownNanos = 0;
 const clock = { read: () => ownNanos, close() {} };
 
+/** No time passes: what counts is the CPU time. */
+const MICROS = 1000;
+jest.spyOn(process.hrtime, 'bigint').mockReturnValue(BigInt(MICROS) * 1000n);
+
 jest.unstable_mockModule('./thread-clock.js', () => ({ processCpuNanos: () => ownNanos }));
 jest.unstable_mockModule('./native-threads.js', () => ({ otherNativeThreads: () => [] }));
 
@@ -15,11 +19,11 @@ const { ProcessTimes } = await import('./process-times.js');
 
 /** A segment in which the thread uses 8 ms, and V8 2 ms to end it; nothing is sampled. */
 function segment(): InstanceType<typeof CpuSegment> {
-  const made = new CpuSegment('a segment', Number(process.hrtime.bigint() / 1000n), true, clock);
+  const made = new CpuSegment('a segment', MICROS, true, clock);
   ownNanos += 8 * MS;
   made.end();
   ownNanos += 2 * MS;
-  made.take({ nodes: [], startTime: made.beginMicros, endTime: made.endMicros });
+  made.take({ nodes: [], startTime: MICROS, endTime: MICROS });
   return made;
 }
 

@@ -8,8 +8,8 @@ import type { CpuRecording, CpuSamples, KeptProfiler, RawFrame, Sliced } from '.
 import { openThreadClock } from './thread-clock.js';
 
 /**
- * How long segments are, in ms. V8 takes some 5 µs for each node of one to hand it out, and loses some 200 bytes for each
- * that it began, which it frees when its profiler ends.
+ * How long segments are, in ms. V8 takes some 5 µs for each node of one to hand it out, and keeps some 200 bytes for each
+ * that it began until its profiler ends.
  */
 const SEGMENT = { shortest: 100, ofPast: 2000, longest: 10_000 };
 /** Those of a recording are as long as so many samples take. */
@@ -80,7 +80,7 @@ export class RunningProfiler implements KeptProfiler {
     const begin = isCold ? this.atBegin : this.times();
     const segments: CpuSegment[] = [];
     this.rotate(segments);
-    setImmediate(() => begin?.threads());
+    setImmediate(() => this.current.exclude(() => begin?.threads()));
     return {
       ...(!isCold && { runningSince: this.since }),
       stop: () => {
@@ -97,9 +97,9 @@ export class RunningProfiler implements KeptProfiler {
     if (!this.isClosed) this.rotate(this.recorded);
     const now = nowMicros();
     const segments = this.past.filter(({ endMicros }) => endMicros > now - seconds * 1e6);
-    const micros = now - (segments[0]?.beginMicros ?? now);
+    const kept = (now - (segments[0]?.beginMicros ?? now)) / 1e6;
     const samples = this.samplesOf(segments, segments[0]?.times, this.atEnd ?? this.current.times);
-    return { begin: new Date(Date.now() - micros / 1000), samples };
+    return { begin: new Date(Date.now() - kept * 1000), seconds: kept, samples };
   }
 
   /** Ends V8's profiler; a recording that is under way has what was sampled so far, and so has the past. */

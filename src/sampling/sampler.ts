@@ -101,8 +101,12 @@ export interface WarmOptions {
 /** A profiler that is kept running. */
 export interface KeptProfiler extends WarmOptions {
   readonly since: Date;
-  /** The last seconds, as far as they were kept, and when they began. */
-  recent(seconds: number): { readonly begin: Date; readonly samples: Sliced<CpuSamples> };
+  /** The last seconds, as far as they were kept: when they began, and how many they are. */
+  recent(seconds: number): {
+    readonly begin: Date;
+    readonly seconds: number;
+    readonly samples: Sliced<CpuSamples>;
+  };
 }
 
 /** A module's part in the process's warm profiler. */

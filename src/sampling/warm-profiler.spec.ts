@@ -22,7 +22,8 @@ const frame = (functionName: string) => ({
   lineNumber: 1,
   columnNumber: 1,
 });
-const nowMicros = () => Date.now() * 1000;
+/** Jest's made-up time. */
+const nowMicros = () => jest.now() * 1000;
 
 jest.unstable_mockModule('./inspector-session.js', () => ({
   InspectorSession: MadeUpSession,

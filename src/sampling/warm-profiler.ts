@@ -113,7 +113,7 @@ function settle(warm: Warm): void {
   clearTimeout(warm.ending);
   const wanted = warm.always.toSorted((a, b) => b.pastSeconds - a.pastSeconds)[0];
   if (wanted) {
-    if (!isAs(warm, wanted)) restart(warm, wanted);
+    if (!suits(warm, wanted)) restart(warm, wanted);
   } else if (warm.members === 0) {
     end(warm);
   } else {
@@ -121,8 +121,8 @@ function settle(warm: Warm): void {
   }
 }
 
-/** Whether it runs as a module wants it, or keeps more of the past for one that has left. */
-function isAs({ profiler, startedFor }: Warm, { pastSeconds }: WarmOptions): boolean {
+/** Whether it runs as a module wants it, or keeps even more of the past. */
+function suits({ profiler, startedFor }: Warm, { pastSeconds }: WarmOptions): boolean {
   return profiler?.isClosed === false && startedFor !== undefined && startedFor.pastSeconds >= pastSeconds;
 }
 

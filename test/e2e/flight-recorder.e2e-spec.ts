@@ -41,12 +41,10 @@ describe.each(ADAPTERS)('the flight recorder on %s', (adapter) => {
   it.each(CONTRACT)('$title', (row) => expect(checkRow(app.base, row)).resolves.toBeUndefined());
 
   it('profile?past=5 has the samples of the last seconds, its time and its rate', async () => {
-    const before = Date.now();
     const { body } = await request(`${app.base}/profile?past=5`);
     const profile = new DecodedProfile(body);
     expect(profile.total('samples')).toBe(100);
-    expect(profile.timeMs).toBeGreaterThanOrEqual(before - 5000);
-    expect(profile.timeMs).toBeLessThanOrEqual(Date.now() - 5000);
+    expect(profile.timeMs).toBe(1.1e12);
     expect(profile.period).toBe(2e7);
     expect(profile.comments).toContain(
       "V8's profiler has been running since 2001-09-09T01:46:40.000Z: only code that V8 had compiled in a running loop before that may count for its caller",

@@ -343,8 +343,8 @@ export const FAULTS = [
   {
     title: 'past= above what was recorded does not say so',
     file: 'src/profiling/cpu/flight-recorder.ts',
-    find: 'return kept < seconds - 0.1',
-    replace: 'return kept > seconds + 0.1',
+    find: 'return recorded < seconds - 0.1',
+    replace: 'return recorded > seconds + 0.1',
     tests: ['test/e2e/flight-recorder', 'test/process/warm'],
   },
   {

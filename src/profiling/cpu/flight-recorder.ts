@@ -111,18 +111,17 @@ export class FlightRecorder implements OnModuleInit, OnApplicationBootstrap, OnM
       throw new ProfilerArgumentError(`invalid hz ${hz}: the flight recorder samples at ${kept.hz} Hz`);
     }
     const holds = new HoldMeter();
-    const { begin, samples } = holds.time(() => kept.recent(seconds));
+    const { begin, seconds: recorded, samples } = holds.time(() => kept.recent(seconds));
     const timeNanos = BigInt(begin.getTime()) * 1_000_000n;
-    const notes = [...shorter(seconds, begin), warmSince(kept.since)];
+    const notes = [...shorter(seconds, recorded), warmSince(kept.since)];
     const facts = { hz: kept.hz, sampler: 'inspector', timeNanos, holds, notes } as const;
     return cpuProfileOf(facts, samples, this.frames, this.options.profileComments);
   }
 }
 
 /** A comment if less was kept than was asked for. */
-function shorter(seconds: number, begin: Date): string[] {
-  const kept = (Date.now() - begin.getTime()) / 1000;
-  return kept < seconds - 0.1
-    ? [`the request was for the last ${seconds} s, of which ${kept.toFixed(1)} s were recorded`]
+function shorter(seconds: number, recorded: number): string[] {
+  return recorded < seconds - 0.1
+    ? [`the request was for the last ${seconds} s, of which ${recorded.toFixed(1)} s were recorded`]
     : [];
 }
