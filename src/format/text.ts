@@ -1,4 +1,5 @@
 import { textName } from './names.js';
+import { Pieces } from './pieces.js';
 import { labelsOf, type Profile } from './profile.js';
 
 /**
@@ -10,8 +11,6 @@ import { labelsOf, type Profile } from './profile.js';
 
 /** Samples between two yields. */
 const SLICE = 20;
-/** Characters of a piece: V8 does not move a string as large as this when it collects garbage. */
-const PIECE = 256 * 1024;
 const TAB_WIDTH = 8;
 /** Locations that are shown of a stack: clients reject a line above 64 KiB. */
 const DEEPEST = 1000;
@@ -91,21 +90,14 @@ export function* legacyText(
   }
   rows.sort((a, b) => a.order - b.order || (a.key < b.key ? -1 : 1));
 
-  const pieces: string[] = [];
-  let texts = [`${kind.header(name, totals, profile)}\n`];
-  let length = 0;
+  const pieces = new Pieces();
+  pieces.add(`${kind.header(name, totals, profile)}\n`);
   for (const [i, { sample, values, key }] of rows.entries()) {
     if (i % SLICE === 0) yield;
-    const text = `${values} ${key}\n${stacks.comment(sample)}\n`;
-    texts.push(text);
-    length += text.length;
-    if (length < PIECE) continue;
-    pieces.push(texts.join(''));
-    texts = [];
-    length = 0;
+    pieces.add(`${values} ${key}\n${stacks.comment(sample)}\n`);
   }
-  if (trailer.length > 0) texts.push(`\n${trailer.join('\n')}\n`);
-  return [...pieces, texts.join('')];
+  if (trailer.length > 0) pieces.add(`\n${trailer.join('\n')}\n`);
+  return pieces.all();
 }
 
 /**

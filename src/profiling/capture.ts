@@ -23,6 +23,8 @@ export interface OtherForms {
   readonly devToolsText?: () => Generator<void, string[]>;
   /** Lines after the records of Go's text. */
   readonly textTrailer?: () => readonly string[];
+  /** Go's `debug=2`, for people alone, in pieces. */
+  readonly dump?: () => Generator<void, string[]>;
 }
 
 /** The result of a capture. */
@@ -48,8 +50,13 @@ export class CapturedProfile {
     return compress(bytes, { level: constants.Z_BEST_SPEED }); // Go's level too
   }
 
-  /** Go's text (`debug=1`), for people and for readers of the formats before profile.proto. */
-  encodeText(): Promise<Buffer> {
+  /**
+   * Go's text, for people and for readers of the formats before profile.proto.
+   *
+   * @param debug above 1: one block for each execution, which is for people alone, where the profile has that
+   */
+  encodeText(debug = 1): Promise<Buffer> {
+    if (debug > 1 && this.forms.dump) return this.joined(this.forms.dump());
     return this.joined(legacyText(this.name, this.profile, this.forms.textTrailer?.()));
   }
 
