@@ -8,8 +8,8 @@ export interface Routing {
   /** Everything at and below these paths, in Nest's syntax, is for `handle`. */
   readonly bases: readonly string[];
   readonly handle: Handler;
-  /** To run before parsers read a body. */
-  readonly prepare?: (request: IncomingMessage, response: ServerResponse) => unknown;
+  /** To run before parsers read a body, with the adapter's request beside Node's. */
+  readonly prepare: (request: IncomingMessage, response: ServerResponse, adapted: object) => unknown;
   /** If set, only requests to the module of that router path are for `handle`; its port has noted them. */
   readonly key?: string;
 }
@@ -46,9 +46,8 @@ function addToExpress(express: Express, { bases, handle, prepare }: Routing): vo
   const own = stack.splice(before);
   const controllers = stack.findIndex(({ route }) => route?.stack.some(({ handle }) => isController(handle)));
   stack.splice(controllers < 0 ? stack.length : controllers, 0, ...own);
-  if (!prepare) return;
   express.use((request, response, next) => {
-    prepare(request as IncomingMessage, response as ServerResponse);
+    prepare(request as IncomingMessage, response as ServerResponse, request);
     next!();
   });
   stack.unshift(stack.pop()!);
@@ -79,7 +78,7 @@ const PORT = 'pprof';
 function addToFastify(fastify: Fastify, { bases, handle, prepare, key }: Routing): void {
   const methods = [...fastify.supportedMethods];
   fastify.addHook('onRequest', (request, reply, done) => {
-    prepare?.(request.raw, reply.raw);
+    prepare(request.raw, reply.raw, request);
     // No route can have the other methods, and to add them would change what the application replies to them.
     if (routedRequest(request.raw) && !methods.includes(request.raw.method!)) handle(request, reply);
     else done();

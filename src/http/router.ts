@@ -12,6 +12,7 @@ import {
   routedFrom,
   routedRequest,
 } from './request.js';
+import { RequestTracker } from './request-tracker.js';
 import { httpServerOf, Routes } from './routes.js';
 
 /** Headers of a body. Without them the application's parsers leave it alone, and cannot refuse it before our guards are asked. */
@@ -35,6 +36,7 @@ export class PprofRouter implements OnModuleInit, OnModuleDestroy {
 
   constructor(
     private readonly routes: Routes,
+    private readonly tracker: RequestTracker,
     private readonly host: HttpAdapterHost,
   ) {}
 
@@ -45,16 +47,15 @@ export class PprofRouter implements OnModuleInit, OnModuleDestroy {
     const bases = listen ? [`/${path}`] : mapped;
     this.bases = bases.map(baseAt).sort((a, b) => b.base.length - a.base.length);
     if (!server) return;
-    const { handle } = this;
-    if (listen) return addRoutes(this.host.httpAdapter, { bases, handle, key: routerPath });
-    addRoutes(this.host.httpAdapter, { bases, handle, prepare: this.note });
+    const { handle, prepare } = this;
+    addRoutes(this.host.httpAdapter, { bases, handle, prepare, key: listen && routerPath });
     this.server = server;
-    server.prependListener('request', this.note); // Fastify refuses a broken escape before any hook
+    server.prependListener('request', prepare); // Fastify refuses a broken escape before any hook
   }
 
   onModuleDestroy(): void {
     // The listener stays until the server is closed: requests may still come.
-    this.server?.once('close', () => this.server?.off('request', this.note));
+    this.server?.once('close', () => this.server?.off('request', this.prepare));
   }
 
   /**
@@ -75,6 +76,11 @@ export class PprofRouter implements OnModuleInit, OnModuleDestroy {
       request.url = url.replace(/^[^?]*/, (path) => path.replaceAll('%', '%25'));
     }
     return routed;
+  };
+
+  private readonly prepare = (request: IncomingMessage, response: ServerResponse, adapted?: object): void => {
+    this.tracker.track(request, response, adapted);
+    if (!this.routes.listen) this.note(request, response);
   };
 
   private readonly handle: Handler = (request, response, next) => {

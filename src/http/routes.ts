@@ -26,6 +26,7 @@ import {
 } from '../pprof.options.js';
 import { GO_NAMES, GO_PROFILES, ProfileRegistry } from '../profiling/profile-registry.js';
 import { type Endpoint, endpointOf, placedAt, placesOf } from './endpoint.js';
+import { handlerName } from './handler-names.js';
 import { type Injected, injectedOf } from './injected.js';
 import { type Handler, type NestRoute, nestRoutes } from './nest-routes.js';
 import { refuse } from './refusal.js';
@@ -186,6 +187,13 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
     const routes = this.mapped.filter((route) => route.controller === controller);
     const other = asked?.method === 'POST' ? 'GET' : 'POST'; // and HEAD goes with GET
     return (routes.find(({ method }) => method !== other) ?? routes[0]!).handler;
+  }
+
+  /** The route of a request and the name of its handler, as {@link RequestTracker} shows them. */
+  match(asked: Asked & Pick<RoutedRequest, 'base'>): { route: string; handler: string | undefined } {
+    const controller = this.controllerFor(asked);
+    const name = controller && this.mapped.length > 0 ? handlerName(this.handlerFor(asked)) : undefined;
+    return { route: controller ? `${asked.base}/${asked.name}` : `${asked.base}/`, handler: name };
   }
 
   /** The controller that replies to a request; undefined if none accepts it. */

@@ -17,6 +17,7 @@ import { replyOf } from './go-errors.js';
 import { ReplyInterceptor } from './reply.interceptor.js';
 import { takeOver, text, whenClosed, writeReply } from './reply.js';
 import type { RoutedRequest } from './request.js';
+import { RequestTracker } from './request-tracker.js';
 import { PprofRouter } from './router.js';
 import { httpServerOf, Routes } from './routes.js';
 
@@ -37,6 +38,7 @@ export class SeparatePort implements OnApplicationBootstrap, BeforeApplicationSh
   constructor(
     private readonly routes: Routes,
     private readonly router: PprofRouter,
+    private readonly tracker: RequestTracker,
     private readonly guard: AccessGuard,
     private readonly replies: ReplyInterceptor,
     private readonly host: HttpAdapterHost,
@@ -75,6 +77,7 @@ export class SeparatePort implements OnApplicationBootstrap, BeforeApplicationSh
   private readonly listener = (request: IncomingMessage, response: ServerResponse): void => {
     const over = whenClosed(response).then(() => this.responses.delete(response));
     this.responses.set(response, over);
+    this.tracker.track(request, response);
     void this.reply(request, response).catch((error: unknown) =>
       writeReply(takeOver(response), replyOf(error)),
     );

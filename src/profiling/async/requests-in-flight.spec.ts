@@ -1,0 +1,95 @@
+import { describe, expect, it } from '@jest/globals';
+import type { ModulesContainer } from '@nestjs/core';
+import { type RequestDescription, RequestsInFlight, TrackedRequest } from './requests-in-flight.js';
+
+const DESCRIPTION: RequestDescription = {
+  method: 'GET',
+  route: '/cats/:id',
+  handler: 'CatsController.findOne',
+  state: 'handling',
+  own: false,
+};
+
+class MadeUpRequest extends TrackedRequest {
+  description: RequestDescription | undefined = DESCRIPTION;
+
+  protected describe(): RequestDescription {
+    return this.description!;
+  }
+
+  protected release(): void {
+    this.description = undefined;
+  }
+}
+
+const idsIn = (table: RequestsInFlight): number[] => Array.from(table, ({ id }) => id);
+
+describe('the requests in flight of an application', () => {
+  it('are listed in the order in which they began, until they end', () => {
+    const table = new RequestsInFlight();
+    const requests = Array.from({ length: 4 }, () => new MadeUpRequest());
+    for (const request of requests) table.begin(request);
+    expect([idsIn(table), table.size]).toEqual([[1, 2, 3, 4], 4]);
+    const rest = [1, 2, 3, 4];
+    for (const id of [2, 2, 1, 4, 3, 3]) {
+      table.end(requests[id - 1]!);
+      if (rest.includes(id)) rest.splice(rest.indexOf(id), 1);
+      expect([idsIn(table), table.size]).toEqual([rest, rest.length]);
+    }
+    table.begin(new MadeUpRequest());
+    expect(idsIn(table)).toEqual([5]);
+  });
+
+  it('may begin and end while somebody reads', () => {
+    const table = new RequestsInFlight();
+    const requests = Array.from({ length: 3 }, () => new MadeUpRequest());
+    for (const request of requests) table.begin(request);
+    const read: number[] = [];
+    for (const { id } of table) {
+      read.push(id);
+      table.end(requests[0]!);
+      table.begin(new MadeUpRequest());
+    }
+    expect(read).toEqual([1, 2, 3]);
+  });
+
+  it('are described when somebody reads, with their age', () => {
+    const table = new RequestsInFlight();
+    const request = new MadeUpRequest();
+    table.begin(request);
+    expect(request.snapshot()).toEqual({ id: 1, ageMs: expect.any(Number), ...DESCRIPTION });
+    expect(request.snapshot().ageMs).toBeGreaterThanOrEqual(0);
+    request.description = { ...DESCRIPTION, state: 'replying' };
+    expect(request.snapshot().state).toBe('replying');
+  });
+
+  it('are announced to a listener when they begin, and it knows them after their end', () => {
+    const table = new RequestsInFlight();
+    const begun: TrackedRequest[] = [];
+    const stop = table.onBegin((request) => begun.push(request));
+    const request = new MadeUpRequest();
+    table.begin(request);
+    expect([begun, request.id, request.hasEnded]).toEqual([[request], 1, false]);
+    table.end(request);
+    expect([request.hasEnded, request.description]).toEqual([true, undefined]);
+    expect(request.snapshot()).toMatchObject({ id: 1, ...DESCRIPTION });
+    stop();
+    table.begin(new MadeUpRequest());
+    expect(begun).toEqual([request]);
+  });
+
+  it('keep nothing after their end if nobody listens', () => {
+    const table = new RequestsInFlight();
+    const request = new MadeUpRequest();
+    table.begin(request);
+    table.end(request);
+    expect(request.description).toBeUndefined();
+    expect(request.snapshot()).toMatchObject({ id: 1, route: undefined, handler: undefined });
+  });
+
+  it('are the same in all modules of an application, and others in another one', () => {
+    const [one, another] = [new Map(), new Map()] as unknown as ModulesContainer[];
+    expect(RequestsInFlight.of(one!)).toBe(RequestsInFlight.of(one!));
+    expect(RequestsInFlight.of(one!)).not.toBe(RequestsInFlight.of(another!));
+  });
+});
