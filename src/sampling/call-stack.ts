@@ -6,21 +6,34 @@ export interface CallerFrame {
   readonly filename: string;
   /** The line that is executing, from 1; 0 for a built-in function. */
   readonly line: number;
+  /** From 1; left out where unknown. */
+  readonly column?: number | undefined;
+  /** It awaits the frame before it: it is not executing. */
+  readonly isAsync?: boolean | undefined;
 }
 
 /** Frames of a stack that are kept. */
-const DEPTH = 64;
+export const STACK_DEPTH = 64;
 
 /**
  * The stack of a function's caller, innermost first, across `await` as far as V8 knows it.
  *
  * @param callee the function that was called; it and what it has called are left out
+ * @returns nothing where V8 cannot be asked, as `Error` is frozen or the like: in a hook, to throw would end the process
  */
 export function callStackOf(callee: (...args: never[]) => unknown): CallerFrame[] {
+  try {
+    return callSitesOf(callee);
+  } catch {
+    return [];
+  }
+}
+
+function callSitesOf(callee: (...args: never[]) => unknown): CallerFrame[] {
   const { prepareStackTrace, stackTraceLimit } = Error;
   const holder: { stack?: NodeJS.CallSite[] } = {};
   try {
-    Error.stackTraceLimit = DEPTH;
+    Error.stackTraceLimit = STACK_DEPTH;
     Error.prepareStackTrace = (_, sites) => sites;
     Error.captureStackTrace(holder, callee);
     return holder.stack!.map(frameOf); // V8 may prepare it only here
@@ -29,21 +42,44 @@ export function callStackOf(callee: (...args: never[]) => unknown): CallerFrame[
   }
 }
 
+/** The same for the same stack. */
+export function stackKey(stack: readonly CallerFrame[]): string {
+  return stack
+    .map(({ name, filename, line, column }) => `${name}\0${filename}\0${line}\0${column}`)
+    .join('\0');
+}
+
 /** No call site is kept: it holds the function, and what that was called on. */
 function frameOf(site: NodeJS.CallSite): CallerFrame {
-  return {
-    name: nameOf(site),
-    filename: site.getScriptNameOrSourceURL() ?? '',
-    line: site.getLineNumber() ?? 0,
-  };
+  return callerFrame(
+    site.getTypeName(),
+    site.getFunctionName(),
+    site.getScriptNameOrSourceURL(),
+    site.getLineNumber(),
+    site.getColumnNumber(),
+    (site as { isAsync?: () => boolean }).isAsync?.(), // the types lack it
+  );
 }
 
 /** What V8 calls objects of no class of the application, and, before Node 22, classes. */
 const NO_CLASS = new Set(['Object', 'Function', null]);
 
-/** With the class of a method, as V8's own stack traces have it. */
-function nameOf(site: NodeJS.CallSite): string {
-  const name = site.getFunctionName() ?? '';
-  const type = site.getTypeName();
-  return name === '' || NO_CLASS.has(type) ? name : `${type}.${name}`;
+/** The frame of a call site: with the class of a method, as V8's own stack traces have it. */
+export function callerFrame(
+  type: string | null,
+  functionName: string | null,
+  filename: string | null,
+  line: number | null,
+  column: number | null,
+  isAsync?: boolean,
+): CallerFrame {
+  const name = functionName ?? '';
+  // Always of one shape: there are very many.
+  return {
+    name: name === '' || NO_CLASS.has(type) ? name : `${type}.${name}`,
+    filename: filename ?? '',
+    line: line ?? 0,
+    column: column ?? undefined,
+    isAsync: isAsync || undefined,
+  };
 }

@@ -1,0 +1,417 @@
+import { type CallerFrame, callStackOf, stackKey } from './call-stack.js';
+import { CoveredWaits } from './covered-waits.js';
+import { PROMISE_STATE, RESOURCE_KINDS, type WaitState } from './wait-states.js';
+
+/** What began a wait; equal ones are the same object, as long as there are not too many. */
+export interface CallStack {
+  /** Equal for equal stacks. */
+  readonly key: string;
+  /** Innermost first; they start with code that is not Node's own. */
+  readonly frames: readonly CallerFrame[];
+}
+
+/** A wait of an execution: at an innermost `await`, or for a callback. */
+export interface Wait {
+  /** Node's number of the async resource. */
+  readonly id: number;
+  /** For a promise, in contrast to a callback. */
+  readonly isAwait: boolean;
+  readonly state: WaitState;
+  readonly stack: CallStack;
+  /** What the execution was started for, such as a request. */
+  readonly context: unknown;
+  /** In ms. */
+  readonly begin: number;
+  /** `Promise.race` and `Promise.any` go on without those that lose. */
+  readonly canBeDropped: boolean;
+}
+
+/** Somebody who wants to know of waits. What it throws becomes an uncaught exception, since hooks must not throw. */
+export interface WaitObserver {
+  /** One wait in so many is sampled. */
+  readonly rate: number;
+  /** Whether waits for callbacks are of interest too. */
+  readonly callbacks: boolean;
+  /** @param ms how long it took */
+  ended?(wait: Wait, ms: number): void;
+  /** It can never end: what it waits for has been collected. */
+  lost?(wait: Wait): void;
+}
+
+/** The world around the rule, which tests replace. */
+export interface WaitWorld {
+  /** In ms. */
+  now(): number;
+  /** From 0 to below 1. */
+  random(): number;
+  executionAsyncId(): number;
+  context(): unknown;
+  /** The stack that has led to a hook. */
+  stackOf(hook: (...args: never[]) => unknown): readonly CallerFrame[];
+}
+
+/** A wait that has not ended. */
+interface OpenWait {
+  readonly wait: Wait;
+  readonly resource: WeakRef<object>;
+  /** From when on it counts, in ms. */
+  readonly since: number;
+  /** It was covered before, or its promise was resolved already, but perhaps with another promise. */
+  readonly isDoubtful: boolean;
+}
+
+/** A doubtful wait that ends so soon, in ms, was none. */
+const SOON = 1;
+
+/** What one observer has sampled. */
+export class WaitSample {
+  private readonly open = new Map<number, OpenWait>();
+  private readonly covered = new CoveredWaits();
+  /** Waits until the next one that is sampled. */
+  private left: number;
+  /** A wait for the callback that runs, and how long it took. */
+  private called: { readonly wait: Wait; readonly ms: number } | undefined;
+
+  constructor(
+    readonly observer: WaitObserver,
+    private readonly random: () => number,
+  ) {
+    this.left = this.gap();
+  }
+
+  /** Those that have not ended. */
+  *pending(): Generator<Wait, void> {
+    for (const { wait } of this.open.values()) if (!this.covered.has(wait.id)) yield wait;
+  }
+
+  /** Reports those whose promise has been collected; to be called after a collection. Yields now and then. */
+  *findLost(): Generator<void, void> {
+    let count = 0;
+    for (const [id, { resource }] of this.open) {
+      if (++count % 1000 === 0) yield;
+      if (resource.deref() === undefined) this.lose(id);
+    }
+  }
+
+  /** Whether the next wait is one to sample. A regular program would always have the same one sampled, were the gaps even. */
+  wants(isAwait: boolean): boolean {
+    if (!isAwait && !this.observer.callbacks) return false;
+    if (--this.left > 0) return false;
+    this.left = this.gap();
+    return true;
+  }
+
+  /** @param cover the wait of a callee, if there is one */
+  add(wait: Wait, resource: object, isDoubtful = false, cover?: number): void {
+    this.open.set(wait.id, { wait, resource: new WeakRef(resource), since: wait.begin, isDoubtful });
+    if (cover !== undefined) this.covered.add(wait.id, cover);
+  }
+
+  /** A wait has begun that may be that of a callee that goes on. */
+  cover(id: number): void {
+    this.covered.cover(id);
+  }
+
+  end(id: number, now: () => number): void {
+    if (this.open.size === 0) return;
+    const isCovered = this.covered.has(id);
+    const next = this.covered.callback(id, now);
+    if (next) this.uncover(next.id, next.since);
+    const one = this.open.get(id);
+    if (!one) return;
+    this.open.delete(id);
+    if (isCovered) return;
+    const { wait, since, isDoubtful } = one;
+    const ms = now() - since;
+    if (isDoubtful && ms < SOON) return;
+    if (wait.isAwait) safely(() => this.observer.ended?.(wait, ms));
+    else this.called = { wait, ms };
+  }
+
+  private uncover(id: number, since: number): void {
+    const one = this.open.get(id);
+    if (one) this.open.set(id, { ...one, since, isDoubtful: true });
+  }
+
+  /** The callback has settled no promise: what it ended was a wait of its own. */
+  endCallback(): void {
+    const { called } = this;
+    if (!called) return;
+    this.called = undefined;
+    safely(() => this.observer.ended?.(called.wait, called.ms));
+  }
+
+  /** The callback has settled a promise: the wait was that of who awaits it. */
+  dropCallback(): void {
+    this.called = undefined;
+  }
+
+  /** It goes on under another number. */
+  replace(id: number, wait: Wait, resource: object): void {
+    if (this.open.delete(id)) this.add(wait, resource);
+  }
+
+  /** It was none, or it has been taken for another one. */
+  drop(id: number): void {
+    if (this.open.size === 0) return;
+    this.covered.end(id);
+    this.open.delete(id);
+  }
+
+  clear(): void {
+    this.open.clear();
+    this.covered.clear();
+  }
+
+  lose(id: number): void {
+    const wait = this.open.get(id)?.wait;
+    if (!wait) return;
+    this.open.delete(id);
+    if (this.covered.has(id)) return this.covered.end(id); // as its cover, which was reported
+    if (wait.isAwait && !wait.canBeDropped) safely(() => this.observer.lost?.(wait));
+  }
+
+  /** 1 to 2 · rate - 1, and the rate on average. */
+  private gap(): number {
+    return 1 + Math.floor(this.random() * (2 * this.observer.rate - 1));
+  }
+}
+
+/**
+ * Tells waits from the events of `async_hooks`. An `await` makes a promise that is derived from the awaited one. It
+ * is innermost unless one was derived from another promise after the awaited one was made: then a callee waits already,
+ * and the wait is the callee's. A promise from before the present callback is another execution's. A callback is a wait
+ * of its own unless it settles a promise: then the wait is that of who awaits it.
+ *
+ * Of what is not sampled nothing is stored.
+ */
+export class AsyncWaits {
+  readonly samples = new Set<WaitSample>();
+  /** The last resource that was made, and the last one before the present callback. */
+  private made = 0;
+  private madeBefore = 0;
+  /** Since the present callback began: the promise that was derived last, and the resource that is no promise. */
+  private derived = 0;
+  /** And the innermost wait that began last, with the promise that it is for: several may wait for that. */
+  private innermost = 0;
+  private awaited = 0;
+  private resource = 0;
+  private resourceState: WaitState = PROMISE_STATE;
+  /** The promise that was resolved last. */
+  private resolved = 0;
+  /** A wait that began in the present callback, in a function of Node that the application called: it may await that. */
+  private inNode: { readonly wait: Wait; readonly samples: readonly WaitSample[] } | undefined;
+  private readonly stacks = new Map<string, CallStack>();
+  private readonly collected = new FinalizationRegistry<number>((id) => {
+    for (const sample of this.samples) sample.lose(id);
+  });
+
+  constructor(private readonly world: WaitWorld) {}
+
+  readonly init = (id: number, type: string, trigger: number, resource: object): void => {
+    this.made = id;
+    if (type !== 'PROMISE') {
+      const kind = RESOURCE_KINDS.get(type);
+      if (!kind) return;
+      this.resource = id;
+      this.resourceState = kind.state;
+      if (kind.isOneShot) this.sample(id, false, kind.state, resource);
+      return;
+    }
+    if (trigger === this.world.executionAsyncId()) return; // not derived
+    const { derived } = this;
+    const isOld = trigger <= this.madeBefore;
+    const isInnermost = isOld || derived < trigger || trigger === this.awaited;
+    this.derived = id;
+    if (this.inNode && this.awaitsNode(id, isInnermost, resource)) return;
+    if (!isInnermost) return this.sampleCovered(id, resource);
+    this.innermost = id;
+    for (const sample of this.samples) sample.cover(id);
+    this.awaited = trigger;
+    // Node's own jobs make their promise themselves, right after the resource.
+    const isOfJob = this.resource === trigger - 1 && this.resourceState === 'syscall';
+    const isOfResource = !isOld && (this.resource > trigger || isOfJob);
+    if (isOfResource && this.resourceState !== 'sleep')
+      for (const sample of this.samples) sample.drop(this.resource);
+    const state = isOfResource ? this.resourceState : PROMISE_STATE;
+    const mayRepeat = derived > 0 && trigger === derived + 1;
+    this.sample(id, true, state, resource, { mayRepeat, isDoubtful: trigger === this.resolved });
+  };
+
+  readonly before = (id: number): void => {
+    this.madeBefore = this.made;
+    this.derived = 0;
+    this.innermost = 0;
+    this.awaited = 0;
+    this.resource = 0;
+    this.inNode = undefined;
+    for (const sample of this.samples) {
+      sample.endCallback();
+      sample.end(id, this.world.now);
+    }
+  };
+
+  readonly promiseResolve = (id: number): void => {
+    this.resolved = id;
+    for (const sample of this.samples) {
+      sample.drop(id);
+      if (id <= this.madeBefore) sample.dropCallback();
+    }
+  };
+
+  join(observer: WaitObserver): WaitSample {
+    const sample = new WaitSample(observer, this.world.random);
+    this.samples.add(sample);
+    return sample;
+  }
+
+  /** @param mayRepeat the promise was made right after another one was derived: Node's own functions only forward that */
+  private sample(
+    id: number,
+    isAwait: boolean,
+    state: WaitState,
+    resource: object,
+    { mayRepeat = false, isDoubtful = false } = {},
+  ): void {
+    const wanting = this.wanting(isAwait);
+    if (wanting.length === 0) return;
+    const all = this.stack();
+    const wait = this.waitOf(id, isAwait, state, all, mayRepeat);
+    if (!wait) return;
+    for (const sample of wanting) sample.add(wait, resource, isDoubtful);
+    this.collected.register(resource, id);
+    if (isAwait && isNodes(all) && this.areAllSampled()) this.inNode = { wait, samples: wanting };
+  }
+
+  /** An await of a caller. */
+  private sampleCovered(id: number, resource: object): void {
+    const wanting = this.wanting(true);
+    if (wanting.length === 0) return;
+    const wait = this.waitOf(id, true, PROMISE_STATE, this.stack(), false);
+    if (!wait) return;
+    for (const sample of wanting) sample.add(wait, resource, true, this.innermost);
+    this.collected.register(resource, id);
+  }
+
+  private wanting(isAwait: boolean): WaitSample[] {
+    const wanting: WaitSample[] = [];
+    for (const sample of this.samples) if (sample.wants(isAwait)) wanting.push(sample);
+    return wanting;
+  }
+
+  /** Only then it is known of all steps of a function of Node that they are its; otherwise each is a wait. */
+  private areAllSampled(): boolean {
+    for (const { observer } of this.samples) if (observer.rate > 1) return false;
+    return true;
+  }
+
+  /**
+   * Takes an await of the application for the wait that a function of Node has begun, which it called and now awaits: Node
+   * goes on in several steps, and its result is a promise of its own.
+   *
+   * @returns whether there is nothing more to do for the promise
+   */
+  private awaitsNode(id: number, isInnermost: boolean, resource: object): boolean {
+    const { wait, samples } = this.inNode!;
+    const all = this.stack();
+    const frames = all.slice(firstOfUser(all));
+    const [own, caller] = [frames[0], wait.stack.frames[0]!];
+    if (own?.name !== caller.name || own.filename !== caller.filename) return false;
+    if (isNodes(all)) return true;
+    this.inNode = undefined;
+    if (isInnermost) return false;
+    const awaited = { ...wait, id, stack: this.sharedStack(frames) };
+    for (const sample of samples) sample.replace(wait.id, awaited, resource);
+    this.innermost = id;
+    this.collected.register(resource, id);
+    return true;
+  }
+
+  private stack(): CallerFrame[] {
+    return this.world.stackOf(this.init).filter(({ filename }) => !CALLING.has(filename));
+  }
+
+  /** Undefined if no code of the application waits: V8 forwards a promise, or Node does something of its own. */
+  private waitOf(
+    id: number,
+    isAwait: boolean,
+    state: WaitState,
+    all: readonly CallerFrame[],
+    mayRepeat: boolean,
+  ): Wait | undefined {
+    const { now, context } = this.world;
+    const first = firstOfUser(all);
+    const user = all[first];
+    if (!user || user.filename.startsWith(OWN)) return undefined;
+    // What awaits is not executing: V8 forwards a promise, or Node goes on with what it was called for.
+    if (user.isAsync && (!isNodes(all) || this.areAllSampled())) return undefined;
+    if (mayRepeat && isNodes(all)) return undefined;
+    const nodes = all.slice(0, first);
+    const isTimer = !isAwait && state === 'sleep';
+    if (isTimer && !nodes.every(({ filename }) => filename === 'node:timers')) return undefined; // Node's own
+    return {
+      id,
+      isAwait,
+      state: nodes.some(({ filename }) => filename.startsWith(FETCH)) ? 'IO wait' : state,
+      stack: this.sharedStack(all.slice(first)),
+      context: context(),
+      begin: now(),
+      canBeDropped: nodes.some(({ name }) => DROPPING.has(name)),
+    };
+  }
+
+  /** Many executions wait at the same place. */
+  private sharedStack(frames: readonly CallerFrame[]): CallStack {
+    const key = stackKey(frames);
+    const known = this.stacks.get(key);
+    if (known) return known;
+    if (this.stacks.size >= MOST_STACKS) this.stacks.clear();
+    const stack = { key, frames };
+    this.stacks.set(key, stack);
+    return stack;
+  }
+}
+
+function safely(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    setImmediate(() => {
+      throw error;
+    });
+  }
+}
+
+/** -1 for none. */
+function firstOfUser(stack: readonly CallerFrame[]): number {
+  return stack.findIndex(({ filename }) => filename !== '' && !filename.startsWith('node:'));
+}
+
+/** Whether it is Node's code that awaits; functions of the language have no file. */
+function isNodes(stack: readonly CallerFrame[]): boolean {
+  return stack.find(({ filename }) => filename !== '')?.filename.startsWith('node:') ?? false;
+}
+
+/** The implementation of `fetch`: of what it waits for, its timers say nothing. */
+const FETCH = 'node:internal/deps/undici';
+
+/** Where the code of this library is: what it waits for is not the application's matter. */
+const OWN = ownDirectory();
+
+function ownDirectory(): string {
+  const { filename = '' } = callStackOf(ownDirectory)[0] ?? {};
+  return filename.replace(/sampling[\\/]async-waits\.\w+$/, '') || 'unknown:';
+}
+
+/** Stacks that are shared. */
+const MOST_STACKS = 10_000;
+
+/** Where Node calls hooks, and runs promise jobs: between a function that goes on and those that await it. */
+const CALLING = new Set([
+  'node:internal/async_hooks',
+  'node:internal/process/task_queues',
+  'node:internal/timers',
+]);
+
+/** Functions of `Promise` that go on when one of several promises is settled. */
+const DROPPING = new Set(['race', 'any', 'Promise.race', 'Promise.any']); // by the version of V8
