@@ -26,7 +26,7 @@ export class CallTreeBuilder {
   /** The same, but one node for a frame under a parent, however often it is asked for. */
   callee(parent: number, frame: RawFrame): number {
     const id = this.idOf(frame);
-    const callees = this.callees[(parent + 1) % PARTS]!;
+    const callees = this.calleesOf(parent);
     const key = parent * FRAMES + id;
     let node = callees.get(key);
     if (node === undefined) {
@@ -34,6 +34,12 @@ export class CallTreeBuilder {
       callees.set(key, node);
     }
     return node;
+  }
+
+  /** The node that {@link callee} has made for them, if it has. */
+  find(parent: number, frame: RawFrame): number | undefined {
+    const id = this.frameIds.get(keyOf(frame));
+    return id === undefined ? undefined : this.calleesOf(parent).get(parent * FRAMES + id);
   }
 
   build(): CallTree {
@@ -45,9 +51,12 @@ export class CallTreeBuilder {
     return this.frameOf.push(frameId) - 1;
   }
 
+  private calleesOf(parent: number): Map<number, number> {
+    return this.callees[(parent + 1) % PARTS]!;
+  }
+
   private idOf(frame: RawFrame): number {
-    const { functionName, url, scriptId, functionLine, functionColumn, line } = frame;
-    const key = `${functionName}\0${url}\0${scriptId}\0${functionLine}\0${functionColumn}\0${line}`;
+    const key = keyOf(frame);
     let id = this.frameIds.get(key);
     if (id === undefined) {
       const same = this.known?.get(key) ?? frame;
@@ -57,6 +66,11 @@ export class CallTreeBuilder {
     }
     return id;
   }
+}
+
+function keyOf(frame: RawFrame): string {
+  const { functionName, url, scriptId, functionLine, functionColumn, line, column = 0 } = frame;
+  return `${functionName}\0${url}\0${scriptId}\0${functionLine}\0${functionColumn}\0${line}\0${column}`;
 }
 
 /** A frame as the inspector has it, which counts from 0. */

@@ -17,6 +17,8 @@ export interface RawFrame {
   readonly functionColumn: number;
   /** The line that was executing, or {@link functionLine} where the sampler knows no better; from 1, 0 for none. */
   readonly line: number;
+  /** In that line, from 1; left out where the sampler does not say. */
+  readonly column?: number;
 }
 
 /** Stacks that share their callers. A node's parent comes before it; the parent of an outermost frame is -1. */
@@ -126,6 +128,31 @@ export interface WarmProfiler {
   join(always?: WarmOptions): WarmMember;
 }
 
+/** Part of a hold of the event loop. */
+export interface HoldShare {
+  /** What was executing, outermost first. */
+  readonly stack: readonly RawFrame[];
+  readonly micros: number;
+}
+
+/** Looks for times during which the event loop can run nothing else. */
+export interface LoopWatch {
+  /** Why the stacks of new holds are not known; undefined if they are. */
+  readonly unnamed: string | undefined;
+  /** @param thresholdMs reports holds that are longer from now on; 0: none */
+  set(thresholdMs: number): void;
+  /** Reports all holds so far. Otherwise one is reported when V8 has handed out its samples, up to ten seconds later. */
+  settle(): Sliced<void>;
+}
+
+/**
+ * Makes a watch of the event loop; it is off.
+ *
+ * @param options how the profiler is kept running while it is on
+ * @param report called for each hold, with all parts of it
+ */
+export type WatchLoop = (options: WarmOptions, report: (shares: readonly HoldShare[]) => void) => LoopWatch;
+
 /** Objects of one size, allocated at one node of a call tree; scaled to all objects from those that were sampled. */
 export interface SampledObjects {
   readonly node: number;
@@ -203,4 +230,8 @@ export interface Sampling {
   readonly warm?: WarmProfiler;
   /** Why they cannot. */
   readonly cold?: string | undefined;
+  readonly watchLoop: WatchLoop;
 }
+
+/** One way of sampling, without what only a process as a whole can say. */
+export type Samplers = Pick<Sampling, 'name' | 'cpu' | 'startHeap'>;

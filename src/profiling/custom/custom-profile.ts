@@ -1,5 +1,5 @@
 import { Inject } from '@nestjs/common';
-import { type CallerFrame, callStackOf } from '../../sampling/call-stack.js';
+import { type CallerFrame, callStackOf, stackKey } from '../../sampling/call-stack.js';
 import {
   checkProfile,
   type CustomProfileOptions,
@@ -67,7 +67,7 @@ export class CustomProfile implements ProfileSampleSource {
   }
 
   private stackCount(stack: readonly CallerFrame[]): StackCount {
-    const key = stack.map(({ name, filename, line }) => `${name}\0${filename}\0${line}`).join('\0');
+    const key = stackKey(stack);
     const known = this.stacks.get(key) ?? { key, stack, count: 0 };
     this.stacks.set(key, known);
     return known;

@@ -61,7 +61,7 @@ function placeNamed(name: string): PlaceInCode {
 function placeOf(frame: RawFrame, original?: OriginalPlace, className?: string): PlaceInCode {
   const filename = filenameOf(frame.url);
   const shown = original ?? { filename, line: frame.line, startLine: frame.functionLine };
-  const { line, functionColumn: column } = frame;
+  const { line, functionColumn, column = functionColumn } = frame;
   const name = displayName(original?.functionName ?? frame.functionName, className, shown, frame);
   return {
     address: addressFor({ functionName: frame.functionName, filename, line, column }, name),

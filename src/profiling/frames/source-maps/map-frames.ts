@@ -6,6 +6,8 @@ export interface CodePlace {
   readonly functionLine: number;
   readonly functionColumn: number;
   readonly line: number;
+  /** In that line; left out where unknown. */
+  readonly column?: number;
 }
 
 /** Where a frame is in its source. */
@@ -27,8 +29,8 @@ interface SourceLine {
 interface MappedLine {
   /** The line's place, if all of it is from there. */
   readonly all: SourceLine | undefined;
-  /** The place of each function that begins in it, by the column, from 0. */
-  readonly begins: ReadonlyMap<number, SourceLine | undefined>;
+  /** The place of each column that a function begins at, or that was executing, from 0. */
+  readonly columns: ReadonlyMap<number, SourceLine | undefined>;
   /** For a function that has been renamed its names, by the column, from 0. */
   readonly renamed: ReadonlyMap<number, { readonly from: string; readonly to: string }>;
 }
@@ -56,10 +58,12 @@ export function* mapFrames(
   frames: readonly CodePlace[],
 ): Generator<void, (MappedFrame | undefined)[]> {
   const columns = new Map<number, Set<number>>();
-  for (const { functionLine, functionColumn } of frames) {
-    if (functionColumn === 0) continue;
-    const ofLine = columns.get(functionLine - 1) ?? new Set();
-    columns.set(functionLine - 1, ofLine.add(functionColumn - 1));
+  const note = (line: number, column: number): void => {
+    if (column > 0) columns.set(line - 1, (columns.get(line - 1) ?? new Set()).add(column - 1));
+  };
+  for (const { functionLine, functionColumn, line, column = 0 } of frames) {
+    note(functionLine, functionColumn);
+    note(line, column);
   }
   const lines = new Map<number, MappedLine>();
   yield* eachLine(map, linesOf(frames), (line, segments) => {
@@ -79,12 +83,14 @@ export function linesOf(frames: readonly CodePlace[]): Set<number> {
 }
 
 function mapFrame(lines: ReadonlyMap<number, MappedLine>, frame: CodePlace): MappedFrame | undefined {
-  const { line, functionLine, functionColumn } = frame;
+  const { line, column = 0, functionLine, functionColumn } = frame;
   const ofFunction = functionColumn > 0 ? lines.get(functionLine - 1) : undefined;
-  const begin = ofFunction?.begins.get(functionColumn - 1);
+  const begin = ofFunction?.columns.get(functionColumn - 1);
   // In the line in which the function begins that place is the better one: all of a minified bundle may be in one line.
   const isFirstLine = functionColumn > 0 && line === functionLine;
-  const at = isFirstLine ? begin : (lines.get(line - 1)?.all ?? (begin && { ...begin, line: 0 }));
+  const ofLine = lines.get(line - 1);
+  const executing = ofLine?.columns.get(column - 1) ?? ofLine?.all;
+  const at = isFirstLine ? begin : (executing ?? (begin && { ...begin, line: 0 }));
   if (!at) return undefined;
   // A function and its lines are in one file. If the map says otherwise, its word on the line counts.
   if (begin?.source !== at.source) return { ...at, startLine: 0 };
@@ -106,7 +112,7 @@ function mappedLine(
   };
   return {
     all: lineOfAll(segments, code, sourceLine),
-    begins: new Map(
+    columns: new Map(
       [...columns].map((column) => {
         const at = segmentAt(segments, column);
         return [column, at < 0 ? undefined : sourceLine(at)] as const;

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
+import { OWN_WORKER, unwatched } from '../../../sampling/worker-creation.js';
 import { type HoldMeter, runSliced } from '../../loop.js';
 import { type ScriptAnswer, type ScriptQuery, ScriptReader } from './script-reader.js';
 
@@ -23,7 +24,7 @@ interface Asked {
  * there is none, is not joined to the process's, which would open those.
  */
 const WORKER_OPTIONS: WorkerOptions = {
-  name: 'nestjs-pprof source maps',
+  name: OWN_WORKER,
   execArgv: [],
   env: {},
   stdout: true,
@@ -113,7 +114,7 @@ function* posted(worker: Worker, queries: readonly ScriptQuery[]): Generator<voi
 function startWorker(): Worker | undefined {
   try {
     const file = workerFile();
-    return existsSync(file) ? new Worker(file, WORKER_OPTIONS) : undefined;
+    return existsSync(file) ? unwatched(() => new Worker(file, WORKER_OPTIONS)) : undefined;
   } catch {
     return undefined;
   }

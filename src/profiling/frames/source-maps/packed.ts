@@ -4,7 +4,7 @@
 import type { CodePlace } from './map-frames.js';
 import type { OriginalPlace } from './script-reader.js';
 
-/** Frames: their names, and for each line, first line and column of its function. */
+/** Frames: their names, and for each line, first line and column of its function, and column or 0. */
 export interface PackedFrames {
   readonly names: readonly string[];
   readonly numbers: Uint32Array;
@@ -14,15 +14,20 @@ export function packFrames(frames: readonly CodePlace[]): PackedFrames {
   return {
     names: frames.map(({ functionName }) => functionName),
     numbers: Uint32Array.from(
-      frames.flatMap(({ line, functionLine, functionColumn }) => [line, functionLine, functionColumn]),
+      frames.flatMap(({ line, functionLine, functionColumn, column = 0 }) => [
+        line,
+        functionLine,
+        functionColumn,
+        column,
+      ]),
     ),
   };
 }
 
 export function unpackFrames({ names, numbers }: PackedFrames): CodePlace[] {
   return names.map((functionName, i) => {
-    const [line, functionLine, functionColumn] = numbers.subarray(i * 3);
-    return { functionName, line: line!, functionLine: functionLine!, functionColumn: functionColumn! };
+    const [line = 0, functionLine = 0, functionColumn = 0, column] = numbers.subarray(i * 4);
+    return { functionName, line, functionLine, functionColumn, ...(column && { column }) };
   });
 }
 

@@ -214,8 +214,8 @@ function scriptKey({ scriptId, url }: ScriptName): string {
 }
 
 function keyOf(frame: RawFrame): string {
-  const { line, functionLine, functionColumn, functionName } = frame;
-  return `${scriptKey(frame)}:${line}:${functionLine}:${functionColumn}:${functionName}`;
+  const { line, column = 0, functionLine, functionColumn, functionName } = frame;
+  return `${scriptKey(frame)}:${line}:${column}:${functionLine}:${functionColumn}:${functionName}`;
 }
 
 /** Others are Node's own, `evalmachine.<anonymous>`, WebAssembly, or nothing. */

@@ -1,0 +1,140 @@
+import type { Frame, Labels, Profile, ProfileHeader, ValueType } from '../../format/profile.js';
+import { CallTreeBuilder } from '../../sampling/call-tree-builder.js';
+import type { CallerFrame } from '../../sampling/call-stack.js';
+import type { CallTree, RawFrame } from '../../sampling/sampler.js';
+import type { SourceSample } from '../custom/profile-source.js';
+import { type HoldMeter, nowNanos, runSliced } from '../loop.js';
+import type { PlaceInCode } from '../../format/builder.js';
+import { buildStackProfile, type FrameResolver, type WeighedStack } from './frame-resolver.js';
+
+/** Samples between two yields. */
+const SLICE = 50;
+
+/** Samples with what their frames show. */
+export interface ResolvedSamples {
+  readonly tree: CallTree;
+  readonly places: readonly PlaceInCode[];
+  readonly stacks: readonly WeighedStack[];
+}
+
+/**
+ * Makes a profile of samples whose stacks are lists of frames.
+ *
+ * @throws TypeError for a sample that is none
+ */
+export async function profileOfSamples(
+  header: ProfileHeader,
+  samples: readonly SourceSample[],
+  frames: FrameResolver,
+  holds: HoldMeter,
+): Promise<Profile> {
+  return profileOf(header, await resolveSamples(samples, header.sampleTypes.length, frames, holds), holds);
+}
+
+/** What the frames of samples show. */
+export async function resolveSamples(
+  samples: readonly SourceSample[],
+  width: number,
+  frames: FrameResolver,
+  holds: HoldMeter,
+): Promise<ResolvedSamples> {
+  const { tree, stacks } = await runSliced(weighed(samples, width), holds);
+  return { tree, stacks, places: await frames.resolve(tree.frames, holds) };
+}
+
+export function profileOf(
+  header: ProfileHeader,
+  { tree, places, stacks }: ResolvedSamples,
+  holds: HoldMeter,
+): Promise<Profile> {
+  return runSliced(buildStackProfile(header, tree, places, stacks), holds);
+}
+
+/**
+ * What the stacks of samples show, by their keys; the same frame is the same object.
+ *
+ * @param keys of the samples' stacks
+ */
+export function framesByKey(
+  keys: Iterable<string>,
+  { tree, places, stacks }: ResolvedSamples,
+): Map<string, Frame[]> {
+  const frames = places.map(({ functionName: name, filename, line }) => ({ name, filename, line }));
+  const byKey = new Map<string, Frame[]>();
+  let i = 0;
+  for (const key of keys) {
+    const stack: Frame[] = [];
+    for (let node = (stacks[i++]?.at as number | undefined) ?? -1; node >= 0; node = tree.parentOf[node]!)
+      stack.push(frames[tree.frameOf[node]!]!);
+    byKey.set(key, stack);
+  }
+  return byKey;
+}
+
+/** What a profile says of itself that is no capture over time: its period is one of the first sample type. */
+export function countsHeader(sampleTypes: readonly ValueType[], comments: readonly string[]): ProfileHeader {
+  return {
+    sampleTypes,
+    defaultSampleType: '',
+    periodType: sampleTypes[0]!,
+    period: 1,
+    timeNanos: nowNanos(),
+    durationNanos: 0,
+    comments,
+  };
+}
+
+function* weighed(
+  samples: readonly SourceSample[],
+  width: number,
+): Generator<void, { readonly tree: CallTree; readonly stacks: readonly WeighedStack[] }> {
+  const tree = new CallTreeBuilder();
+  const stacks: WeighedStack[] = [];
+  for (const [i, { stack = [], values, labels = {} }] of samples.entries()) {
+    if (i % SLICE === 0) yield;
+    if (!Array.isArray(stack)) throw invalid(`stack ${String(stack)}`, 'a list of frames');
+    const at = stack.reduceRight<number>((caller, frame) => tree.callee(caller, rawFrame(frame)), -1);
+    stacks.push({ at, values: checkedValues([values].flat(), width), labels: checkedLabels(labels) });
+  }
+  return { tree: tree.build(), stacks };
+}
+
+function checkedValues(values: readonly number[], width: number): readonly number[] {
+  if (values.length !== width) throw invalid(`${values.length} values`, `${width}, one for each sample type`);
+  const wrong = values.findIndex((value) => !isNumber(value));
+  if (wrong >= 0) throw invalid(`value ${String(values[wrong])}`, 'a number within 2^53');
+  return values;
+}
+
+function checkedLabels(labels: Labels): Labels {
+  const wrong = Object.entries(labels).find(
+    ([, value]) => typeof value !== 'string' && !Number.isSafeInteger(value),
+  );
+  if (wrong)
+    throw invalid(`label ${wrong[0]}: ${String(wrong[1])}`, 'a string, or a whole number within 2^53');
+  return labels;
+}
+
+/** Sums of these still fit in the 64 bits of a profile's values. */
+function isNumber(value: unknown): boolean {
+  return typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+}
+
+function invalid(what: string, expected: string): Error {
+  return new TypeError(`a sample of the profile source has ${what}: expected ${expected}`);
+}
+
+function rawFrame(frame: Frame | string): RawFrame {
+  const { name, filename, line, column }: CallerFrame =
+    typeof frame === 'string' ? { name: frame, filename: '', line: 0 } : frame;
+  const wrong = [name, filename].find((text) => typeof text !== 'string');
+  if (wrong !== undefined) throw invalid(`a frame with ${String(wrong)}`, 'a name and a filename');
+  if (!isLine(line)) throw invalid(`line ${String(line)}`, 'a whole number from 0');
+  const raw = { functionName: name, url: filename, scriptId: 0, functionLine: 0, functionColumn: 0, line };
+  return isLine(column) ? { ...raw, column } : raw;
+}
+
+/** Or a column. */
+function isLine(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
+}
