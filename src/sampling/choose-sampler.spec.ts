@@ -47,6 +47,14 @@ describe('chooseSampler', () => {
     },
   );
 
+  it.each([
+    [true, undefined],
+    [false, "the option warm is 'off'"],
+  ])('with warm: %p, a watch of the event loop does not know its stacks since: %p', async (warm, unnamed) => {
+    const { sampling } = await chooseSampler({ sampler: 'auto', warm }, built);
+    expect(sampling.watchLoop({ hz: 100, pastSeconds: 0 }, () => {}).unnamed).toBe(unnamed);
+  });
+
   describe("where Node's own profilers print what they are sent of ours", () => {
     const { execArgv, env } = process;
     afterEach(() => {
@@ -65,6 +73,7 @@ describe('chooseSampler', () => {
       const { sampling } = await chooseSampler({ sampler: 'auto', warm: true }, built);
       expect(sampling).toMatchObject({ name: 'pprof', cpu: { name: 'pprof' }, cold });
       expect(sampling.warm).toBeUndefined();
+      expect(sampling.watchLoop({ hz: 100, pastSeconds: 0 }, () => {}).unnamed).toBe(cold);
     });
   });
 

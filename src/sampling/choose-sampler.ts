@@ -1,6 +1,7 @@
 import { isMainThread } from 'node:worker_threads';
 import { inspectorProblem } from './inspector-session.js';
 import { inspectorSampling } from './inspector.sampler.js';
+import { loopWatcher } from './loop-watch.js';
 import { type PprofPackage, pprofSampling } from './pprof.sampler.js';
 import { reasonOf } from './reason.js';
 import type { SamplerName, Sampling } from './sampler.js';
@@ -36,7 +37,8 @@ export async function chooseSampler(
   const problem = inspectorProblem();
   const cold = problem ?? nodeProfiles();
   const isWarm = warm && cold === undefined;
-  const warmth = isWarm ? { warm: warmProfiler } : { cold };
+  const watchLoop = loopWatcher(isWarm ? undefined : (cold ?? "the option warm is 'off'"));
+  const warmth = { ...(isWarm ? { warm: warmProfiler } : { cold }), watchLoop };
   const byInspector = {
     ...inspectorSampling,
     ...warmth,
@@ -72,7 +74,8 @@ function noSampling(reason: string): Sampling {
   const start = (): never => {
     throw new Error(reason);
   };
-  return { name: 'inspector', cpu: { name: 'inspector', start }, startHeap: start, cold: reason };
+  const watchLoop = loopWatcher(reason);
+  return { name: 'inspector', cpu: { name: 'inspector', start }, startHeap: start, cold: reason, watchLoop };
 }
 
 async function loadPprof(): Promise<PprofPackage> {

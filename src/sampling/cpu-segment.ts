@@ -24,6 +24,8 @@ export class CpuSegment implements Span {
   readonly excluded: [beginMicros: number, endMicros: number][] = [];
   /** The longest time that it held the event loop. */
   holdMs: number;
+  /** V8 has nothing more of it. */
+  isHandedOut = false;
   private pending: Sliced<SampledSegment> | undefined;
   private result: SampledSegment | undefined;
 
@@ -31,13 +33,13 @@ export class CpuSegment implements Span {
    * To be made when V8 has begun.
    *
    * @param askedMicros right before V8 was told to begin
-   * @param isKept whether anybody wants it
+   * @param isKept whether anybody wants it, as far as is known
    * @param clock of the thread, where there is one
    */
   constructor(
     readonly title: string,
     readonly askedMicros: number,
-    readonly isKept: boolean,
+    public isKept: boolean,
     clock: ThreadClock | undefined,
   ) {
     this.holdMs = (this.beginMicros - askedMicros) / 1000;

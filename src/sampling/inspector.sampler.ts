@@ -5,7 +5,7 @@ import { V8HeapSampler } from './heap-sampler.js';
 import { InspectorSession } from './inspector-session.js';
 import { otherNativeThreads } from './native-threads.js';
 import { ProcessTimes } from './process-times.js';
-import type { CpuRecording, CpuSampler, Sampling } from './sampler.js';
+import type { CpuRecording, CpuSampler, Samplers } from './sampler.js';
 import { openThreadClock, type ThreadClock } from './thread-clock.js';
 
 /** CPU samples by Node's own inspector: the exact line in the innermost frame, and the time of each sample. */
@@ -48,7 +48,7 @@ function startCpu(hz: number, session: InspectorSession, clock: ThreadClock | un
 }
 
 /** Samples by Node's own inspector: always there, also in worker threads. */
-export const inspectorSampling: Sampling = {
+export const inspectorSampling: Samplers = {
   name: 'inspector',
   cpu: inspectorCpu,
   startHeap: (rate) => new V8HeapSampler(rate),

@@ -2,7 +2,7 @@ import { type PprofHeapBinding, V8HeapSampler } from './heap-sampler.js';
 import { otherNativeThreads } from './native-threads.js';
 import { cpuSamplesOf, type PprofTimeProfile } from './pprof-samples.js';
 import { ProcessTimes, usedByOthers } from './process-times.js';
-import type { CpuRecording, Sampling } from './sampler.js';
+import type { CpuRecording, Samplers } from './sampler.js';
 import { openThreadClock } from './thread-clock.js';
 
 /** What is used of the `pprof` package. Declared here, since the package is optional. */
@@ -21,7 +21,7 @@ export interface PprofPackage {
 }
 
 /** Samples by the `pprof` package: the exact line in every frame, the exact sizes of objects. */
-export function pprofSampling(pprof: PprofPackage): Sampling {
+export function pprofSampling(pprof: PprofPackage): Samplers {
   return {
     name: 'pprof',
     cpu: { name: 'pprof', start: (hz) => startCpu(pprof, hz) },

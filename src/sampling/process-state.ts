@@ -1,3 +1,4 @@
+import type { CpuSegment } from './cpu-segment.js';
 import type { RunningProfiler } from './running-profiler.js';
 import type { HeapSampler, WarmOptions } from './sampler.js';
 
@@ -21,6 +22,8 @@ export interface ProcessState {
     readonly always: WarmOptions[];
     /** One of these, for which it was started. */
     startedFor: WarmOptions | undefined;
+    /** Called with each segment of its that has ended. */
+    readonly watchers: Set<(segment: CpuSegment) => void>;
     /** Ends it when it has not been used for a while. */
     ending: NodeJS.Timeout | undefined;
   };
@@ -41,6 +44,7 @@ export function processState(): ProcessState {
       members: 0,
       always: [],
       startedFor: undefined,
+      watchers: new Set(),
       ending: undefined,
     },
     heap: undefined,

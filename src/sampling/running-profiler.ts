@@ -15,6 +15,12 @@ const SEGMENT = { shortest: 100, ofPast: 2000, longest: 10_000 };
 /** Those of a recording are as long as so many samples take. */
 const SAMPLES_IN_SEGMENT = 25;
 
+/**
+ * V8's sampling thread adds a sample to the profiles when it takes the next one: in so many intervals, and in ms, a segment that has
+ * ended has all of its samples.
+ */
+const COMPLETE = { intervals: 2, longest: 100 };
+
 /** Beyond that the frames are gathered anew: programs can make functions for ever. */
 const MOST_FRAMES = 50_000;
 
@@ -36,23 +42,26 @@ export class RunningProfiler implements KeptProfiler {
   private atEnd: ProcessTimes | undefined;
   /** Those that V8 has not handed out, by their titles. */
   private readonly open = new Map<string, CpuSegment>();
-  private current!: CpuSegment;
+  current!: CpuSegment;
   /** Frames of all segments, which take most of their memory. */
   private frames = new Map<string, RawFrame>();
   private recorded: CpuSegment[] | undefined;
   private timer: NodeJS.Timeout | undefined;
+  private readonly completing = new Set<NodeJS.Timeout>();
   isClosed = false;
 
   /**
    * @param hz samples per second
    * @param pastSeconds how long segments are kept
    * @param past those of a profiler before this one
+   * @param ended called with each segment that has ended, before V8 hands it out; tells whether its last samples matter
    * @throws Error with the inspector's words if it refuses
    */
   constructor(
     readonly hz: number,
     readonly pastSeconds = 0,
     readonly past: CpuSegment[] = [],
+    private readonly ended: (segment: CpuSegment) => boolean = () => false,
   ) {
     try {
       this.session.on<Profiler.ConsoleProfileFinishedEventDataType>(
@@ -102,14 +111,22 @@ export class RunningProfiler implements KeptProfiler {
     return { begin: new Date(Date.now() - kept * 1000), seconds: kept, samples };
   }
 
+  /** Ends the current segment, and has V8 hand out at once all that have ended. */
+  cut(): void {
+    if (this.isClosed) return;
+    this.rotate(this.recorded);
+    for (const segment of this.open.values()) if (segment !== this.current) this.handOut(segment);
+  }
+
   /** Ends V8's profiler; a recording that is under way has what was sampled so far, and so has the past. */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    clearTimeout(this.timer);
+    for (const timer of [this.timer, ...this.completing]) clearTimeout(timer);
     this.current.end();
     this.recorded?.push(this.current);
     if (this.pastSeconds > 0) this.keep(this.current);
+    this.ended(this.current);
     for (const segment of this.open.values()) this.handOut(segment); // or it would go on in other sessions
     this.session.close();
     this.atEnd = this.times();
@@ -138,13 +155,27 @@ export class RunningProfiler implements KeptProfiler {
     ended.end();
     this.recorded?.push(ended);
     if (this.pastSeconds > 0) this.keep(ended);
+    const isWatched = this.ended(ended);
     this.recorded = recorded;
     this.begin();
     this.schedule();
     setImmediate(() => {
-      this.handOut(ended);
+      if (isWatched) this.handOutLater(ended);
+      else this.handOut(ended);
       if (this.pastSeconds > 0) this.current.exclude(() => this.current.times?.threads());
     });
+  }
+
+  private handOutLater(segment: CpuSegment): void {
+    if (this.isClosed) return;
+    const timer = setTimeout(
+      () => {
+        this.completing.delete(timer);
+        this.handOut(segment);
+      },
+      Math.min((COMPLETE.intervals * 1000) / this.hz, COMPLETE.longest),
+    ).unref();
+    this.completing.add(timer);
   }
 
   private begin(): void {
@@ -174,6 +205,7 @@ export class RunningProfiler implements KeptProfiler {
     if (!this.open.has(segment.title)) return;
     this.current.exclude(() => segment.timeHold(() => this.session.endProfile(segment.title)));
     this.open.delete(segment.title);
+    segment.isHandedOut = true;
     if (segment.isKept) setImmediate(() => this.shrink(segment));
   }
 

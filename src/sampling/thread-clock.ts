@@ -13,7 +13,7 @@ export function openThreadClock(): ThreadClock | undefined {
   // The types are those of the oldest Node.
   const { threadCpuUsage } = process as { threadCpuUsage?: typeof process.cpuUsage };
   if (threadCpuUsage) return { read: () => nanosOf(threadCpuUsage.call(process)), close() {} };
-  return process.platform === 'linux' ? openSchedulerClock() : undefined;
+  return openSchedulerClock();
 }
 
 /** CPU time of the whole process so far, in nanoseconds. */
@@ -21,16 +21,35 @@ export function processCpuNanos(): number {
   return nanosOf(process.cpuUsage());
 }
 
-/** The kernel's own count, in a file that is kept open: to read it again takes some 3 µs. */
 function openSchedulerClock(): ThreadClock | undefined {
+  const counts = openSchedulerCounts();
+  if (!counts) return undefined;
+  return { read: () => counts.read().cpuNanos, close: () => counts.close() };
+}
+
+/** The kernel's own counts of the thread that opened them. */
+export interface SchedulerCounts {
+  /** CPU time so far, and how long the thread has waited for a CPU that others used, in nanoseconds. */
+  read(): { readonly cpuNanos: number; readonly delayedNanos: number };
+  close(): void;
+}
+
+/**
+ * They are in a file that is kept open: to read it again takes some 3 µs.
+ *
+ * @returns undefined on other systems than Linux
+ */
+export function openSchedulerCounts(): SchedulerCounts | undefined {
+  if (process.platform !== 'linux') return undefined;
   try {
     const file = openSync(`/proc/self/task/${ownThreadId()}/schedstat`, 'r');
     const buffer = Buffer.alloc(64);
-    const read = (): number => {
-      const length = readSync(file, buffer, 0, buffer.length, 0);
-      return Number.parseInt(buffer.toString('latin1', 0, length), 10);
+    const read: SchedulerCounts['read'] = () => {
+      const text = buffer.toString('latin1', 0, readSync(file, buffer, 0, buffer.length, 0));
+      const [cpuNanos = 0, delayedNanos = 0] = text.split(' ', 2).map(Number);
+      return { cpuNanos, delayedNanos };
     };
-    if (read() > 0) return { read, close: () => closeSync(file) };
+    if (read().cpuNanos > 0) return { read, close: () => closeSync(file) };
     closeSync(file);
   } catch {
     // No /proc, or a kernel that keeps no such count.

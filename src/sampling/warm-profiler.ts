@@ -1,7 +1,8 @@
+import type { CpuSegment } from './cpu-segment.js';
 import { inspectorCpu } from './inspector.sampler.js';
 import { type ProcessState, processState } from './process-state.js';
 import { RunningProfiler } from './running-profiler.js';
-import type { CpuSampler, WarmOptions, WarmProfiler } from './sampler.js';
+import type { CpuSampler, WarmMember, WarmOptions, WarmProfiler } from './sampler.js';
 
 /** How long the profiler stays warm after a capture, in ms. */
 const WARM_FOR = 120_000;
@@ -92,6 +93,46 @@ export const warmProfiler: WarmProfiler = {
   },
 };
 
+/** What the process's warm profiler samples, for one who learns only afterwards which of it matters. */
+export class SampleWatch {
+  private readonly warm = processState().warm;
+  private readonly member: WarmMember;
+  /** Those that have ended since {@link forget}. */
+  private ended: CpuSegment[] = [];
+  private readonly keep = (segment: CpuSegment): void => void this.ended.push(segment);
+
+  /** @throws Error if the profiler does not start */
+  constructor(options: WarmOptions) {
+    this.member = warmProfiler.join(options);
+    this.warm.watchers.add(this.keep);
+  }
+
+  /** Segments since {@link forget} that have samples after a moment, with the rate of their samples. */
+  since(micros: number): { readonly hz: number; readonly segments: readonly CpuSegment[] } | undefined {
+    const { profiler } = this.warm;
+    if (!profiler) return undefined;
+    const current = profiler.isClosed ? [] : [profiler.current];
+    const segments = [...this.ended, ...current].filter(({ endMicros }) => endMicros > micros);
+    for (const segment of segments) segment.isKept = true;
+    return { hz: profiler.hz, segments };
+  }
+
+  /** To be called again and again, or segments pile up. */
+  forget(): void {
+    if (this.ended.length > 0) this.ended = [];
+  }
+
+  /** Has V8 hand out at once what it has sampled up to now. */
+  cut(): void {
+    this.warm.profiler?.cut();
+  }
+
+  leave(): void {
+    this.warm.watchers.delete(this.keep);
+    this.member.leave();
+  }
+}
+
 type Warm = ProcessState['warm'];
 
 function remove({ always }: Warm, options: WarmOptions): void {
@@ -121,9 +162,10 @@ function settle(warm: Warm): void {
   }
 }
 
-/** Whether it runs as a module wants it, or keeps even more of the past. */
-function suits({ profiler, startedFor }: Warm, { pastSeconds }: WarmOptions): boolean {
-  return profiler?.isClosed === false && startedFor !== undefined && startedFor.pastSeconds >= pastSeconds;
+/** Whether it runs as a module wants it, or as another one that keeps even more of the past. */
+function suits({ profiler, startedFor }: Warm, { hz, pastSeconds }: WarmOptions): boolean {
+  if (profiler?.isClosed !== false || profiler.pastSeconds < pastSeconds) return false;
+  return startedFor !== undefined || profiler.hz === hz;
 }
 
 /** What it has kept of the past stays, if that was sampled at the same rate. */
@@ -131,7 +173,10 @@ function restart(warm: Warm, options: WarmOptions): void {
   const { profiler } = warm;
   end(warm);
   const past = profiler?.hz === options.hz ? profiler.past : [];
-  warm.profiler = new RunningProfiler(options.hz, options.pastSeconds, past);
+  warm.profiler = new RunningProfiler(options.hz, options.pastSeconds, past, (segment) => {
+    for (const watcher of warm.watchers) watcher(segment);
+    return warm.watchers.size > 0;
+  });
   warm.startedFor = warm.always.includes(options) ? options : undefined;
 }
 

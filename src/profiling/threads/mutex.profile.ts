@@ -1,0 +1,98 @@
+import { setTimeout } from 'node:timers/promises';
+import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { PPROF_OPTIONS, PPROF_SAMPLING, type ResolvedPprofOptions } from '../../pprof.options.js';
+import type { LoopWatch, Sampling } from '../../sampling/sampler.js';
+import { CapturedProfile, Captures } from '../capture.js';
+import { buildStackProfile, FrameResolver } from '../frames/frame-resolver.js';
+import { countsHeader } from '../frames/stack-samples.js';
+import { MAX_STACKS, OTHER_STACKS } from '../heap/allocation-totals.js';
+import { HoldMeter, runSliced } from '../loop.js';
+import { RatedProfile } from '../rated-profile.js';
+import { RateSwitch } from '../rate-switch.js';
+import { MutexTotals } from './mutex-totals.js';
+
+const RULE = {
+  option: 'mutexProfileThreshold',
+  setter: 'setMutexProfileThreshold',
+  meaning: (ms: number) => `holds of the event loop longer than ${ms} ms`,
+  windowRate: 50,
+} as const;
+
+const SAMPLE_TYPES = [
+  { type: 'contentions', unit: 'count' },
+  { type: 'delay', unit: 'nanoseconds' },
+];
+
+/** A hold that ended so many ms ago has been found by the beat that it kept waiting, and V8 has its last sample. */
+const SETTLED_MS = 25;
+
+/**
+ * What has held the event loop, which is JavaScript's one lock, and for how long: each hold is a contention, at the stack
+ * that had most of it, and its delay is shared among the stacks that were sampled in it.
+ */
+@Injectable()
+export class MutexProfile extends RatedProfile implements OnModuleInit, OnModuleDestroy {
+  readonly name = 'mutex';
+  readonly description =
+    'Holds of the event loop that were longer than a threshold, by the stack that was executing, and how long everything else waited for them.';
+  private readonly totals = new MutexTotals();
+  private readonly watch: LoopWatch;
+  /** To start V8's profiler, which the capture that needs it has to tell. */
+  private switching = new HoldMeter();
+  /** The last one that was in force, in ms. */
+  private thresholdMs = 0;
+
+  /** @internal */
+  constructor(
+    @Inject(PPROF_SAMPLING) { watchLoop }: Sampling,
+    @Inject(PPROF_OPTIONS) private readonly options: ResolvedPprofOptions,
+    private readonly frames: FrameResolver,
+    private readonly log: Captures,
+  ) {
+    super(log, new RateSwitch(RULE, (ms) => this.apply(ms)));
+    const { cpuProfileRate: hz, flightRecorder } = options;
+    const pastSeconds = flightRecorder?.seconds ?? 0; // or the recorder would have to restart the profiler
+    this.watch = watchLoop({ hz, pastSeconds }, (shares) => this.totals.add(shares));
+  }
+
+  /** Not in the constructor: a boot that fails before would leave it on. */
+  onModuleInit(): void {
+    if (this.options.enabled) this.rate.set(this.options.mutexProfileThreshold);
+  }
+
+  onModuleDestroy(): void {
+    this.rate.end();
+  }
+
+  private apply(thresholdMs: number): void {
+    this.switching.time(() => this.watch.set(thresholdMs));
+    this.thresholdMs = thresholdMs || this.thresholdMs;
+  }
+
+  protected async read(): Promise<CapturedProfile> {
+    const holds = this.switching;
+    this.switching = new HoldMeter();
+    await setTimeout(SETTLED_MS);
+    await runSliced(this.watch.settle(), holds);
+    const { tree, stacks } = this.totals.read();
+    const header = countsHeader(SAMPLE_TYPES, this.log.comments(this.about()));
+    const places = await this.frames.resolve(tree.frames, holds);
+    const profile = await runSliced(buildStackProfile(header, tree, places, stacks), holds);
+    return new CapturedProfile(this.name, profile, holds);
+  }
+
+  private about(): string[] {
+    const { thresholdMs, watch, totals } = this;
+    if (thresholdMs === 0) return [];
+    return [
+      RULE.meaning(thresholdMs),
+      ...(watch.unnamed === undefined
+        ? [LINES]
+        : [`what held the event loop is not known: ${watch.unnamed}`]),
+      ...(totals.isFull ? [`${OTHER_STACKS} is all but the first ${MAX_STACKS} stacks`] : []),
+    ];
+  }
+}
+
+const LINES =
+  'lines are those of the innermost frame where they are known; other frames show the line where they begin';

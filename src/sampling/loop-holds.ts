@@ -1,0 +1,260 @@
+import type { SampledSegment } from './inspector-samples.js';
+import type { HoldShare, RawFrame, Sliced } from './sampler.js';
+
+/** A time during which the event loop could not run anything else, by the clock of `nowMicros`. */
+export interface LoopHold {
+  readonly beginMicros: number;
+  readonly endMicros: number;
+  /** How often threads of the process have waited meanwhile. V8's sampling thread does for each sample. */
+  readonly waits: number;
+  /** How long the thread may have been stopped: it did not use the CPU, and did not wait for one. */
+  readonly awayMicros: number;
+}
+
+/** What a beat reads. */
+export interface LoopReading {
+  /** Now. */
+  readonly micros: number;
+  /** How long the loop has waited for events so far. */
+  readonly idleMicros: number;
+  /** How often threads of the process have waited so far. */
+  readonly waits: number;
+  /** CPU time of the thread so far, and how long it has waited for a CPU that others used; 0 where the system does not tell. */
+  readonly cpuMicros: number;
+  readonly delayedMicros: number;
+}
+
+/** Between two beats, in ms: of a loop that works, and of one that waits, where each beat wakes the process. */
+const BUSY_BEAT = { part: 1 / 10, min: 5, max: 100 };
+const IDLE_BEAT = { part: 1 / 2, min: 5, max: 100 };
+
+/** A loop that works for less than this part of the time waits. */
+const IDLE = 0.1;
+
+/**
+ * Finds holds by beats that come late. Time that the loop has waited for events is none, so neither is a process that was
+ * stopped while it waited. Time in which it waits for a CPU does not make a hold of a task that is none otherwise.
+ */
+export class HoldFinder {
+  /** When the next beat is due. */
+  everyMs: number;
+  /** The part of the time that the loop worked before the last beat. */
+  private worked = 1;
+
+  /** @param thresholdMs holds are longer */
+  constructor(
+    private readonly thresholdMs: number,
+    private last: LoopReading,
+  ) {
+    this.everyMs = within(BUSY_BEAT, thresholdMs);
+  }
+
+  /** @returns the hold that has just ended, if this beat was kept waiting by one */
+  beat(now: LoopReading): LoopHold | undefined {
+    const { last } = this;
+    const span = now.micros - last.micros;
+    const idle = Math.min(now.idleMicros - last.idleMicros, span);
+    // What the loop did before the hold, in the time between two beats, is taken to be as much as before.
+    const before = this.worked * Math.max(this.everyMs * 1000 - idle, 0);
+    const held = span - idle - before;
+    const delayed = now.delayedMicros - last.delayedMicros;
+    this.last = now;
+    this.worked = span > 0 ? 1 - idle / span : 1;
+    this.everyMs = within(this.worked < IDLE ? IDLE_BEAT : BUSY_BEAT, this.thresholdMs);
+    if (held - delayed <= this.thresholdMs * 1000) return undefined;
+    return {
+      beginMicros: now.micros - held,
+      endMicros: now.micros,
+      waits: now.waits - last.waits,
+      awayMicros: Math.max(held - delayed - (now.cpuMicros - last.cpuMicros), 0),
+    };
+  }
+}
+
+function within({ part, min, max }: typeof BUSY_BEAT, ms: number): number {
+  return Math.min(Math.max(ms * part, min), max);
+}
+
+/** Stacks that stand for no code. */
+const UNKNOWN = [named('(unknown)')];
+const PROFILER = [named('(profiler)')];
+const PROGRAM = [named('(program)')];
+
+/** How V8 names a collection, of which it does not tell the stack. */
+const COLLECTOR = '(garbage collector)';
+
+/** What V8 sampled from one moment to another. */
+export interface SampledStretch {
+  readonly beginMicros: number;
+  readonly endMicros: number;
+  /** Our own work, of which there are no samples. */
+  readonly excluded: readonly (readonly [beginMicros: number, endMicros: number])[];
+  readonly samples: SampledSegment | undefined;
+}
+
+/** A sample that comes so much later than the one before, in sampling intervals, was waiting for a system call to return. */
+const LATE = 2;
+
+/**
+ * Without a sample for so long, in sampling intervals and in microseconds, the process may have been stopped, or its
+ * machine have slept. But the signals of V8's sampling thread also wait for a system call to return: then the thread used
+ * the CPU, or the sampling thread went on, and waited for at least so many more of the next samples than there are.
+ */
+const STOPPED = { intervals: 10, micros: 500_000, waits: 0.25 };
+
+/** Samples between two yields. */
+const PIECE = 200;
+
+/**
+ * Shares a hold among the stacks that were sampled in it: a sample stands for the time from it to the next one, the first
+ * one and a late one for the time before it too. Time in which the process did not run is no hold.
+ * Garbage is collected where the code needs memory: a collection counts under what was executing before it.
+ *
+ * @param stretches in their order
+ * @param intervalMicros between two samples
+ */
+export function* sharesOf(
+  hold: LoopHold,
+  stretches: readonly SampledStretch[],
+  intervalMicros: number,
+): Sliced<HoldShare[]> {
+  const longest = Math.max(STOPPED.intervals * intervalMicros, STOPPED.micros);
+  const ran = stretches.map(({ beginMicros, endMicros }) => [beginMicros, endMicros] as const);
+  const excluded = stretches.flatMap((stretch) => stretch.excluded);
+  const segments = stretches.map((stretch) => new HoldInSegment(stretch, hold));
+  const samples = segments.flatMap((segment) => segment.samples());
+  const waited = (hold.waits - samples.length) * intervalMicros;
+  let profiler = 0;
+  let unknown = 0;
+
+  let from = hold.beginMicros;
+  let code = samples.find(({ isCode }) => isCode);
+  for (let i = 0; i <= samples.length; i++) {
+    if (i % PIECE === 0) yield;
+    const to = samples[i]?.micros ?? hold.endMicros;
+    if (to <= from) continue; // V8 may write a later sample with an earlier time
+    const own = overlap(excluded, from, to);
+    let rest = to - from - own;
+    const isLate = rest > LATE * intervalMicros;
+    const sample = (isLate && samples[i]) || samples[Math.max(i - 1, 0)];
+    if (sample?.isCode) code = sample;
+    profiler += own;
+    if (rest > longest) {
+      const unsampled = Math.max(to - from - overlap(ran, from, to), 0); // V8's profiler did not run
+      unknown += unsampled;
+      rest -= unsampled;
+      if (waited < STOPPED.waits * rest) rest -= Math.min(rest, hold.awayMicros);
+    }
+    if (!sample) unknown += rest;
+    else if (sample.isCollection && code) code.segment.addCollection(code.node, rest);
+    else sample.segment.add(sample.node, rest);
+    from = to;
+  }
+
+  const shares: HoldShare[] = [
+    { stack: PROFILER, micros: profiler },
+    { stack: UNKNOWN, micros: unknown },
+  ];
+  for (const segment of segments) shares.push(...(yield* segment.shares()));
+  return shares.filter(({ micros }) => micros > 0);
+}
+
+/** A sample in a hold. */
+interface HoldSample {
+  readonly segment: HoldInSegment;
+  readonly node: number;
+  /** By the clock of the holds. */
+  readonly micros: number;
+  readonly isCollection: boolean;
+  /** It has a stack. */
+  readonly isCode: boolean;
+}
+
+/** The part of a hold that is in a segment: its time by nodes. */
+class HoldInSegment {
+  private readonly microsOf = new Map<number, number>();
+  private readonly collectionsOf = new Map<number, number>();
+  /** For each node its samples in the segment that are not in the hold. */
+  private readonly others = new Map<number, number>();
+
+  constructor(
+    private readonly stretch: SampledStretch,
+    private readonly hold: LoopHold,
+  ) {}
+
+  samples(): HoldSample[] {
+    const { samples: segment, beginMicros } = this.stretch;
+    if (!segment) return [];
+    const shift = beginMicros - segment.beginMicros; // not 0 where V8 has another clock
+    const samples: HoldSample[] = [];
+    for (const [i, node] of segment.nodes.entries()) {
+      const micros = segment.micros[i]! + shift;
+      if (micros >= this.hold.beginMicros && micros <= this.hold.endMicros) {
+        const name = node < 0 ? '(root)' : segment.tree.frames[segment.tree.frameOf[node]!]!.functionName;
+        const isCode = !name.startsWith('(');
+        samples.push({ segment: this, node, micros, isCollection: name === COLLECTOR, isCode });
+      } else this.others.set(node, (this.others.get(node) ?? 0) + 1);
+    }
+    return samples;
+  }
+
+  add(node: number, micros: number): void {
+    this.microsOf.set(node, (this.microsOf.get(node) ?? 0) + micros);
+  }
+
+  /** Time of a collection that began when the node was executing. */
+  addCollection(node: number, micros: number): void {
+    this.collectionsOf.set(node, (this.collectionsOf.get(node) ?? 0) + micros);
+  }
+
+  *shares(): Sliced<HoldShare[]> {
+    const shares: HoldShare[] = [];
+    for (const [node, micros] of this.microsOf) {
+      yield;
+      for (const [line, part] of this.linesOf(node)) {
+        shares.push({ stack: this.stackAt(line), micros: micros * part });
+      }
+    }
+    for (const [node, micros] of this.collectionsOf) {
+      yield;
+      shares.push({ stack: [...this.stackAt(node), named(COLLECTOR)], micros });
+    }
+    return shares;
+  }
+
+  /**
+   * V8 counts the hits of a line in the whole segment: they are those of the hold if that has all samples of the
+   * function there, or if it has hits at one line only.
+   */
+  private linesOf(node: number): [node: number, part: number][] {
+    const { hits, linesAfter } = this.stretch.samples!;
+    const lines = hits
+      .slice(node, node + 1 + (linesAfter[node] ?? 0))
+      .map((hit, i): [number, number] => [node + i, hit])
+      .filter(([, hit]) => hit > 0);
+    const total = lines.reduce((sum, [, hit]) => sum + hit, 0);
+    const areKnown = total > 0 && (lines.length === 1 || !this.others.has(node));
+    return areKnown ? lines.map(([line, hit]) => [line, hit / total]) : [[node, 1]];
+  }
+
+  /** Outermost first. What V8 calls idle is native code here: the loop did not wait. */
+  private stackAt(node: number): readonly RawFrame[] {
+    const { tree, idle } = this.stretch.samples!;
+    if (node < 0 || idle.has(node)) return PROGRAM;
+    const stack: RawFrame[] = [];
+    for (let at = node; at >= 0; at = tree.parentOf[at]!) stack.push(tree.frames[tree.frameOf[at]!]!);
+    return stack.toReversed();
+  }
+}
+
+/** How much of the stretches lies between two moments. */
+function overlap(stretches: readonly (readonly [number, number])[], from: number, to: number): number {
+  return stretches.reduce(
+    (sum, [begin, end]) => sum + Math.max(Math.min(end, to) - Math.max(begin, from), 0),
+    0,
+  );
+}
+
+function named(functionName: string): RawFrame {
+  return { functionName, url: '', scriptId: 0, functionLine: 0, functionColumn: 0, line: 0 };
+}
