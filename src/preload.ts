@@ -3,7 +3,8 @@
  *
  *     node --import nestjs-pprof/preload dist/main.js
  *
- * V8's heap sampler runs from here on, so `heap` knows what was allocated while the application was loaded. With
+ * V8's heap sampler runs from here on, so `heap` knows what was allocated while the application was loaded, and `threadcreate` knows
+ * the worker threads that were created then. With
  * `NESTJS_PPROF_BOOT_PROFILE=boot-%p.pb.gz` the CPU is sampled too, until the application has bootstrapped, and the profile is
  * written to that file; `%p` is the pid.
  *
@@ -17,6 +18,7 @@ import { chooseSampler } from './sampling/choose-sampler.js';
 import { processState } from './sampling/process-state.js';
 import { reasonOf } from './sampling/reason.js';
 import { DEFAULT_HEAP_RATE, type Sampling } from './sampling/sampler.js';
+import { watchWorkers } from './sampling/worker-creation.js';
 
 /** Samples of the CPU per second: a boot is short. */
 const BOOT_RATE = 1000;
@@ -31,6 +33,7 @@ const state = processState();
 
 // In a worker thread, which is started with the same arguments, there is no application to look at.
 if (isMainThread) {
+  watchWorkers(); // as long as the process runs
   const { sampling } = await chooseSampler({ sampler: 'auto', warm: false });
   startHeap(sampling);
   if (bootProfile) recordBoot(sampling, resolve(bootProfile));

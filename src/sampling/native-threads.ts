@@ -4,9 +4,15 @@ import { basename } from 'node:path';
 /** A thread of this process, as the kernel knows it. */
 export interface NativeThread {
   readonly id: number;
-  /** At most 15 letters; what nobody named is called `node`. */
+  /** At most 15 bytes; a thread without a name of its own has that of the thread that created it. */
   readonly name: string;
   readonly cpuNanos: number;
+}
+
+/** The kernel's names of all threads of this process. */
+export interface ThreadNames {
+  readonly main: string;
+  readonly others: readonly string[];
 }
 
 const TASKS = '/proc/self/task';
@@ -17,9 +23,20 @@ export function otherNativeThreads(): NativeThread[] {
     const own = ownThreadId();
     return readdirSync(TASKS)
       .filter((id) => id !== own)
-      .flatMap((id) => threadOf(id) ?? []);
+      .flatMap((id) => whileAlive(() => ({ id: Number(id), name: nameOf(id), cpuNanos: cpuNanosOf(id) })));
   } catch {
     return []; // no /proc
+  }
+}
+
+/** What all threads of this process are called; undefined where the system does not list them (all but Linux). */
+export function threadNames(): ThreadNames | undefined {
+  try {
+    const main = basename(readlinkSync('/proc/self')); // its number is the pid, as that /proc has it
+    const others = readdirSync(TASKS).filter((id) => id !== main);
+    return { main: nameOf(main), others: others.flatMap((id) => whileAlive(() => nameOf(id))) };
+  } catch {
+    return undefined; // no /proc
   }
 }
 
@@ -28,14 +45,19 @@ export function ownThreadId(): string {
   return basename(readlinkSync('/proc/thread-self'));
 }
 
-function threadOf(id: string): NativeThread | undefined {
+function nameOf(id: string): string {
+  return readFileSync(`${TASKS}/${id}/comm`, 'utf8').trim();
+}
+
+function cpuNanosOf(id: string): number {
+  return Number.parseInt(readFileSync(`${TASKS}/${id}/schedstat`, 'utf8'), 10);
+}
+
+/** Nothing for a thread that has ended in the meantime. */
+function whileAlive<T>(read: () => T): T[] {
   try {
-    return {
-      id: Number(id),
-      name: readFileSync(`${TASKS}/${id}/comm`, 'utf8').trim(),
-      cpuNanos: Number.parseInt(readFileSync(`${TASKS}/${id}/schedstat`, 'utf8'), 10),
-    };
+    return [read()];
   } catch {
-    return undefined; // it has ended in the meantime
+    return [];
   }
 }

@@ -1,0 +1,154 @@
+import type { NodeWorker, Runtime } from 'node:inspector';
+import { type CallerFrame, callerFrame, STACK_DEPTH } from './call-stack.js';
+import { InspectorSession } from './inspector-session.js';
+import { createdWorkers, givenName, OWN_WORKER } from './worker-creation.js';
+
+/** What a worker thread is doing now. */
+export interface WorkerStack {
+  readonly threadId: number;
+  /** The option `name` of the worker; empty if it was not given. */
+  readonly name: string;
+  /**
+   * Innermost first. Empty: it waits in its event loop. Undefined: it did not answer, since it is starting, or in native code
+   * such as `execSync` or a long `JSON.parse`, or there is no inspector.
+   */
+  readonly stack: readonly CallerFrame[] | undefined;
+}
+
+type Answer = { readonly id?: number; readonly result?: Runtime.EvaluateReturnType };
+
+/** A call site in short. */
+type Row = Parameters<typeof callerFrame>;
+
+/** How long all workers together are waited for, in ms. Those that run JavaScript or wait answer in 1 to 15. */
+const PATIENCE = 100;
+
+const QUESTION = 1;
+
+/**
+ * Runs in the worker, where V8 interrupts JavaScript for it, so that the stack of that is below its own; the outermost
+ * function of its own is the first row. Nothing is paused and no debugger is enabled, which would take 30 to 700 ms of the worker
+ * and 20 to 50 of this thread, by the number of scripts.
+ */
+const EXPRESSION = `(function ask() {
+  'use strict';
+  const { prepareStackTrace, stackTraceLimit } = Error;
+  const holder = {};
+  try {
+    Error.stackTraceLimit = ${STACK_DEPTH + 1};
+    Error.prepareStackTrace = (_, sites) => sites.slice(1).map((site) => [
+      site.getTypeName(), site.getFunctionName(), site.getScriptNameOrSourceURL(), site.getLineNumber(), site.getColumnNumber(),
+    ]);
+    Error.captureStackTrace(holder, ask);
+    return holder.stack;
+  } finally {
+    Object.assign(Error, { prepareStackTrace, stackTraceLimit });
+  }
+})()`;
+
+const ASK = JSON.stringify({
+  id: QUESTION,
+  method: 'Runtime.evaluate',
+  params: { expression: EXPRESSION, returnByValue: true, silent: true, disableBreaks: true },
+});
+
+/** V8 keeps what a worker passes to `console.*` while a session is connected to it. */
+const FORGET = JSON.stringify({ id: QUESTION + 1, method: 'Runtime.discardConsoleEntries' });
+
+/** The worker threads of the process with their current stacks, by their ids; takes at most {@link PATIENCE}. */
+export async function workerStacks(): Promise<WorkerStack[]> {
+  const known = createdWorkers().alive.map(({ threadId, name }) => ({ threadId, name, stack: undefined }));
+  const stacks = new Map<number, WorkerStack>(known.map((one) => [one.threadId, one]));
+  for (const one of await answers().catch(() => [])) stacks.set(one.threadId, one);
+  return [...stacks.values()].sort((a, b) => a.threadId - b.threadId);
+}
+
+/** @throws Error if there is no inspector, or this is a worker thread, which cannot reach others */
+async function answers(): Promise<WorkerStack[]> {
+  const session = new InspectorSession();
+  const workers = new AskedWorkers(session);
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    await new Promise<void>((done) => {
+      timer = setTimeout(done, PATIENCE);
+      workers.ask(done);
+    });
+    return [...workers.found.values()].filter(({ name }) => name !== OWN_WORKER);
+  } finally {
+    clearTimeout(timer);
+    workers.release();
+    session.close();
+  }
+}
+
+/** The workers that a session of this thread with the inspector is connected to, by the ids of sessions with them. */
+class AskedWorkers {
+  readonly found = new Map<string, WorkerStack>();
+  /** Those that have not answered yet. Whenever something is posted, one may end. */
+  private readonly open = new Set<string>();
+
+  constructor(private readonly session: InspectorSession) {}
+
+  /**
+   * Asks each worker that there is, and lets go of it when it has answered.
+   *
+   * @param done called when all have answered or ended
+   */
+  ask(done: () => void): void {
+    let areAttached = false;
+    const doneIfAll = (): void => {
+      if (areAttached && this.open.size === 0) done();
+    };
+    this.session.on<NodeWorker.AttachedToWorkerEventDataType>('NodeWorker.attachedToWorker', (worker) => {
+      this.found.set(worker.sessionId, { ...titled(worker.workerInfo.title), stack: undefined });
+      this.open.add(worker.sessionId);
+      this.send(worker.sessionId, ASK);
+    });
+    this.session.on<NodeWorker.ReceivedMessageFromWorkerEventDataType>(
+      'NodeWorker.receivedMessageFromWorker',
+      ({ sessionId, message }) => {
+        const { id, result } = JSON.parse(message) as Answer;
+        if (id !== QUESTION) return;
+        this.found.set(sessionId, { ...this.found.get(sessionId)!, stack: stackIn(result) });
+        this.releaseOne(sessionId);
+      },
+    );
+    this.session.on<NodeWorker.DetachedFromWorkerEventDataType>(
+      'NodeWorker.detachedFromWorker',
+      ({ sessionId }) => {
+        this.open.delete(sessionId);
+        doneIfAll();
+      },
+    );
+    this.session.post('NodeWorker.enable', { waitForDebuggerOnStart: false }); // attaches before it returns
+    areAttached = true;
+    doneIfAll();
+  }
+
+  /** Lets go of those that have not answered. They come to what was sent to them later. */
+  release(): void {
+    for (const sessionId of this.open) this.releaseOne(sessionId);
+  }
+
+  private releaseOne(sessionId: string): void {
+    this.send(sessionId, FORGET);
+    if (this.open.has(sessionId)) this.session.post('NodeWorker.detach', { sessionId });
+  }
+
+  private send(sessionId: string, message: string): void {
+    if (this.open.has(sessionId)) this.session.post('NodeWorker.sendMessageToWorker', { sessionId, message });
+  }
+}
+
+/** Undefined if the worker could not tell: its globals may be frozen, its stack may be full. */
+function stackIn(result: Runtime.EvaluateReturnType | undefined): CallerFrame[] | undefined {
+  const rows = result?.result.value as Row[] | undefined;
+  if (!Array.isArray(rows)) return undefined;
+  return rows.map((row) => callerFrame(...row));
+}
+
+/** The title of a worker is such as `[worker 1] its name`. */
+function titled(title: string): Pick<WorkerStack, 'threadId' | 'name'> {
+  const [, id, name = ''] = /^\[worker (\d+)\] ?(.*)$/s.exec(title) ?? [];
+  return { threadId: Number(id), name: givenName(name) };
+}
