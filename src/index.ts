@@ -26,6 +26,8 @@ export type {
   PprofOptionsFactory,
   PprofRuntimeOptions,
 } from './pprof.options.js';
+export { AsyncTracker } from './profiling/async/async-tracker.js';
+export type { RequestInFlight, RequestState } from './profiling/async/requests-in-flight.js';
 export type { CapturedProfile, CaptureEvent, DevToolsFormat } from './profiling/capture.js';
 export { type CpuProfileOptions, CpuProfiler } from './profiling/cpu/cpu-profiler.js';
 export type { PastCpuProfileOptions } from './profiling/cpu/flight-recorder.js';
@@ -52,4 +54,8 @@ export { HeapProfiler } from './profiling/heap/heap-profiler.js';
 export type { CollectOptions, NamedProfile } from './profiling/named-profile.js';
 export { ProfileRegistry } from './profiling/profile-registry.js';
 export { ProfilerService } from './profiling/profiler.service.js';
+export type { ObservedWaits } from './sampling/async-hook.js';
+export type { CallStack, Wait, WaitObserver } from './sampling/async-waits.js';
+export type { CallerFrame } from './sampling/call-stack.js';
 export type { SamplerName } from './sampling/sampler.js';
+export type { WaitState } from './sampling/wait-states.js';

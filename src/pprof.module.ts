@@ -4,12 +4,14 @@ import {
   Logger,
   Module,
   type OnApplicationBootstrap,
+  type OnModuleDestroy,
 } from '@nestjs/common';
-import { DiscoveryModule } from '@nestjs/core';
+import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import { AccessGuard } from './http/access.guard.js';
 import { ENDPOINTS } from './http/endpoints.js';
 import { PprofHandler } from './http/pprof-handler.js';
 import { ReplyInterceptor } from './http/reply.interceptor.js';
+import { RequestTracker } from './http/request-tracker.js';
 import { PprofRouter } from './http/router.js';
 import { controllersAt, routerPathOf, Routes } from './http/routes.js';
 import { SeparatePort } from './http/separate-port.js';
@@ -27,6 +29,9 @@ import {
   resolveExtras,
   resolveRuntimeOptions,
 } from './pprof.options.js';
+import { AsyncTracker } from './profiling/async/async-tracker.js';
+import { PendingAwaits } from './profiling/async/pending-awaits.js';
+import { RequestsInFlight } from './profiling/async/requests-in-flight.js';
 import { Captures } from './profiling/capture.js';
 import { CustomProfile, getProfileToken } from './profiling/custom/custom-profile.js';
 import { checkProfile, type CustomProfileOptions } from './profiling/custom/profile-source.js';
@@ -45,6 +50,7 @@ import { ProfilerService } from './profiling/profiler.service.js';
 import { chooseSampler } from './sampling/choose-sampler.js';
 import { processState } from './sampling/process-state.js';
 import type { Sampling } from './sampling/sampler.js';
+import { watchWorkers } from './sampling/worker-creation.js';
 
 /** Nest's builder makes `forRoot` and `forRootAsync`; what shapes the module is added to what they return. */
 const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
@@ -98,8 +104,10 @@ class PprofFeatureModule {}
       },
       inject: [PPROF_OPTIONS],
     },
+    { provide: RequestsInFlight, useFactory: RequestsInFlight.of, inject: [ModulesContainer] },
     ...PROFILES,
     AccessGuard,
+    AsyncTracker,
     Captures,
     ClassNames,
     CpuProfiler,
@@ -107,17 +115,20 @@ class PprofFeatureModule {}
     FlightRecorder,
     FrameResolver,
     HeapReader,
+    PendingAwaits,
     PprofHandler,
     PprofRouter,
     ProfileRegistry,
     ProfilerService,
     ReplyInterceptor,
+    RequestTracker,
     Routes,
     SeparatePort,
     SourceMapper,
     SymbolTable,
   ],
   exports: [
+    AsyncTracker,
     CpuProfiler,
     DeltaCollector,
     HeapProfiler,
@@ -127,7 +138,10 @@ class PprofFeatureModule {}
     SymbolTable,
   ],
 })
-export class PprofModule extends ConfigurableModuleClass implements OnApplicationBootstrap {
+export class PprofModule extends ConfigurableModuleClass implements OnApplicationBootstrap, OnModuleDestroy {
+  /** From the constructor on: pools of workers are often made in those of providers. */
+  private readonly unwatchWorkers = watchWorkers();
+
   /** @internal */
   constructor() {
     super();
@@ -187,5 +201,9 @@ export class PprofModule extends ConfigurableModuleClass implements OnApplicatio
   /** The boot is over, and so is the CPU profile that `nestjs-pprof/preload` takes of it. */
   onApplicationBootstrap(): void {
     processState().finishBoot?.();
+  }
+
+  onModuleDestroy(): void {
+    this.unwatchWorkers();
   }
 }

@@ -33,7 +33,7 @@ export interface PprofRuntimeOptions {
    */
   maxSeconds?: number;
   /**
-   * `false`: every endpoint answers Go's 404, after the guards, and the heap is not sampled.
+   * `false`: every endpoint answers Go's 404, after the guards, the heap is not sampled, and requests in flight are not tracked.
    * @default true
    */
   enabled?: boolean;
@@ -86,6 +86,22 @@ export interface PprofRuntimeOptions {
    * @default 'window'
    */
   allocs?: 'window' | 'off';
+  /**
+   * `block`: one wait in so many is measured, and counts for as many; 0: none.
+   * @default 0
+   */
+  blockProfileRate?: number;
+  /**
+   * `mutex`: holds of the event loop that are longer, in ms; 0: none. V8's CPU profiler runs all the time for it, as
+   * with `warm: 'always'`.
+   * @default 0
+   */
+  mutexProfileThreshold?: number;
+  /**
+   * `goroutine` and `goroutineleak`: one `await` in so many is tracked, and counts for as many; 0: none.
+   * @default 0
+   */
+  goroutineProfileRate?: number;
   /**
    * Frames show the source that a person wrote, where a source map says which.
    * @default true
@@ -274,6 +290,21 @@ const RUNTIME_RULES: Readonly<Record<keyof PprofRuntimeOptions, OptionRule>> = {
     takes: '"window" or "off"',
     accepts: (value) => ['window', 'off'].includes(value as string),
   },
+  blockProfileRate: {
+    fallback: 0,
+    takes: 'a whole number n, for one wait in n, or 0 for none',
+    accepts: isInteger(0, 0x7fff_ffff),
+  },
+  mutexProfileThreshold: {
+    fallback: 0,
+    takes: 'a number of milliseconds from 10 to 60000, or 0 for none',
+    accepts: (value) => value === 0 || isNumber(10, 60_000)(value),
+  },
+  goroutineProfileRate: {
+    fallback: 0,
+    takes: 'a whole number n, for one await in n, or 0 for none',
+    accepts: isInteger(0, 0x7fff_ffff),
+  },
   sourceMaps: { fallback: true, takes: 'true or false', accepts: isBoolean },
   profileComments: {
     fallback: [],
@@ -349,6 +380,19 @@ function checkedListen(
 export function isLoopbackAddress(address: string): boolean {
   return address === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(address);
 }
+
+/**
+ * Checks a rate that is set at run time, by the rule of its option.
+ *
+ * @returns what is wrong with it; undefined if nothing is
+ */
+export function rateProblem(option: RateOption, value: unknown): string | undefined {
+  const { accepts, takes } = RUNTIME_RULES[option];
+  return accepts(value) ? undefined : `invalid rate ${shown(value)}: ${option} takes ${takes}`;
+}
+
+/** Options that switch a profile on. */
+export type RateOption = 'blockProfileRate' | 'mutexProfileThreshold' | 'goroutineProfileRate';
 
 /**
  * Checks the run-time options and fills in defaults.

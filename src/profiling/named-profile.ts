@@ -27,8 +27,15 @@ export abstract class NamedProfile {
   abstract readonly name: string;
   /** A sentence for the index. */
   abstract readonly description: string;
+  /** Whether it gathers anything, and how to switch it on; undefined for one that is always on. */
+  get status(): string | undefined {
+    return undefined;
+  }
+
   /** The format for DevTools, if the profile has one. */
   readonly devToolsFormat: DevToolsFormat | undefined = undefined;
+  /** Whether `debug=2` lists its executions one by one. */
+  readonly hasDump: boolean = false;
   /** Whether `seconds=` is supported. */
   readonly hasWindows: boolean = true;
   private lastCount = 0;
@@ -49,14 +56,14 @@ export abstract class NamedProfile {
   /**
    * Writes the profile as it is now, as Go's `WriteTo` does; the stream stays open.
    *
-   * @param debug 0: gzipped profile.proto; otherwise Go's text
+   * @param debug 0: gzipped profile.proto; otherwise Go's text, from 2 on with a block for each goroutine
    * @throws the stream's error, also if it is closed before all is written
    */
   async writeTo(stream: Writable, debug = 0): Promise<void> {
     const bytes = await this.captures.encoded(
       { profile: this.name },
       () => this.take(),
-      (captured) => (debug === 0 ? captured.encode() : captured.encodeText()),
+      (captured) => (debug === 0 ? captured.encode() : captured.encodeText(debug)),
     );
     await new Promise<void>((resolve, reject) => {
       stream.write(bytes, (error) => (error ? reject(error) : resolve()));
@@ -80,8 +87,13 @@ export abstract class NamedProfile {
    * @internal
    */
   async openWindow(): Promise<ProfileWindow> {
-    const before = await this.read({});
-    return { end: async () => difference(before, await this.read({})), close() {} };
+    const before = await this.readForWindow();
+    return { end: async () => difference(before, await this.readForWindow()), close() {} };
+  }
+
+  /** A reading of which the difference to another one is taken. */
+  protected readForWindow(): Promise<CapturedProfile> {
+    return this.read({});
   }
 
   protected abstract read(options: CollectOptions): Promise<CapturedProfile>;

@@ -1,5 +1,8 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { DiscoveryService, ModuleRef, ModulesContainer } from '@nestjs/core';
+import { BlockProfile } from './async/block.profile.js';
+import { GoroutineProfile } from './async/goroutine.profile.js';
+import { GoroutineLeakProfile } from './async/goroutineleak.profile.js';
 import { Captures } from './capture.js';
 import { CustomProfile } from './custom/custom-profile.js';
 import { OwnProfile } from './custom/own-profile.js';
@@ -9,6 +12,8 @@ import { FrameResolver } from './frames/frame-resolver.js';
 import { AllocsProfile } from './heap/allocs.profile.js';
 import { HeapProfiler } from './heap/heap-profiler.js';
 import type { NamedProfile } from './named-profile.js';
+import { ThreadCreateProfile } from './threads/threadcreate.profile.js';
+import { MutexProfile } from './threads/mutex.profile.js';
 
 /** The names of Go's profiles. */
 export const GO_PROFILES = ['allocs', 'block', 'goroutine', 'goroutineleak', 'heap', 'mutex', 'threadcreate'];
@@ -24,7 +29,15 @@ export const GO_NAMES: ReadonlySet<string> = new Set([
 ]);
 
 /** The library's profiles. A new one is a file in its folder, and a line here. */
-export const PROFILES = [AllocsProfile, HeapProfiler];
+export const PROFILES = [
+  AllocsProfile,
+  BlockProfile,
+  GoroutineLeakProfile,
+  GoroutineProfile,
+  HeapProfiler,
+  MutexProfile,
+  ThreadCreateProfile,
+];
 
 /** Profiles made in code: all modules of an application serve them. */
 const madeInCode = new WeakMap<ModulesContainer, Set<CustomProfile>>();

@@ -1,5 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
+import { BlockProfile } from './async/block.profile.js';
+import { PendingAwaits } from './async/pending-awaits.js';
+import { type RequestInFlight, RequestsInFlight } from './async/requests-in-flight.js';
 import { type CapturedProfile, type CaptureEvent, Captures } from './capture.js';
 import { type CpuProfileOptions, CpuProfiler } from './cpu/cpu-profiler.js';
 import { FlightRecorder, type PastCpuProfileOptions } from './cpu/flight-recorder.js';
@@ -7,6 +10,7 @@ import type { CustomProfile } from './custom/custom-profile.js';
 import { HeapProfiler } from './heap/heap-profiler.js';
 import type { CollectOptions, NamedProfile } from './named-profile.js';
 import { ProfileRegistry } from './profile-registry.js';
+import { MutexProfile } from './threads/mutex.profile.js';
 
 /**
  * Captures in code: the same profiles that the endpoints serve.
@@ -24,8 +28,12 @@ export class ProfilerService {
     private readonly cpu: CpuProfiler,
     private readonly recorder: FlightRecorder,
     private readonly heap: HeapProfiler,
+    private readonly block: BlockProfile,
+    private readonly awaits: PendingAwaits,
+    private readonly mutex: MutexProfile,
     private readonly registry: ProfileRegistry,
     private readonly log: Captures,
+    private readonly requests: RequestsInFlight,
   ) {}
 
   /**
@@ -83,6 +91,51 @@ export class ProfilerService {
   /** What is alive on the heap now, by the stack that allocated it. */
   heapProfile(options?: CollectOptions): Promise<CapturedProfile> {
     return this.heap.collect(options);
+  }
+
+  /**
+   * Switches `block` on: one wait in so many is measured, and counts for as many. Go's `runtime.SetBlockProfileRate`.
+   *
+   * @param rate 0 switches it off
+   * @returns the rate before
+   * @throws ProfilerArgumentError if it is not a whole number from 0
+   */
+  setBlockProfileRate(rate: number): number {
+    return this.block.rate.set(rate);
+  }
+
+  /**
+   * Switches the tracking of awaits on, for `goroutine` and `goroutineleak`: one in so many is tracked, and counts for as many.
+   *
+   * @param rate 0 switches it off
+   * @returns the rate before
+   * @throws ProfilerArgumentError if it is not a whole number from 0
+   */
+  setGoroutineProfileRate(rate: number): number {
+    return this.awaits.rate.set(rate);
+  }
+
+  /**
+   * The requests that the application is handling now, the oldest first, also those at this library's endpoints. Empty with
+   * `enabled: false`, and in an application without HTTP.
+   *
+   * @example
+   * const stuck = this.profiler.requestsInFlight().filter(({ ageMs, own }) => ageMs > 60_000 && !own);
+   */
+  requestsInFlight(): RequestInFlight[] {
+    return Array.from(this.requests, (request) => request.snapshot());
+  }
+
+  /**
+   * Switches the profile `mutex` on, or off with 0: Go's `runtime.SetMutexProfileFraction`. V8's CPU profiler runs all the
+   * time while it is on.
+   *
+   * @param ms holds of the event loop that are longer are in the profile, 10 to 60000
+   * @returns the threshold before, in ms
+   * @throws ProfilerArgumentError if `ms` is out of bounds
+   */
+  setMutexProfileThreshold(ms: number): number {
+    return this.mutex.rate.set(ms);
   }
 
   /** The named profiles, in byte order of their names. */

@@ -7,6 +7,10 @@ export interface IndexRow {
   readonly description: string;
   /** Records at the last reading; undefined for what is no named profile, which Go shows as 0. */
   readonly count: number | undefined;
+  /** Go's `debug=2`. */
+  readonly hasDump?: boolean;
+  /** Whether it is on, and how to switch it on. */
+  readonly status?: string | undefined;
   /** The format that Chrome's DevTools open it in. */
   readonly devToolsFormat?: string | undefined;
 }
@@ -49,11 +53,15 @@ ${sorted.map((row) => rowOf(row, base)).join('\n')}
 </html>`;
 }
 
-function rowOf({ name, description, count, devToolsFormat }: IndexRow, base: string): string {
+function rowOf(
+  { name, description, count, status, hasDump, devToolsFormat }: IndexRow,
+  base: string,
+): string {
   const profile = count !== undefined;
   const readByPprof = profile || name === 'profile';
   const links = [
     ...(profile ? [link(`${name}?debug=1`, 'text')] : []),
+    ...(hasDump ? [link(`${name}?debug=2`, 'full stack dump')] : []),
     link(name, readByPprof ? 'download' : 'open'),
     ...(devToolsFormat ? [link(`${name}?format=${devToolsFormat}`, 'for DevTools')] : []),
   ];
@@ -61,8 +69,8 @@ function rowOf({ name, description, count, devToolsFormat }: IndexRow, base: str
 <td class="count">${count ?? 0}</td>
 <td class="name">${link(name, name)}</td>
 <td><p>${escaped(description)} <span class="links">${links.join(' ')}</span></p>${
-    readByPprof ? `<code>go tool pprof ${escaped(base + name)}</code>` : ''
-  }</td>
+    status === undefined ? '' : `<p class="status">${escaped(status)}</p>`
+  }${readByPprof ? `<code>go tool pprof ${escaped(base + name)}</code>` : ''}</td>
 </tr>`;
 }
 

@@ -20,6 +20,7 @@ th, td { padding: .8rem .9rem; border-bottom: 1px solid var(--line); vertical-al
 th:first-child, .count { text-align: right; width: 1%; font-variant-numeric: tabular-nums; }
 .name { width: 1%; white-space: nowrap; font-weight: 600; }
 td p { margin: 0; }
+.status { margin-top: .25rem; color: var(--soft); font-size: .9rem; }
 .links { white-space: nowrap; }
 .links a { margin-left: .5rem; font-size: .9rem; }
 code { display: block; margin-top: .5rem; padding: .4rem .6rem; overflow-x: auto; white-space: nowrap; user-select: all; cursor: text; background: var(--panel); border: 1px solid var(--line); border-radius: .35rem; font: .85rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }

@@ -35,6 +35,8 @@ export class IndexEndpoint {
         name: profile.name,
         description: profile.description,
         count: profile.count(),
+        status: profile.status,
+        hasDump: profile.hasDump,
         devToolsFormat: profile.devToolsFormat,
       }));
     return [...endpoints, ...profiles];

@@ -39,14 +39,15 @@ export class NamedProfileEndpoint {
     const { name, devToolsFormat } = profile;
     const format = formatOf(query, devToolsFormat);
     const gc = atoi(formValue(query, 'gc')) > 0;
-    const isText = atoi(formValue(query, 'debug')) !== 0;
+    const debug = atoi(formValue(query, 'debug'));
+    const isText = debug !== 0;
     const filename = format ? `${name}.${format}` : name;
     if (method === 'HEAD') return isText ? text('') : attachment(filename);
     const body = await this.captures.encoded(
       { profile: name, peer, signal },
       () => profile.take({ gc }),
       (captured) => {
-        if (isText) return captured.encodeText();
+        if (isText) return captured.encodeText(debug);
         return format ? captured.encodeForDevTools() : captured.encode();
       },
     );

@@ -1,0 +1,109 @@
+import type { Frame, Labels } from '../../format/profile.js';
+import type { Execution } from '../../format/goroutine-dump.js';
+import { threadId } from 'node:worker_threads';
+import type { CallStack, Wait } from '../../sampling/async-waits.js';
+import { type CallerFrame, stackKey } from '../../sampling/call-stack.js';
+import type { WorkerStack } from '../../sampling/worker-stacks.js';
+import type { WaitState } from '../../sampling/wait-states.js';
+
+import type { RequestInFlight, RequestState } from './requests-in-flight.js';
+
+/** What a thread does now. */
+export interface ThreadNow {
+  readonly threadId: number;
+  readonly state: string;
+  readonly labels: Labels;
+  readonly stack: CallStack;
+}
+
+/** A stack of frames that are no code. */
+export function named(...names: string[]): CallStack {
+  return { key: names.join('\0'), frames: names.map((name) => ({ name, filename: '', line: 0 })) };
+}
+
+/** This thread, and the worker threads. */
+export function threadsNow(own: readonly CallerFrame[], workers: readonly WorkerStack[]): ThreadNow[] {
+  return [
+    { threadId, state: 'running', labels: {}, stack: { key: stackKey(own), frames: own } },
+    ...workers.map(({ threadId, name, stack: frames = NO_ANSWER }) => ({
+      threadId,
+      state: frames.length > 0 ? 'running' : 'IO wait',
+      labels: { worker: name },
+      stack: frames.length > 0 ? { key: stackKey(frames), frames } : named('(event loop)'),
+    })),
+  ];
+}
+
+/** Of a thread that is starting or in native code. */
+const NO_ANSWER = named('(native code)').frames;
+
+/** Labels of an await. Of a request only its route is shown: its url has secrets, and every client has another one. */
+export function awaitLabels(state: WaitState, request: RequestInFlight | undefined): Labels {
+  return { ...(request && routeLabel(request)), state };
+}
+
+/** Labels of a request of which no await is known. */
+export function requestLabels(request: RequestInFlight): Labels {
+  return { ...routeLabel(request), state: STATES[request.state] };
+}
+
+function routeLabel({ method, route = '' }: RequestInFlight): Labels {
+  return { route: `${method} ${route}`.trim() };
+}
+
+/** In Go's words, what a request waits for of which no await is known. */
+const STATES: Readonly<Record<RequestState, string>> = {
+  receiving: 'IO wait',
+  handling: 'waiting',
+  replying: 'IO wait',
+};
+
+/** What stands for the code of a request: its handler, where it is known. */
+export function requestFrame(request: RequestInFlight): string {
+  return request.handler ?? `(${routeLabel(request).route})`;
+}
+
+/** Threads, awaits and requests have numbers of their own; in a dump all are different. */
+const dumpedThread = (id: number): number => 4 * id + 1;
+const awaitId = (id: number): number => 4 * id + 2;
+const requestId = (id: number): number => 4 * id + 3;
+
+/** A block of the dump for a thread, with what it executes now. */
+export function threadExecution(
+  { threadId: id, state, labels }: ThreadNow,
+  stack: readonly Frame[],
+): Execution {
+  return { id: dumpedThread(id), state, waitedMs: 0, labels, stack };
+}
+
+/** Follows the state of an await that can never be resumed. */
+export const LEAKED = ' (leaked)';
+
+/** A block of the dump for an await. */
+export function awaitExecution(
+  { id, begin, state }: Pick<Wait, 'id' | 'begin' | 'state'>,
+  stack: readonly Frame[],
+  request: RequestInFlight | undefined,
+  now: number,
+  note = '',
+): Execution {
+  return {
+    id: awaitId(id),
+    state: `${state}${note}`,
+    waitedMs: now - begin,
+    labels: request ? routeLabel(request) : {},
+    stack,
+    ...(request && { createdBy: { frame: requestFrame(request), in: requestId(request.id) } }),
+  };
+}
+
+/** A block of the dump for a request of which no await is known. */
+export function requestExecution(request: RequestInFlight): Execution {
+  return {
+    id: requestId(request.id),
+    state: STATES[request.state],
+    waitedMs: request.ageMs,
+    labels: routeLabel(request),
+    stack: [requestFrame(request)],
+  };
+}

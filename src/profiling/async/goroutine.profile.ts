@@ -1,0 +1,184 @@
+import { Injectable } from '@nestjs/common';
+import { type Execution, goroutineDump } from '../../format/goroutine-dump.js';
+import type { Frame } from '../../format/profile.js';
+import type { Wait } from '../../sampling/async-waits.js';
+import { callStackOf } from '../../sampling/call-stack.js';
+import { workerStacks } from '../../sampling/worker-stacks.js';
+import { CapturedProfile, Captures } from '../capture.js';
+import { FrameResolver } from '../frames/frame-resolver.js';
+import { countsHeader, framesByKey, profileOf, resolveSamples } from '../frames/stack-samples.js';
+import { HoldMeter, runSliced } from '../loop.js';
+import { RatedProfile } from '../rated-profile.js';
+import { StackTotals } from '../stack-totals.js';
+import {
+  awaitExecution,
+  awaitLabels,
+  LEAKED,
+  named,
+  requestExecution,
+  requestFrame,
+  requestLabels,
+  threadExecution,
+  type ThreadNow,
+  threadsNow,
+} from './executions.js';
+import type { LostAwait } from './lost-awaits.js';
+import { PendingAwaits } from './pending-awaits.js';
+import { type RequestInFlight, requestOf, RequestsInFlight } from './requests-in-flight.js';
+
+const SAMPLE_TYPES = [{ type: 'goroutine', unit: 'count' }];
+
+/** Awaits between two yields. */
+const SLICE = 500;
+
+/** What is in progress at a moment. */
+interface Snapshot {
+  /** The oldest first. */
+  readonly awaits: readonly (Wait | LostAwait)[];
+  /** By the contexts of the awaits. */
+  readonly requestOf: ReadonlyMap<unknown, RequestInFlight>;
+  /** Those of which no await is known. */
+  readonly requests: readonly RequestInFlight[];
+  /** Number of Node's active resources, by type. */
+  readonly resources: Readonly<Record<string, number>>;
+}
+
+/** `goroutine`: what is in progress: requests in flight, every pending `await`, and what is executing. */
+@Injectable()
+export class GoroutineProfile extends RatedProfile {
+  readonly name = 'goroutine';
+  readonly description =
+    'What is in progress: requests in flight and, if on, pending awaits by their stack. debug=2 lists each with its age.';
+  override readonly hasDump = true;
+
+  constructor(
+    private readonly awaits: PendingAwaits,
+    private readonly requests: RequestsInFlight,
+    private readonly frames: FrameResolver,
+    private readonly log: Captures,
+  ) {
+    super(log, awaits.rate);
+  }
+
+  protected read(): Promise<CapturedProfile> {
+    const own = callStackOf(this.read);
+    return this.gather(async () => threadsNow(own, await workerStacks()));
+  }
+
+  /** What executes at the begin and at the end is no difference. */
+  protected override readForWindow(): Promise<CapturedProfile> {
+    return this.gather(async () => []);
+  }
+
+  private async gather(threadsOf: () => Promise<ThreadNow[]>): Promise<CapturedProfile> {
+    const holds = new HoldMeter();
+    const rate = this.rate.now;
+    const now = performance.now();
+    const snapshot = await runSliced(this.snapshot(), holds);
+    const threads = await threadsOf();
+    const totals = await runSliced(counted(threads, snapshot, rate), holds);
+    const samples = await runSliced(totals.samples(), holds);
+    const resolved = await resolveSamples(samples, SAMPLE_TYPES.length, this.frames, holds);
+    const comments = this.log.comments([this.about, ...totals.comments]);
+    const profile = await profileOf(countsHeader(SAMPLE_TYPES, comments), resolved, holds);
+    const stacks = framesByKey(totals.keys(), resolved);
+    return new CapturedProfile(this.name, profile, holds, {
+      dump: () => this.dump(executions(threads, snapshot, stacks, now), snapshot),
+    });
+  }
+
+  private get about(): string {
+    return `tracking of awaits is ${this.status}`;
+  }
+
+  private *snapshot(): Generator<void, Snapshot> {
+    const known = new Map<unknown, RequestInFlight>();
+    const lost = this.awaits.lost.last;
+    const ids = new Set(lost.map(({ request }) => request?.id));
+    const awaits: (Wait | LostAwait)[] = [];
+    let count = 0;
+    for (const wait of this.awaits.pending()) {
+      if (++count % SLICE === 0) yield;
+      const { context } = wait;
+      const request = known.get(context) ?? requestOf(context);
+      if (request?.own) continue; // whoever reads this profile
+      if (request) known.set(context, request);
+      while (lost.length > 0 && lost[0]!.begin <= wait.begin) awaits.push(lost.shift()!);
+      awaits.push(wait);
+    }
+    awaits.push(...lost);
+    const requests: RequestInFlight[] = [];
+    for (const request of this.requests) {
+      if (++count % SLICE === 0) yield;
+      if (!known.has(request) && !ids.has(request.id)) requests.push(request.snapshot());
+    }
+    return {
+      awaits,
+      requestOf: known,
+      requests: requests.filter(({ own }) => !own),
+      resources: this.rate.now > 0 ? {} : activeResources(),
+    };
+  }
+
+  /** What no block of the dump says comes first: readers of Go's dumps skip it. */
+  private *dump(blocks: Iterable<Execution>, { resources }: Snapshot): Generator<void, string[]> {
+    const counts = Object.entries(resources).map(([type, count]) => `${count} ${type}`);
+    const lines = [this.about, ...(counts.length > 0 ? [`active resources: ${counts.join(', ')}`] : [])];
+    return [`${lines.join('\n')}\n\n`, ...(yield* goroutineDump(blocks))];
+  }
+}
+
+function activeResources(): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const type of process.getActiveResourcesInfo()) counts[type] = (counts[type] ?? 0) + 1;
+  return counts;
+}
+
+/**
+ * Counts executions by stack. At a rate above 1 an await that is not sampled may be that of a request, so requests without
+ * one are not counted.
+ */
+function* counted(
+  threads: readonly ThreadNow[],
+  snapshot: Snapshot,
+  rate: number,
+): Generator<void, StackTotals> {
+  const totals = new StackTotals();
+  for (const { stack, state, labels } of threads) totals.add(stack, [1], { ...labels, state });
+  for (const [i, one] of snapshot.awaits.entries()) {
+    if (i % SLICE === 0) yield;
+    const count = isLost(one) ? one.count : rate;
+    totals.add(one.stack, [count], awaitLabels(one.state, requestFor(one, snapshot)));
+  }
+  if (rate <= 1)
+    for (const request of snapshot.requests)
+      totals.add(named(requestFrame(request)), [1], requestLabels(request));
+  for (const [type, count] of Object.entries(snapshot.resources))
+    totals.add(named(type, '(active resources)'), [count]);
+  return totals;
+}
+
+function isLost(one: Wait | LostAwait): one is LostAwait {
+  return 'count' in one;
+}
+
+function requestFor(one: Wait | LostAwait, { requestOf }: Snapshot): RequestInFlight | undefined {
+  return isLost(one) ? one.request : requestOf.get(one.context);
+}
+
+/** The current one first and the other threads, then the oldest. */
+function* executions(
+  threads: readonly ThreadNow[],
+  snapshot: Snapshot,
+  stacks: ReadonlyMap<string, readonly Frame[]>,
+  now: number,
+): Generator<Execution, void> {
+  for (const thread of threads) yield threadExecution(thread, stacks.get(thread.stack.key)!);
+  const rest = snapshot.requests.toSorted((a, b) => b.ageMs - a.ageMs);
+  for (const one of snapshot.awaits) {
+    while (rest.length > 0 && rest[0]!.ageMs >= now - one.begin) yield requestExecution(rest.shift()!);
+    const stack = stacks.get(one.stack.key) ?? [];
+    yield awaitExecution(one, stack, requestFor(one, snapshot), now, isLost(one) ? LEAKED : '');
+  }
+  for (const request of rest) yield requestExecution(request);
+}

@@ -1,0 +1,62 @@
+import type { Labels } from '../format/profile.js';
+import type { CallStack } from '../sampling/async-waits.js';
+import type { SourceSample } from './custom/profile-source.js';
+
+/** Stacks that are kept; with long ones some 20 MB. */
+const MAX_STACKS = 10_000;
+
+/** The frame of what is counted beyond {@link MAX_STACKS}. */
+const OTHERS: CallStack = {
+  key: '(other stacks)',
+  frames: [{ name: '(other stacks)', filename: '', line: 0 }],
+};
+
+interface Total {
+  readonly stack: CallStack;
+  readonly labels: Labels;
+  readonly values: number[];
+}
+
+/** Sums of values by stack and labels. */
+export class StackTotals {
+  /** By stack and then by labels: one key of both would be a long string for each value that is added. */
+  private readonly totals = new Map<string, Map<string, Total>>();
+  private size = 0;
+
+  add(stack: CallStack, values: readonly number[], labels: Labels = {}): void {
+    const ofStack = this.totals.get(stack.key) ?? new Map<string, Total>();
+    const key = Object.values(labels).join('\0');
+    const known = ofStack.get(key);
+    if (known) return values.forEach((value, i) => (known.values[i]! += value));
+    if (this.size >= MAX_STACKS && stack !== OTHERS) return this.add(OTHERS, values);
+    ofStack.set(key, { stack, labels, values: [...values] });
+    this.totals.set(stack.key, ofStack);
+    this.size++;
+  }
+
+  /** One for each stack and its labels. Yields now and then. */
+  *samples(): Generator<void, SourceSample[]> {
+    const samples: SourceSample[] = [];
+    for (const { stack, labels, values } of this.all()) {
+      if (samples.length % 1000 === 999) yield;
+      samples.push({ stack: stack.frames, values: values.map(Math.round), labels });
+    }
+    return samples;
+  }
+
+  /** Of each sample's stack the key, in the same order. */
+  *keys(): Generator<string, void> {
+    for (const { stack } of this.all()) yield stack.key;
+  }
+
+  /** A comment, if there were too many stacks. */
+  get comments(): string[] {
+    return this.totals.has(OTHERS.key)
+      ? [`more than ${MAX_STACKS} stacks: further ones are ${OTHERS.key}`]
+      : [];
+  }
+
+  private *all(): Generator<Total, void> {
+    for (const ofStack of this.totals.values()) yield* ofStack.values();
+  }
+}
