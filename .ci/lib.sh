@@ -90,7 +90,7 @@ trap 'exit 143' TERM
 
 machine() {
   local missing=() sudo=() pair
-  for pair in go:golang-go nginx:nginx-light python3:python3 make:make g++:g++; do
+  for pair in curl:curl go:golang-go nginx:nginx-light python3:python3 make:make g++:g++; do
     PATH=$PATH:/usr/sbin command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
   done
   if [ ${#missing[@]} -gt 0 ]; then
