@@ -68,21 +68,31 @@ the same process is idle. In
 parentheses: the least and the greatest of the ${WAVES} starts. The second process without a profiler is the noise of both:
 of equal processes, and of one process that does the same again. Starting, stopping and sending captures is not in it, for nobody.`;
 
-export async function run(log) {
+export const run = (log) =>
+  costsPerRequest({ group: 'requests', servers: SERVERS, ours: OURS, rivals: RIVALS, rounds: ROUNDS }, log);
+
+/**
+ * The CPU time per request of servers that take turns.
+ *
+ * @param comparison `group`: its name; `servers`: as {@link SERVERS}; `ours` and `rivals`: who is compared with whom;
+ *   `rounds`: in each of so many `starts` of all processes
+ */
+export async function costsPerRequest(comparison, log) {
+  const { group, starts = WAVES } = comparison;
   const sink = await startSink();
   const folder = await mkdtemp(join(tmpdir(), 'nestjs-pprof-bench-'));
   const problem = await pinProblem();
-  if (problem) log(`requests: servers and load are not pinned to processors, ${problem}`);
+  if (problem) log(`${group}: servers and load are not pinned to processors, ${problem}`);
   const load = problem ? undefined : await pinLoad();
   const results = [];
   for (const adapter in ADAPTERS) {
     const waves = [];
     const failed = new Map();
-    for (let wave = 0; wave < WAVES; wave++) {
-      log(`requests: ${adapter}, ${wave + 1} of ${WAVES}`);
-      waves.push(await measure({ adapter, sink: sink.url, isPinned: !problem }, folder, failed));
+    for (let wave = 0; wave < starts; wave++) {
+      log(`${group}: ${adapter}, ${wave + 1} of ${starts}`);
+      waves.push(await measure(comparison, { adapter, sink: sink.url, isPinned: !problem }, folder, failed));
     }
-    results.push(report(adapter, waves, failed));
+    results.push(report(comparison, adapter, waves, failed));
   }
   await load?.undo();
   sink.end();
@@ -91,10 +101,10 @@ export async function run(log) {
 }
 
 /** Starts all servers; the answer is what a request takes of each, round by round, in each mode and in whatever mode. */
-async function measure({ isPinned, ...options }, cwd, failed) {
+async function measure({ servers, rounds }, { isPinned, ...options }, cwd, failed) {
   const run = { cwd, nodeOptions: NODE_OPTIONS };
-  const optionsOf = (name) => ({ ...options, name, hz: HZ, always: SERVERS[name].always, run });
-  const children = await startAll('requests.mjs', Object.keys(SERVERS), optionsOf, failed);
+  const optionsOf = (name) => ({ ...options, name, hz: HZ, always: servers[name].always, run });
+  const children = await startAll('requests.mjs', Object.keys(servers), optionsOf, failed);
   const loads = new Map();
   for (const [name, child] of children) {
     if (isPinned) await pinServer(child.pid);
@@ -103,10 +113,10 @@ async function measure({ isPinned, ...options }, cwd, failed) {
     loads.set(name, load);
   }
   const costs = new Series();
-  await takeTurns(children, ROUNDS, failed, async (name, child, round) => {
+  await takeTurns(children, rounds, failed, async (name, child, round) => {
     const load = loads.get(name);
-    const mode = modeIn(name, round);
-    if (Object.keys(SERVERS[name].modes).length > 1 && round % BLOCK === 0) {
+    const mode = modeIn(servers[name], round);
+    if (Object.keys(servers[name].modes).length > 1 && round % BLOCK === 0) {
       await child.ask('enter', mode);
       await load.run(2 * REQUESTS); // past the change
     }
@@ -122,31 +132,35 @@ async function measure({ isPinned, ...options }, cwd, failed) {
 }
 
 /** All modes in their order, then all the other way round, and so on: what becomes faster with time favours none. */
-function modeIn(name, round) {
-  const modes = Object.keys(SERVERS[name].modes);
+function modeIn(server, round) {
+  const modes = Object.keys(server.modes);
   const block = Math.floor(round / BLOCK);
   const at = block % modes.length;
   return modes.at(Math.floor(block / modes.length) % 2 ? -1 - at : at);
 }
 
-function report(adapter, waves, failed) {
+function report(comparison, adapter, waves, failed) {
+  const { group, servers, ours: own, rivals } = comparison;
   const columns = ['', 'µs per request', '÷ without', '÷ the same, idle', 'ours ÷'];
-  const present = Object.keys(SERVERS).filter((name) => !failed.has(name));
-  const comparisons = RIVALS.filter(([, [peer]]) => present.includes(peer) && present.includes(OURS)).map(
-    ([mode, [peer, peerMode], metric]) => ({
-      group: 'requests',
+  const present = Object.keys(servers).filter((name) => !failed.has(name));
+  const comparisons = rivals
+    .filter(([, [peer]]) => present.includes(peer) && present.includes(own))
+    .map(([mode, [peer, peerMode], metric]) => ({
+      group,
       metric,
       where: ADAPTERS[adapter],
-      ours: SERVERS[OURS].modes[mode],
-      peer: SERVERS[peer].modes[peerMode],
+      ours: servers[own].modes[mode],
+      peer: servers[peer].modes[peerMode],
       ratio: overWaves(waves, (costs) => {
-        const [ours, theirs] = [againstWithout(costs, OURS, mode), againstWithout(costs, peer, peerMode)];
+        const [ours, theirs] = [
+          againstWithout(comparison, costs, own, mode),
+          againstWithout(comparison, costs, peer, peerMode),
+        ];
         return ours / theirs;
       }),
-    }),
-  );
+    }));
   const rows = present.flatMap((name) =>
-    Object.entries(SERVERS[name].modes).map(([mode, label]) => {
+    Object.entries(servers[name].modes).map(([mode, label]) => {
       const compared = comparisons.find(({ peer }) => peer === label);
       return [
         label,
@@ -154,13 +168,13 @@ function report(adapter, waves, failed) {
         name === WITHOUT
           ? '–'
           : spread(
-              overWaves(waves, (costs) => againstWithout(costs, name, mode)),
+              overWaves(waves, (costs) => againstWithout(comparison, costs, name, mode)),
               3,
             ),
         mode === 'idle'
           ? '–'
           : spread(
-              overWaves(waves, (costs) => againstIdle(costs, name, mode)),
+              overWaves(waves, (costs) => againstIdle(comparison, costs, name, mode)),
               3,
             ),
         compared ? spread(compared.ratio, 3) : '–',
@@ -178,18 +192,18 @@ function report(adapter, waves, failed) {
 }
 
 /** To the process without a profiler in the same rounds. */
-function againstWithout(costs, name, mode) {
+function againstWithout({ servers, rounds }, costs, name, mode) {
   const found = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    if (modeIn(name, round) !== mode) continue;
+  for (let round = 0; round < rounds; round++) {
+    if (modeIn(servers[name], round) !== mode) continue;
     found.push(costs.of(name, round)[0] / costs.of(WITHOUT, round)[0]);
   }
   return summary(found).median;
 }
 
 /** To the same process when it is idle; what the machine does meanwhile is in both, and in the process without a profiler. */
-function againstIdle(costs, name, mode) {
-  return againstWithout(costs, name, mode) / againstWithout(costs, name, 'idle');
+function againstIdle(comparison, costs, name, mode) {
+  return againstWithout(comparison, costs, name, mode) / againstWithout(comparison, costs, name, 'idle');
 }
 
 /** A figure of each start of the processes: its median, least and greatest. */

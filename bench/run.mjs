@@ -6,14 +6,27 @@ import * as encode from './encode.mjs';
 import * as holds from './holds.mjs';
 import * as memory from './memory.mjs';
 import * as merge from './merge.mjs';
+import * as mutex from './mutex.mjs';
 import * as requests from './requests.mjs';
 import * as samples from './samples.mjs';
 import { writeOverhead } from './support/overhead.mjs';
 import { installPeers } from './support/peers.mjs';
 import { tableText, worseLines } from './support/report.mjs';
+import * as waits from './waits.mjs';
 import * as warm from './warm.mjs';
 
-const GROUPS = { holds, warm, samples, requests, console: consoleCalls, encode, merge, memory };
+const GROUPS = {
+  holds,
+  warm,
+  samples,
+  requests,
+  waits,
+  mutex,
+  console: consoleCalls,
+  encode,
+  merge,
+  memory,
+};
 
 const begin = performance.now();
 const wanted = process.argv.slice(2).filter((arg) => arg !== '--write');

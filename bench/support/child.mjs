@@ -3,11 +3,12 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 
 /** Starts `children/<script>`; the answer takes commands by `ask`, one at a time. */
-export async function startChild(script, options, { nodeOptions = [], cwd } = {}) {
+export async function startChild(script, options, { nodeOptions = [], cwd, execPath } = {}) {
   const process = fork(new URL(`../children/${script}`, import.meta.url), [JSON.stringify(options)], {
     execArgv: ['--expose-gc', ...nodeOptions],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     cwd,
+    ...(execPath && { execPath }),
   });
   let stderr = '';
   process.stderr.on('data', (chunk) => (stderr += chunk));

@@ -62,6 +62,12 @@ export const ALWAYS = {
   },
 };
 
+/** They look for what holds the event loop, from start to stop, where it is longer than 50 ms. */
+export const WATCHING = {
+  'ours (mutex)': { load: oursWatching },
+  'blocked-at': { load: blockedAt },
+};
+
 /** Ours again, with samples that no V8 has taken; at more than 1000 Hz. */
 export const MADE_UP = 'ours, 100,000 made-up stacks';
 
@@ -70,6 +76,7 @@ export const ALL = {
   ...RUNNING,
   ...OFF,
   ...ALWAYS,
+  ...WATCHING,
   [MADE_UP]: {
     load: () => ours({ sampler: 'inspector', warm: 'off' }, madeUp),
     probes: [],
@@ -96,6 +103,49 @@ async function ours(options, otherSampling = faster) {
     stop: () => profiler.stopCpuProfile(),
     encode: (captured) => captured.encode(),
     heap: { start() {}, read: async () => (await profiler.heapProfile()).encode() },
+  };
+}
+
+async function oursWatching() {
+  const { PprofModule, ProfilerService } = await import('../../dist/esm/index.js');
+  let profiler;
+  return {
+    imports: [PprofModule.forRoot()],
+    ready(app) {
+      profiler = app.get(ProfilerService, { strict: false });
+    },
+    start: () => profiler.setMutexProfileThreshold(50),
+    stop: () => profiler.setMutexProfileThreshold(0),
+    /** How long the holds so far were, and how much of that has the function on its stack, in ms. */
+    async found(name) {
+      const { samplesOf } = await import('../../dist/esm/index.js');
+      const { profile } = await profiler.lookup('mutex').collect();
+      const found = { ms: 0, namedMs: 0 };
+      for (const { stack, values } of samplesOf(profile)) {
+        const ms = Number(values[1]) / 1e6;
+        found.ms += ms;
+        if (stack.some((frame) => frame.name === name)) found.namedMs += ms;
+      }
+      return found;
+    },
+  };
+}
+
+const total = (holds) => holds.reduce((sum, { ms }) => sum + ms, 0);
+
+function blockedAt() {
+  const blocked = require('blocked-at');
+  const found = [];
+  let watch;
+  return {
+    start() {
+      watch = blocked((ms, stack) => found.push({ ms, stack: stack.join('\n') }), { threshold: 50 });
+    },
+    stop: () => watch.stop(),
+    found(name) {
+      const named = found.filter(({ stack }) => stack.includes(name));
+      return { ms: total(found), namedMs: total(named) };
+    },
   };
 }
 
