@@ -1,5 +1,6 @@
 'use strict';
 // A module that takes time and memory while it is loaded.
+const { channel } = require('node:diagnostics_channel');
 const { readFileSync } = require('node:fs');
 
 const { BURN_MS, PRINT_BURNT } = process.env;
@@ -33,3 +34,5 @@ const [realBefore, cpuBefore] = [performance.now(), cpuMs()];
 burnAtBoot();
 if (PRINT_BURNT) console.log(`burnt ${performance.now() - realBefore} ${cpuMs() - cpuBefore}`);
 globalThis.heldAtBoot = holdAtBoot();
+// As if Node had created a worker thread, which takes long.
+channel('worker_threads').publish({ worker: { threadId: -1 } });

@@ -27,7 +27,18 @@ describe.each(ADAPTERS)('the index page on %s', (adapter) => {
     const { text } = await open(base);
     expect(text).toContain('<title>/debug/pprof/</title>');
     expect(text).toContain('Types of profiles available:');
-    expect(rowsOf(text)).toEqual(['allocs', 'cmdline', 'heap', 'profile', 'symbol']);
+    expect(rowsOf(text)).toEqual([
+      'allocs',
+      'block',
+      'cmdline',
+      'goroutine',
+      'goroutineleak',
+      'heap',
+      'mutex',
+      'profile',
+      'symbol',
+      'threadcreate',
+    ]);
     const links = [...text.matchAll(/href="([^"]*)"/g)].map(([, href]) => href!);
     expect(links).toEqual(expect.arrayContaining(['cmdline', 'heap?debug=1', 'profile']));
     expect(links.filter((href) => /^(\/|[a-z]+:)/.test(href))).toEqual([]);
@@ -38,7 +49,7 @@ describe.each(ADAPTERS)('the index page on %s', (adapter) => {
     const { base } = await startApp(adapter);
     const { text } = await open(base);
     const descriptions = [...text.matchAll(/<td><p>([^<]*) </g)].map(([, description]) => description!);
-    expect(descriptions).toHaveLength(5);
+    expect(descriptions).toHaveLength(10);
     expect(descriptions.every((description) => description.length > 20)).toBe(true);
   });
 

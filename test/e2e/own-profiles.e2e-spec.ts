@@ -20,6 +20,7 @@ import { ADAPTERS, type AppSetup, closeApps, shortWindows, startApp, type TestAp
 import { UptimeController } from '../support/application-parts.js';
 import { onOneLine, symbolName } from '../../src/format/names.js';
 import { GO_ERRORS } from '../../src/http/go-errors.js';
+import { GO_PROFILES } from '../../src/profiling/profile-registry.js';
 import { brokenRows, file, HEAD, notAllowed, refused, text, TEXTS } from '../support/contract.js';
 import { DecodedProfile } from '../support/decoded-profile.js';
 import { describeGo, goPprof, topRows } from '../support/go.js';
@@ -258,7 +259,7 @@ describe.each(ADAPTERS)("the application's own profiles on %s", (adapter) => {
     addAtLine2(profiler.newProfile('leases', 'Leases of <tenants>.'), {});
     expect((await served(app, 'leases')).cumulative('leases', 'addAtLine2')).toBe(1);
     expect(await indexOf(app)).toContain('Leases of &lt;tenants&gt;.');
-    expect(profiler.profiles().map(({ name }) => name)).toEqual(['allocs', 'heap', 'leases']);
+    expect(profiler.profiles().map(({ name }) => name)).toEqual([...GO_PROFILES, 'leases'].toSorted());
     expect(() => profiler.newProfile('leases')).toThrow('profile name "leases" is taken');
   });
 

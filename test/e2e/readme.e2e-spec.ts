@@ -88,7 +88,15 @@ describe("the README's application", () => {
     expect((await captured.encode()).subarray(0, 2)).toEqual(Buffer.from([0x1f, 0x8b]));
     const heap = await profiler.heapProfile();
     expect([...samplesOf(heap.profile)].some(({ stack }) => stack[0]?.name === 'hold')).toBe(true);
-    expect(profiler.profiles().map(({ name }) => name)).toEqual(['allocs', 'heap']);
+    expect(profiler.profiles().map(({ name }) => name)).toEqual([
+      'allocs',
+      'block',
+      'goroutine',
+      'goroutineleak',
+      'heap',
+      'mutex',
+      'threadcreate',
+    ]);
   });
 
   it('gets each endpoint as a value from PprofHandler', async () => {

@@ -26,7 +26,7 @@ describe('@nestjs/throttler as a global guard', () => {
 });
 
 describe("Fastify's inject", () => {
-  it('gets the same replies, though it bypasses the HTTP server', async () => {
+  it('gets the same replies, though it bypasses the HTTP server, and is in flight until then', async () => {
     const { url } = await startWorkload('inject.mjs', { env: { ADAPTER: 'fastify' } });
     const answers = await fetch(`${url}/inject`, { method: 'POST' });
     expect(await answers.json()).toEqual([
@@ -39,5 +39,8 @@ describe("Fastify's inject", () => {
       [307, 'text/plain; charset=utf-8'],
       [404, 'text/plain; charset=utf-8'],
     ]);
+    const nested = await fetch(`${url}/nested`, { method: 'POST' });
+    const outer = 'POST /nested WorkloadController.nested';
+    expect(await nested.json()).toEqual([[outer, 'POST /inFlight WorkloadController.inFlight'], [outer]]);
   });
 });

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import type { DecodedProfile } from '../support/decoded-profile.js';
 import { until } from '../support/async.js';
 import { describeGo, goPprof, profileFile, topRows } from '../support/go.js';
 import { appFile, HOLDS_LITTLE, startWorkload, TestProcess, type Workload } from '../support/process.js';
@@ -44,4 +45,46 @@ describeGo('go tool pprof on a running service on Express', () => {
     const listed = await goPprof('-list', '^hotA$', profileFile('list.pb.gz', bytes));
     expect(listed).toMatch(new RegExp(`^ *[\\d.]+m?s +[\\d.]+m?s +${HOT_LINE}:.*// hot$`, 'm'));
   });
+
+  it('-top fetches /threadcreate and shows each thread that the kernel has, and who started workers', async () => {
+    await app.post('workers');
+    const { bytes, profile } = await until(
+      () => app.download('threadcreate'),
+      ({ profile }) => (profile.total('threadcreate') === threadsOf(profile) ? [] : ['threads']),
+    );
+    expect(profile.flat('threadcreate', 'startWorkers')).toBe(2);
+    const rows = topRows(await goPprof('-top', profileFile('threads.pb.gz', bytes)));
+    expect([rows.get('(main)')?.flat, rows.get('startWorkers')?.flat]).toEqual(['1', '2']);
+  });
+
+  it('-top shows what waits, by /goroutine, /goroutineleak and /block; then no hook of async_hooks is on', async () => {
+    await app.post('wait');
+    expect(await app.post('hook')).toEqual({ isOn: true });
+    const top = async (name: string): Promise<Record<string, string | undefined>> => {
+      const { bytes } = await app.download(name);
+      const rows = topRows(await goPprof('-top', '-sample_index=0', profileFile(`${name}.pb.gz`, bytes)));
+      return Object.fromEntries(
+        ['forget', 'waitForEnd', 'waitShortly'].map((name) => [name, rows.get(name)?.flat]),
+      );
+    };
+    await until(
+      () => app.profile('goroutineleak'),
+      (profile) => (profile.flat('goroutineleak', 'forget') === 3 ? [] : ['forget']),
+    );
+    expect(await top('goroutineleak')).toEqual({ forget: '3' });
+    expect(await top('goroutine')).toEqual({ forget: '3', waitForEnd: '4' });
+    await app.post('endWaits');
+    await until(
+      () => app.post<{ isOn: boolean }>('hook'),
+      ({ isOn }) => (isOn ? ['off'] : []),
+    );
+    expect(await top('goroutine')).toEqual({ forget: '3' });
+    expect(await top('block')).toEqual({ waitForEnd: '4', waitShortly: '2' });
+  });
 });
+
+/** The threads of the process, as the kernel lists them; elsewhere the main thread and those that the app has started. */
+function threadsOf({ comments }: DecodedProfile): number {
+  const [, pid] = /, pid (\d+)$/.exec(comments.at(-1)!)!;
+  return process.platform === 'linux' ? readdirSync(`/proc/${pid}/task`).length : 3;
+}

@@ -34,6 +34,7 @@ describe('node --import nestjs-pprof/preload with an application', () => {
   interface Booted {
     readonly sampler: string;
     readonly heap: DecodedProfile;
+    readonly threads: DecodedProfile;
     /** The CPU profile of the boot, and one that came later. */
     readonly boot: DecodedProfile;
     readonly next: DecodedProfile;
@@ -58,15 +59,17 @@ describe('node --import nestjs-pprof/preload with an application', () => {
         };
         const app = await startWorkload(file, { flags, env });
         const [, boot] = await app.process.printed(BOOT_LINE);
-        const [heap, next] = await Promise.all([app.profile('heap'), app.profile('profile?seconds=1')]);
+        const asked = ['heap', 'threadcreate', 'profile?seconds=1'].map((path) => app.profile(path));
+        const [heap, threads, next] = await Promise.all(asked);
         await app.post('close');
         const exitCode = await app.process.exited;
         const { output, stderr } = app.process;
         return {
           sampler,
-          heap,
+          heap: heap!,
+          threads: threads!,
           boot: new DecodedProfile(readFileSync(boot!)),
-          next,
+          next: next!,
           exitCode,
           output,
           stderr,
@@ -75,6 +78,10 @@ describe('node --import nestjs-pprof/preload with an application', () => {
     );
   });
   afterAll(() => TestProcess.stopAll());
+
+  it('threadcreate knows of a worker thread that was created while the application was loaded', () => {
+    for (const { threads } of booted) expect(threads.comments[0]).toMatch(/: 1 created, 1 ended$/);
+  });
 
   it('heap shows what was allocated while the application was loaded', () => {
     for (const { sampler, heap, output } of booted) {

@@ -22,7 +22,7 @@ const LIMIT_MS = 120_000;
 const TEXT = 'text/plain; charset=utf-8';
 const HTML = 'text/html; charset=utf-8';
 const BINARY = 'application/octet-stream';
-const NOT_IMPLEMENTED = ['block', 'goroutine', 'goroutineleak', 'mutex', 'threadcreate', 'trace'];
+const NOT_IMPLEMENTED = ['trace'];
 
 /** Go's contract in short: request, status, content type, text (all of it, or what it matches), and headers. */
 const CONTRACT = [
@@ -34,6 +34,8 @@ const CONTRACT = [
   ['POST', '/symbolz', 200, TEXT, 'num_symbols: 1\n'],
   ['GET', '/heap?debug=1', 200, TEXT, /^heap profile: [^]*\n# runtime\.MemStats\n/],
   ['GET', '/allocs?debug=1', 200, TEXT, /^heap profile: /],
+  ['GET', '/threadcreate?debug=1', 200, TEXT, /^threadcreate profile: total /],
+  ['GET', '/mutex?debug=1', 200, TEXT, '--- mutex:\ncycles/second=1000000000\nsampling period=1\n'],
   ['HEAD', '/profile', 200, BINARY, '', { 'content-disposition': 'attachment; filename="profile"' }],
   ['HEAD', '/h%65ap', 200, BINARY, '', { 'content-disposition': 'attachment; filename="heap"' }],
   ['GET', '/profile?seconds=301', 400, TEXT, 'seconds exceeds the maximum of 300\n'],

@@ -31,6 +31,7 @@ export default class Environment extends TestEnvironment {
 
   async teardown() {
     process.off('worker', this.onWorker);
+    this.global[Symbol.for('nestjs-pprof/workers')]?.stop?.(); // boots that failed watch for workers as long as the process runs
     await super.teardown();
   }
 

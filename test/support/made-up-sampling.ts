@@ -6,12 +6,14 @@ import type {
   HeapReading,
   HeapSampler,
   HeapSamples,
+  HoldShare,
   RawFrame,
   SampledObjects,
   Sampling,
   Sliced,
   WarmMember,
   WarmOptions,
+  WatchLoop,
 } from '../../src/sampling/sampler.js';
 
 const frame = (functionName: string, functionLine: number, line = functionLine): RawFrame => ({
@@ -186,6 +188,34 @@ export class MadeUpSampling implements Sampling {
       };
     },
   };
+
+  /** Holds of the event loop that are longer are reported, in ms; 0: none. */
+  threshold = 0;
+  /** Why their stacks are not known. */
+  unnamed: string | undefined;
+  private reportHold: ((shares: readonly HoldShare[]) => void) | undefined;
+
+  readonly watchLoop: WatchLoop = (_options, report) => {
+    this.reportHold = report;
+    const unnamedNow = () => this.unnamed;
+    return {
+      get unnamed() {
+        return unnamedNow();
+      },
+      set: (ms) => void (this.threshold = ms),
+      settle: () => sliced(undefined),
+    };
+  };
+
+  /** As if functions that main called had held the event loop, each for so many ms. */
+  holdLoop(times: Readonly<Record<string, number>>): void {
+    const shares = Object.entries(times).map(([name, ms]) => ({
+      stack: [frame('main', 1, 3), frame(name, 50, 51)],
+      micros: ms * 1000,
+    }));
+    const total = shares.reduce((sum, { micros }) => sum + micros, 0);
+    if (this.threshold > 0 && total > this.threshold * 1000) this.reportHold?.(shares);
+  }
 
   /** The application's heap sampler, once it is started. */
   heap!: MadeUpHeap;

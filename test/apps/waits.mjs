@@ -1,0 +1,153 @@
+// A service that waits: `POST /<name>` for each wait of waits/waits.ts, four functions deep, and those that do not end by
+// themselves. `BLOCK_RATE` and `GOROUTINE_RATE` are its options, `ERRORS` what the application does to `Error`.
+import { AsyncLocalStorage, AsyncResource, executionAsyncId } from 'node:async_hooks';
+import { once } from 'node:events';
+import { createRequire } from 'node:module';
+import { PerformanceObserver } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import * as library from 'nestjs-pprof';
+import serving from './serve.cjs';
+import './typescript/register.cjs';
+
+const { callBack, free, quickly, costOfAwait, hold, settle, startHangs, startWaits } = createRequire(
+  import.meta.url,
+)('./waits/waits.ts');
+
+const { BLOCK_RATE = '0', ERRORS, GOROUTINE_RATE = '0' } = process.env;
+
+const ERROR_HABITS = {
+  throws() {
+    Error.prepareStackTrace = () => {
+      throw new Error('prepareStackTrace of the application');
+    };
+  },
+  limit: () => void (Error.stackTraceLimit = 0),
+  frozen: () => void Object.freeze(Error),
+};
+
+const worker = new Worker(new URL('waits/slow-server.cjs', import.meta.url));
+const [ports] = await once(worker, 'message');
+const waits = await startWaits({ worker, ports });
+const { hangs, end } = await startHangs({ worker, ports });
+
+/** What the service measures itself, by name. */
+let measured = {};
+
+function note(name, begin) {
+  const total = (measured[name] ??= { count: 0, ms: 0 });
+  total.count++;
+  total.ms += performance.now() - begin;
+}
+
+async function measure(name) {
+  const waiting = second(waits[name]); // up to the first await
+  const begin = performance.now();
+  await waiting;
+  note(name, begin);
+}
+async function second(wait) {
+  await third(wait);
+}
+async function third(wait) {
+  await wait();
+}
+
+/** Side by side, and one after the other. */
+async function measureMany(name) {
+  const one = async () => {
+    for (let i = 0; i < 10; i++) await measure(name);
+  };
+  await Promise.all(Array.from({ length: 30 }, one));
+}
+
+function callback() {
+  callBack(() => note('callback', begin));
+  const begin = performance.now();
+}
+
+const application = new AsyncLocalStorage();
+
+/** Contexts of the application's own, across a wait and a callback. */
+async function contexts() {
+  const seen = await application.run('mine', async () => {
+    await waits.timersPromises();
+    const bound = AsyncResource.bind(() => application.getStore());
+    return [application.getStore(), application.exit(bound)];
+  });
+  return { seen, after: application.getStore() ?? null };
+}
+
+/** Nobody numbers promises while no hook of `async_hooks` is on. */
+async function isHookOn() {
+  await Promise.resolve();
+  const id = executionAsyncId();
+  await Promise.resolve();
+  return { isOn: executionAsyncId() !== id };
+}
+
+/** When V8 has called back for all that it has collected. */
+const memory = async () => {
+  for (let i = 0; i < 4; i++) {
+    globalThis.gc();
+    await delay(50);
+  }
+  return { heapUsed: process.memoryUsage().heapUsed, resources: process.getActiveResourcesInfo().length };
+};
+
+/** V8's longest collection since it was asked last. */
+let longestCollection = 0;
+new PerformanceObserver((list) => {
+  for (const { duration } of list.getEntries()) longestCollection = Math.max(longestCollection, duration);
+}).observe({ entryTypes: ['gc'] });
+
+/** Whether `Error` is as the application has left it. */
+let keptErrors = () => true;
+
+let holds = [];
+
+const handlers = {
+  ...Object.fromEntries(Object.keys(waits).map((name) => [name, () => measure(name)])),
+  ...Object.fromEntries(Object.keys(waits).map((name) => [`${name}Often`, () => measureMany(name)])),
+  ...hangs,
+  end,
+  callback,
+  contexts,
+  costOfAwait: async () => ({ micros: await costOfAwait() }),
+  measured() {
+    const last = measured;
+    measured = {};
+    return last;
+  },
+  hold100000: () => void setImmediate(() => hold(100_000)),
+  free,
+  settleMany: () => settle(100_000),
+  memory,
+  longest() {
+    const last = { holdMs: Math.max(...holds), collectionMs: longestCollection };
+    holds = [];
+    longestCollection = 0;
+    return last;
+  },
+  quick: () => quickly(),
+  callbackQuick: () => void setTimeout(() => {}, 1),
+  isHookOn,
+  errors: () => ({ kept: keptErrors() }),
+  blockOn: () => void profiler.setBlockProfileRate(1),
+  on: () => void profiler.setGoroutineProfileRate(1),
+  off: () => void profiler.setGoroutineProfileRate(0),
+};
+const app = await serving.serve(library, handlers, {
+  memProfileRate: 0,
+  blockProfileRate: Number(BLOCK_RATE),
+  goroutineProfileRate: Number(GOROUTINE_RATE),
+});
+const profiler = app.get(library.ProfilerService);
+profiler.captures.subscribe(({ longestHoldMs }) => holds.push(longestHoldMs));
+if (ERRORS) {
+  ERROR_HABITS[ERRORS]();
+  const { prepareStackTrace, stackTraceLimit } = Error;
+  keptErrors = () =>
+    Error.prepareStackTrace === prepareStackTrace && Error.stackTraceLimit === stackTraceLimit;
+}
+await serving.announce(app);
