@@ -1,7 +1,7 @@
 import { Controller, Get } from '@nestjs/common';
 import type { Order } from './database-pool.js';
 
-const CUSTOMERS = 8_000;
+const CUSTOMERS = 16_000;
 const ORDERS: readonly Order[] = Array.from({ length: CUSTOMERS }, (_, id) => ({
   id,
   customer: (id * 7919) % CUSTOMERS,
