@@ -1,14 +1,12 @@
 import type { Labels } from '../format/profile.js';
-import type { CallStack } from '../sampling/async-waits.js';
+import type { CallStack } from '../sampling/wait-sample.js';
 import type { SourceSample } from './custom/profile-source.js';
-
-/** Stacks that are kept; with long ones some 20 MB. */
-const MAX_STACKS = 10_000;
+import { MAX_STACKS, OTHER_STACKS } from './heap/allocation-totals.js';
 
 /** The frame of what is counted beyond {@link MAX_STACKS}. */
 const OTHERS: CallStack = {
-  key: '(other stacks)',
-  frames: [{ name: '(other stacks)', filename: '', line: 0 }],
+  key: OTHER_STACKS,
+  frames: [{ name: OTHER_STACKS, filename: '', line: 0 }],
 };
 
 interface Total {

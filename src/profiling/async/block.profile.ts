@@ -3,18 +3,13 @@ import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../../pprof.options.js
 import type { ObservedWaits } from '../../sampling/async-hook.js';
 import { CapturedProfile, Captures } from '../capture.js';
 import { FrameResolver } from '../frames/frame-resolver.js';
-import { countsHeader, profileOfSamples } from '../frames/stack-samples.js';
+import { CONTENTIONS, countsHeader, profileOfSamples } from '../frames/stack-samples.js';
 import { HoldMeter, runSliced } from '../loop.js';
 import { RatedProfile } from '../rated-profile.js';
 import { RateSwitch } from '../rate-switch.js';
 import { StackTotals } from '../stack-totals.js';
 import { AsyncTracker } from './async-tracker.js';
 import { requestOf } from './requests-in-flight.js';
-
-const SAMPLE_TYPES = [
-  { type: 'contentions', unit: 'count' },
-  { type: 'delay', unit: 'nanoseconds' },
-];
 
 /** `block`: how long asynchronous executions waited, by the stack that began the wait. A wait counts when it has ended. */
 @Injectable()
@@ -57,7 +52,7 @@ export class BlockProfile extends RatedProfile implements OnModuleInit, OnModule
   protected async read(): Promise<CapturedProfile> {
     const holds = new HoldMeter();
     const header = countsHeader(
-      SAMPLE_TYPES,
+      CONTENTIONS,
       this.log.comments([`${this.name} is ${this.status}`, ...this.totals.comments]),
     );
     const samples = await runSliced(this.totals.samples(), holds);

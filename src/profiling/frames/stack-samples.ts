@@ -71,6 +71,12 @@ export function framesByKey(
   return byKey;
 }
 
+/** Sample types of what waits for something, and how long. */
+export const CONTENTIONS: readonly ValueType[] = [
+  { type: 'contentions', unit: 'count' },
+  { type: 'delay', unit: 'nanoseconds' },
+];
+
 /** What a profile says of itself that is no capture over time: its period is one of the first sample type. */
 export function countsHeader(sampleTypes: readonly ValueType[], comments: readonly string[]): ProfileHeader {
   return {

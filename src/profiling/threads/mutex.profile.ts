@@ -4,7 +4,7 @@ import { PPROF_OPTIONS, PPROF_SAMPLING, type ResolvedPprofOptions } from '../../
 import type { LoopWatch, Sampling } from '../../sampling/sampler.js';
 import { CapturedProfile, Captures } from '../capture.js';
 import { buildStackProfile, FrameResolver } from '../frames/frame-resolver.js';
-import { countsHeader } from '../frames/stack-samples.js';
+import { CONTENTIONS, countsHeader } from '../frames/stack-samples.js';
 import { MAX_STACKS, OTHER_STACKS } from '../heap/allocation-totals.js';
 import { HoldMeter, runSliced } from '../loop.js';
 import { RatedProfile } from '../rated-profile.js';
@@ -17,11 +17,6 @@ const RULE = {
   meaning: (ms: number) => `holds of the event loop longer than ${ms} ms`,
   windowRate: 50,
 } as const;
-
-const SAMPLE_TYPES = [
-  { type: 'contentions', unit: 'count' },
-  { type: 'delay', unit: 'nanoseconds' },
-];
 
 /** A hold that ended so many ms ago has been found by the beat that it kept waiting, and V8 has its last sample. */
 const SETTLED_MS = 25;
@@ -75,7 +70,7 @@ export class MutexProfile extends RatedProfile implements OnModuleInit, OnModule
     await setTimeout(SETTLED_MS);
     await runSliced(this.watch.settle(), holds);
     const { tree, stacks } = this.totals.read();
-    const header = countsHeader(SAMPLE_TYPES, this.log.comments(this.about()));
+    const header = countsHeader(CONTENTIONS, this.log.comments(this.about()));
     const places = await this.frames.resolve(tree.frames, holds);
     const profile = await runSliced(buildStackProfile(header, tree, places, stacks), holds);
     return new CapturedProfile(this.name, profile, holds);
