@@ -55,7 +55,7 @@ export type { CollectOptions, NamedProfile } from './profiling/named-profile.js'
 export { ProfileRegistry } from './profiling/profile-registry.js';
 export { ProfilerService } from './profiling/profiler.service.js';
 export type { ObservedWaits } from './sampling/async-hook.js';
-export type { CallStack, Wait, WaitObserver } from './sampling/async-waits.js';
+export type { CallStack, Wait, WaitObserver } from './sampling/wait-sample.js';
 export type { CallerFrame } from './sampling/call-stack.js';
 export type { SamplerName } from './sampling/sampler.js';
 export type { WaitState } from './sampling/wait-states.js';

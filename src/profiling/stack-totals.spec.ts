@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { CallStack } from '../sampling/async-waits.js';
+import type { CallStack } from '../sampling/wait-sample.js';
 import type { SourceSample } from './custom/profile-source.js';
 import { StackTotals } from './stack-totals.js';
 

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage, createHook, executionAsyncId } from 'node:async_hooks';
-import { AsyncWaits, type Wait, type WaitObserver } from './async-waits.js';
+import { AsyncWaits } from './async-waits.js';
+import type { Wait, WaitObserver } from './wait-sample.js';
 import { callStackOf } from './call-stack.js';
 import { perProcess } from './process-state.js';
 

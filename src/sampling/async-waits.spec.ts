@@ -1,5 +1,6 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { AsyncWaits, type Wait, type WaitObserver } from './async-waits.js';
+import { AsyncWaits } from './async-waits.js';
+import type { Wait, WaitObserver } from './wait-sample.js';
 import { type CallerFrame, callStackOf } from './call-stack.js';
 
 const code = (name: string, filename = '/app/cats.js'): CallerFrame => ({ name, filename, line: 1 });
@@ -539,11 +540,12 @@ describe('a wait that can never end', () => {
   it('is reported once, and not for the callers that await it', () => {
     const node = new MadeUpNode();
     const { lost, lose, pending } = node.observe();
-    const call = node.promise();
+    const calls = [1, 2, 3].map(() => node.promise());
     const callee = node.derived(node.promise());
-    const caller = node.derived(call);
-    lose(caller);
-    lose(callee);
+    const callers = calls.toReversed().map((call) => node.derived(call));
+    for (const id of [callers[1]!, callee, callers[0]!]) lose(id);
+    node.callback(node.resource('Immediate'));
+    lose(callers[2]!);
     expect([lost.map(({ id }) => id), pending()]).toEqual([[callee], []]);
   });
 

@@ -65,6 +65,12 @@ export class CoveredWaits {
     this.loose = [...this.loose, ...this.taken(id)];
   }
 
+  /** Of what was collected; so has been all that it covers. */
+  forget(id: number): void {
+    this.coverOf.delete(id);
+    this.loose = this.loose.filter((one) => one !== id);
+  }
+
   clear(): void {
     this.coverOf.clear();
     this.began.clear();

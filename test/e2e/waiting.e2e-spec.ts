@@ -14,7 +14,7 @@ import { type Goroutine, parseDump } from '../support/goroutine-dump.js';
 import { type Answer, request } from '../support/http.js';
 import { SCRAPER_RULES } from '../support/scraper-rules.js';
 
-const indirectEval = eval; // oxlint-disable-line no-eval
+const indirectEval = eval; // oxlint-disable-line no-eval -- called so, it is global code of Jest's own realm
 
 /**
  * Functions in a file of which every line is known. Not `runInThisContext`: Jest has a `Promise` of its own, and to await

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { asyncHook, type ObservedWaits } from '../../sampling/async-hook.js';
-import type { WaitObserver } from '../../sampling/async-waits.js';
+import type { WaitObserver } from '../../sampling/wait-sample.js';
 import { RequestsInFlight } from './requests-in-flight.js';
 
 /**

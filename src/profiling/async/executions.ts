@@ -1,7 +1,7 @@
 import type { Frame, Labels } from '../../format/profile.js';
 import type { Execution } from '../../format/goroutine-dump.js';
 import { threadId } from 'node:worker_threads';
-import type { CallStack, Wait } from '../../sampling/async-waits.js';
+import type { CallStack, Wait } from '../../sampling/wait-sample.js';
 import { type CallerFrame, stackKey } from '../../sampling/call-stack.js';
 import type { WorkerStack } from '../../sampling/worker-stacks.js';
 import type { WaitState } from '../../sampling/wait-states.js';

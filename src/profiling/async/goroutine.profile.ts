@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type Execution, goroutineDump } from '../../format/goroutine-dump.js';
 import type { Frame } from '../../format/profile.js';
-import type { Wait } from '../../sampling/async-waits.js';
+import type { Wait } from '../../sampling/wait-sample.js';
 import { callStackOf } from '../../sampling/call-stack.js';
 import { workerStacks } from '../../sampling/worker-stacks.js';
 import { CapturedProfile, Captures } from '../capture.js';

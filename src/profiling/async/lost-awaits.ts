@@ -1,4 +1,4 @@
-import type { Wait } from '../../sampling/async-waits.js';
+import type { Wait } from '../../sampling/wait-sample.js';
 import { StackTotals } from '../stack-totals.js';
 import { awaitLabels } from './executions.js';
 import { type RequestInFlight, requestOf } from './requests-in-flight.js';

@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../../pprof.options.js';
 import type { ObservedWaits } from '../../sampling/async-hook.js';
-import type { Wait } from '../../sampling/async-waits.js';
+import type { Wait } from '../../sampling/wait-sample.js';
 import { RateSwitch } from '../rate-switch.js';
 import { AsyncTracker } from './async-tracker.js';
 import { LostAwaits } from './lost-awaits.js';

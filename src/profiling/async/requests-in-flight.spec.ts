@@ -29,12 +29,12 @@ describe('the requests in flight of an application', () => {
     const table = new RequestsInFlight();
     const requests = Array.from({ length: 4 }, () => new MadeUpRequest());
     for (const request of requests) table.begin(request);
-    expect([idsIn(table), table.size]).toEqual([[1, 2, 3, 4], 4]);
+    expect(idsIn(table)).toEqual([1, 2, 3, 4]);
     const rest = [1, 2, 3, 4];
     for (const id of [2, 2, 1, 4, 3, 3]) {
       table.end(requests[id - 1]!);
       if (rest.includes(id)) rest.splice(rest.indexOf(id), 1);
-      expect([idsIn(table), table.size]).toEqual([rest, rest.length]);
+      expect(idsIn(table)).toEqual(rest);
     }
     table.begin(new MadeUpRequest());
     expect(idsIn(table)).toEqual([5]);

@@ -94,10 +94,6 @@ export class RequestsInFlight implements Iterable<TrackedRequest> {
     return table;
   }
 
-  get size(): number {
-    return this.requests.length;
-  }
-
   /** Those that are in flight now, in the order in which they began. */
   [Symbol.iterator](): Iterator<TrackedRequest> {
     return this.requests.toSorted((a, b) => a.id - b.id).values();
