@@ -1,8 +1,8 @@
 import { AsyncLocalStorage, createHook, executionAsyncId } from 'node:async_hooks';
 import { AsyncWaits } from './async-waits.js';
 import type { Wait, WaitObserver } from './wait-sample.js';
-import { callStackOf } from './call-stack.js';
 import { perProcess } from './process-state.js';
+import { StackTable } from './stack-table.js';
 
 /** What an observer has sampled. */
 export interface ObservedWaits {
@@ -20,16 +20,18 @@ export interface ObservedWaits {
 
 /**
  * The one `async_hooks` hook of the process. It is on while somebody needs it. It has no `destroy`, which would make every
- * promise three times as dear; what is collected is noticed by a `FinalizationRegistry`.
+ * promise three times as dear; what is collected is noticed by weak references.
  */
 class AsyncHook {
   private readonly contexts = new AsyncLocalStorage<unknown>();
+  private readonly stacks = new StackTable();
   private readonly waits = new AsyncWaits({
     now: () => performance.now(),
     random: Math.random,
     executionAsyncId,
     context: () => this.contexts.getStore(),
-    stackOf: callStackOf,
+    stackOf: (hook) => this.stacks.stackOf(hook),
+    ref: (resource) => new WeakRef(resource),
   });
   private readonly hook = createHook({
     init: this.waits.init,
@@ -38,7 +40,7 @@ class AsyncHook {
   });
 
   get isOn(): boolean {
-    return this.waits.samples.size > 0;
+    return this.waits.samples.length > 0;
   }
 
   observe(observer: WaitObserver): ObservedWaits {
@@ -48,8 +50,7 @@ class AsyncHook {
       pending: () => sample.pending(),
       findLost: () => sample.findLost(),
       stop: () => {
-        this.waits.samples.delete(sample);
-        sample.clear();
+        this.waits.leave(sample);
         if (this.isOn) return;
         this.hook.disable();
         this.contexts.disable();

@@ -17,6 +17,7 @@ class MadeUpNode {
   random = (): number => 0;
   stacksRead = 0;
   private readonly resources: object[] = [];
+  private readonly collected = new Set<object>();
   private executing = 0;
   private last = 0;
 
@@ -29,6 +30,7 @@ class MadeUpNode {
       this.stacksRead++;
       return this.stack;
     },
+    ref: (resource) => ({ deref: () => (this.collected.has(resource) ? undefined : resource) }),
   });
 
   /** `new Promise`, or what an async function returns. */
@@ -56,6 +58,11 @@ class MadeUpNode {
     work();
   }
 
+  /** V8 collects resources. */
+  collect(...ids: readonly number[]): void {
+    for (const id of ids) this.collected.add(this.resources[id - 1]!);
+  }
+
   observe(options: Partial<WaitObserver> = {}): Observed {
     const ended: [wait: Wait, ms: number][] = [];
     const lost: Wait[] = [];
@@ -69,7 +76,7 @@ class MadeUpNode {
     return {
       ended,
       lost,
-      lose: (id) => sample.lose(id),
+      findLost: () => void Array.from(sample.findLost()),
       pending: () => Array.from(sample.pending(), ({ id }) => id),
       states: () => Array.from(sample.pending(), ({ state }) => state),
     };
@@ -87,7 +94,7 @@ class MadeUpNode {
 interface Observed {
   readonly ended: [wait: Wait, ms: number][];
   readonly lost: Wait[];
-  lose(id: number): void;
+  findLost(): void;
   pending(): number[];
   states(): string[];
 }
@@ -530,38 +537,77 @@ describe('one wait in N', () => {
 describe('a wait that can never end', () => {
   it('is reported when its promise is collected, once', () => {
     const node = new MadeUpNode();
-    const { lost, lose, pending } = node.observe();
+    const { lost, findLost, pending } = node.observe();
     const awaited = node.derived(node.promise());
-    lose(awaited);
-    lose(awaited);
+    node.collect(awaited);
+    findLost();
+    findLost();
     expect([lost.map(({ id }) => id), pending()]).toEqual([[awaited], []]);
   });
 
-  it('is reported once, and not for the callers that await it', () => {
+  it.each([
+    ['all at once', [1, 2, 3, 4]],
+    ['the callers first', [4, 3, 2, 1]],
+    ['its wait last', [3, 2, 4, 1]],
+  ])('is reported once, and not for the callers that await it: %s', (_, order) => {
     const node = new MadeUpNode();
-    const { lost, lose, pending } = node.observe();
+    const { lost, findLost, pending } = node.observe();
     const calls = [1, 2, 3].map(() => node.promise());
     const callee = node.derived(node.promise());
     const callers = calls.toReversed().map((call) => node.derived(call));
-    for (const id of [callers[1]!, callee, callers[0]!]) lose(id);
+    node.collect(...[callee, ...callers].map((_, i, all) => all[order[i]! - 1]!));
+    findLost();
     node.callback(node.resource('Immediate'));
-    lose(callers[2]!);
     expect([lost.map(({ id }) => id), pending()]).toEqual([[callee], []]);
+  });
+
+  it('counts although it was covered by one that was another matter, and that one does not', () => {
+    const node = new MadeUpNode();
+    const { lost, findLost, pending } = node.observe();
+    const rows = node.promise();
+    const audit = node.derived(node.promise());
+    const awaited = node.derived(rows);
+    node.collect(awaited);
+    findLost();
+    expect([lost.map(({ id }) => id), pending()]).toEqual([[awaited], [audit]]);
+  });
+
+  it('covers none that can', () => {
+    const node = new MadeUpNode();
+    const { lost, findLost, pending } = node.observe();
+    const rows = node.promise();
+    const audit = node.derived(node.promise());
+    const awaited = node.derived(rows);
+    node.collect(audit);
+    findLost();
+    node.callback(node.resource('Immediate'));
+    expect([lost.map(({ id }) => id), pending()]).toEqual([[audit], [awaited]]);
+  });
+
+  it('does not remain while there are others, whoever asks for it', () => {
+    const node = new MadeUpNode();
+    const { lost } = node.observe({ callbacks: false });
+    const ids = Array.from({ length: 100 }, () => sleep(node).awaited);
+    node.collect(...ids);
+    for (let i = 0; i < 100; i++) sleep(node);
+    expect(lost.map(({ id }) => id).toSorted((a, b) => a - b)).toEqual(ids);
   });
 
   it('is none for a timer that was cleared', () => {
     const node = new MadeUpNode();
-    const { lost, lose, pending } = node.observe();
+    const { lost, findLost, pending } = node.observe();
     const timer = node.resource('Timeout');
-    lose(timer);
+    node.collect(timer);
+    findLost();
     expect([lost, pending()]).toEqual([[], []]);
   });
 
   it.each(['race', 'any', 'Promise.race'])('is none for a promise that lost in %s', (name) => {
     const node = new MadeUpNode();
-    const { lost, lose } = node.observe();
+    const { lost, findLost, pending } = node.observe();
     node.stack = [code('Promise.then', ''), code(name, ''), code('findOne')];
-    lose(node.derived(node.promise()));
-    expect(lost).toEqual([]);
+    node.collect(node.derived(node.promise()));
+    findLost();
+    expect([lost, pending()]).toEqual([[], []]);
   });
 });

@@ -1,16 +1,12 @@
 import { type CallerFrame, callStackOf, stackKey } from './call-stack.js';
-import { type CallStack, type Wait, type WaitObserver, WaitSample } from './wait-sample.js';
+import { type CallStack, type SampleWorld, type Wait, type WaitObserver, WaitSample } from './wait-sample.js';
 import { PROMISE_STATE, RESOURCE_KINDS, type WaitState } from './wait-states.js';
 
 /** The world around the rule, which tests replace. */
-export interface WaitWorld {
-  /** In ms. */
-  now(): number;
-  /** From 0 to below 1. */
-  random(): number;
+export interface WaitWorld extends SampleWorld {
   executionAsyncId(): number;
   context(): unknown;
-  /** The stack that has led to a hook. */
+  /** The stack that has led to a hook; the same list for the same stack, if possible. */
   stackOf(hook: (...args: never[]) => unknown): readonly CallerFrame[];
 }
 
@@ -23,7 +19,7 @@ export interface WaitWorld {
  * Of what is not sampled nothing is stored.
  */
 export class AsyncWaits {
-  readonly samples = new Set<WaitSample>();
+  samples: readonly WaitSample[] = [];
   /** The last resource that was made, and the last one before the present callback. */
   private made = 0;
   private madeBefore = 0;
@@ -39,9 +35,7 @@ export class AsyncWaits {
   /** A wait that began in the present callback, in a function of Node that the application called: it may await that. */
   private inNode: { readonly wait: Wait; readonly samples: readonly WaitSample[] } | undefined;
   private readonly stacks = new Map<string, CallStack>();
-  private readonly collected = new FinalizationRegistry<number>((id) => {
-    for (const sample of this.samples) sample.lose(id);
-  });
+  private readonly origins = new WeakMap<readonly CallerFrame[], Origin>();
 
   constructor(private readonly world: WaitWorld) {}
 
@@ -84,7 +78,7 @@ export class AsyncWaits {
     this.inNode = undefined;
     for (const sample of this.samples) {
       sample.endCallback();
-      sample.end(id, this.world.now);
+      sample.end(id);
     }
   };
 
@@ -97,9 +91,14 @@ export class AsyncWaits {
   };
 
   join(observer: WaitObserver): WaitSample {
-    const sample = new WaitSample(observer, this.world.random);
-    this.samples.add(sample);
+    const sample = new WaitSample(observer, this.world);
+    this.samples = [...this.samples, sample];
     return sample;
+  }
+
+  leave(sample: WaitSample): void {
+    this.samples = this.samples.filter((one) => one !== sample);
+    sample.clear();
   }
 
   /** @param mayRepeat the promise was made right after another one was derived: Node's own functions only forward that */
@@ -112,22 +111,20 @@ export class AsyncWaits {
   ): void {
     const wanting = this.wanting(isAwait);
     if (wanting.length === 0) return;
-    const all = this.stack();
-    const wait = this.waitOf(id, isAwait, state, all, mayRepeat);
+    const origin = this.origin();
+    const wait = this.waitOf(id, isAwait, state, origin, mayRepeat);
     if (!wait) return;
     for (const sample of wanting) sample.add(wait, resource, isDoubtful);
-    this.collected.register(resource, id);
-    if (isAwait && isNodes(all) && this.areAllSampled()) this.inNode = { wait, samples: wanting };
+    if (isAwait && origin.isNodes && this.areAllSampled()) this.inNode = { wait, samples: wanting };
   }
 
   /** An await of a caller. */
   private sampleCovered(id: number, resource: object): void {
     const wanting = this.wanting(true);
     if (wanting.length === 0) return;
-    const wait = this.waitOf(id, true, PROMISE_STATE, this.stack(), false);
+    const wait = this.waitOf(id, true, PROMISE_STATE, this.origin(), false);
     if (!wait) return;
     for (const sample of wanting) sample.add(wait, resource, true, this.innermost);
-    this.collected.register(resource, id);
   }
 
   private wanting(isAwait: boolean): WaitSample[] {
@@ -150,51 +147,49 @@ export class AsyncWaits {
    */
   private awaitsNode(id: number, isInnermost: boolean, resource: object): boolean {
     const { wait, samples } = this.inNode!;
-    const all = this.stack();
-    const frames = all.slice(firstOfUser(all));
-    const [own, caller] = [frames[0], wait.stack.frames[0]!];
+    const { stack, isNodes } = this.origin();
+    const [own, caller] = [stack.frames[0], wait.stack.frames[0]!];
     if (own?.name !== caller.name || own.filename !== caller.filename) return false;
-    if (isNodes(all)) return true;
+    if (isNodes) return true;
     this.inNode = undefined;
     if (isInnermost) return false;
-    const awaited = { ...wait, id, stack: this.sharedStack(frames) };
-    for (const sample of samples) sample.replace(wait.id, awaited, resource);
+    for (const sample of samples) sample.replace(wait.id, { ...wait, id, stack }, resource);
     this.innermost = id;
-    this.collected.register(resource, id);
     return true;
-  }
-
-  private stack(): CallerFrame[] {
-    return this.world.stackOf(this.init).filter(({ filename }) => !CALLING.has(filename));
   }
 
   /** Undefined if no code of the application waits: V8 forwards a promise, or Node does something of its own. */
   private waitOf(
     id: number,
     isAwait: boolean,
-    state: WaitState,
-    all: readonly CallerFrame[],
+    ofResource: WaitState,
+    { stack, isUser, isNodes, isAsync, isTimer, isFetch, canBeDropped }: Origin,
     mayRepeat: boolean,
   ): Wait | undefined {
-    const { now, context } = this.world;
-    const first = firstOfUser(all);
-    const user = all[first];
-    if (!user || user.filename.startsWith(OWN)) return undefined;
+    if (!isUser) return undefined;
     // What awaits is not executing: V8 forwards a promise, or Node goes on with what it was called for.
-    if (user.isAsync && (!isNodes(all) || this.areAllSampled())) return undefined;
-    if (mayRepeat && isNodes(all)) return undefined;
-    const nodes = all.slice(0, first);
-    const isTimer = !isAwait && state === 'sleep';
-    if (isTimer && !nodes.every(({ filename }) => filename === 'node:timers')) return undefined; // Node's own
+    if (isAsync && (!isNodes || this.areAllSampled())) return undefined;
+    if (mayRepeat && isNodes) return undefined;
+    if (!isAwait && ofResource === 'sleep' && !isTimer) return undefined;
+    const state = isFetch ? 'IO wait' : ofResource;
     return {
       id,
       isAwait,
-      state: nodes.some(({ filename }) => filename.startsWith(FETCH)) ? 'IO wait' : state,
-      stack: this.sharedStack(all.slice(first)),
-      context: context(),
-      begin: now(),
-      canBeDropped: nodes.some(({ name }) => DROPPING.has(name)),
+      state,
+      stack,
+      context: this.world.context(),
+      begin: this.world.now(),
+      canBeDropped,
     };
+  }
+
+  private origin(): Origin {
+    const all = this.world.stackOf(this.init);
+    const known = this.origins.get(all);
+    if (known) return known;
+    const origin = originOf(all, (frames) => this.sharedStack(frames));
+    this.origins.set(all, origin);
+    return origin;
   }
 
   /** Many executions wait at the same place. */
@@ -209,14 +204,39 @@ export class AsyncWaits {
   }
 }
 
-/** -1 for none. */
-function firstOfUser(stack: readonly CallerFrame[]): number {
-  return stack.findIndex(({ filename }) => filename !== '' && !filename.startsWith('node:'));
+/** What a stack says of who waits. */
+interface Origin {
+  /** From the first frame that is not of Node. */
+  readonly stack: CallStack;
+  /** That frame is there, and not of this library. */
+  readonly isUser: boolean;
+  /** It is not executing. */
+  readonly isAsync: boolean;
+  /** It is Node's code that awaits. */
+  readonly isNodes: boolean;
+  /** Node's code does nothing but to set a timer: it is not one of Node's own. */
+  readonly isTimer: boolean;
+  readonly isFetch: boolean;
+  readonly canBeDropped: boolean;
 }
 
-/** Whether it is Node's code that awaits; functions of the language have no file. */
-function isNodes(stack: readonly CallerFrame[]): boolean {
-  return stack.find(({ filename }) => filename !== '')?.filename.startsWith('node:') ?? false;
+function originOf(
+  stack: readonly CallerFrame[],
+  shared: (frames: readonly CallerFrame[]) => CallStack,
+): Origin {
+  const all = stack.filter(({ filename }) => !CALLING.has(filename));
+  const first = all.findIndex(({ filename }) => filename !== '' && !filename.startsWith('node:'));
+  const nodes = first < 0 ? all : all.slice(0, first);
+  const user = all[first];
+  return {
+    stack: shared(first < 0 ? [] : all.slice(first)),
+    isUser: user !== undefined && !user.filename.startsWith(OWN),
+    isAsync: user?.isAsync === true,
+    isNodes: nodes.some(({ filename }) => filename !== ''), // functions of the language have none
+    isTimer: nodes.every(({ filename }) => filename === 'node:timers'),
+    isFetch: nodes.some(({ filename }) => filename.startsWith(FETCH)),
+    canBeDropped: nodes.some(({ name }) => DROPPING.has(name)),
+  };
 }
 
 /** The implementation of `fetch`: of what it waits for, its timers say nothing. */

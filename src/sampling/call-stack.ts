@@ -23,20 +23,25 @@ export const STACK_DEPTH = 64;
  */
 export function callStackOf(callee: (...args: never[]) => unknown): CallerFrame[] {
   try {
-    return callSitesOf(callee);
+    return callSitesOf(callee).map(frameOf);
   } catch {
     return [];
   }
 }
 
-function callSitesOf(callee: (...args: never[]) => unknown): CallerFrame[] {
+/**
+ * The call sites of {@link callStackOf}. None may be kept: it holds the function, and what that was called on.
+ *
+ * @throws whatever V8 does where it cannot be asked
+ */
+export function callSitesOf(callee: (...args: never[]) => unknown): NodeJS.CallSite[] {
   const { prepareStackTrace, stackTraceLimit } = Error;
   const holder: { stack?: NodeJS.CallSite[] } = {};
   try {
     Error.stackTraceLimit = STACK_DEPTH;
     Error.prepareStackTrace = (_, sites) => sites;
     Error.captureStackTrace(holder, callee);
-    return holder.stack!.map(frameOf); // V8 may prepare it only here
+    return holder.stack!; // V8 may prepare it only here
   } finally {
     Object.assign(Error, { prepareStackTrace, stackTraceLimit });
   }
@@ -49,8 +54,7 @@ export function stackKey(stack: readonly CallerFrame[]): string {
     .join('\0');
 }
 
-/** No call site is kept: it holds the function, and what that was called on. */
-function frameOf(site: NodeJS.CallSite): CallerFrame {
+export function frameOf(site: NodeJS.CallSite): CallerFrame {
   return callerFrame(
     site.getTypeName(),
     site.getFunctionName(),

@@ -1,6 +1,8 @@
 /** The cover of an await whose own has ended, and that may get another one before the present callback is over. */
 const LOOSE = 0;
 
+const NONE: readonly number[] = [];
+
 /**
  * Awaits of callers. While a callee waits, that wait covers theirs. When it ends, the callee may wait again in the same
  * callback, or return, so that its callers go on one after the other. If neither happens, the innermost caller waits for
@@ -8,21 +10,36 @@ const LOOSE = 0;
  */
 export class CoveredWaits {
   /** For each its cover. */
-  private readonly coverOf = new Map<number, number>();
+  private readonly covers = new Map<number, number>();
   /** By their cover, in the order in which they began. */
   private readonly began = new Map<number, number[]>();
   /** The callers of those, which were covered before: innermost first. */
   private readonly callers = new Map<number, readonly number[]>();
-  private loose: readonly number[] = [];
+  private loose = NONE;
   /** When the last cover of the loose ones ended. */
   private looseSince = 0;
 
+  constructor(private readonly now: () => number) {}
+
   has(id: number): boolean {
-    return this.coverOf.has(id);
+    return this.covers.has(id);
+  }
+
+  /** Undefined if it waits for itself. */
+  coverOf(id: number): number | undefined {
+    return this.covers.get(id);
+  }
+
+  /** All that a wait covers. */
+  under(cover: number): readonly number[] {
+    const [began, callers] = [this.began.get(cover), this.callers.get(cover)];
+    if (!began && !callers) return NONE;
+    const ids = [...(began ?? NONE), ...(callers ?? NONE)];
+    return ids.filter((id) => this.covers.get(id) === cover);
   }
 
   add(id: number, cover: number): void {
-    this.coverOf.set(id, cover);
+    this.covers.set(id, cover);
     const chain = this.began.get(cover);
     if (chain) chain.push(id);
     else this.began.set(cover, [id]);
@@ -31,9 +48,9 @@ export class CoveredWaits {
   /** A wait has begun in the present callback. */
   cover(cover: number): void {
     if (this.loose.length === 0) return;
-    for (const id of this.loose) this.coverOf.set(id, cover);
+    for (const id of this.loose) this.covers.set(id, cover);
     this.callers.set(cover, this.loose);
-    this.loose = [];
+    this.loose = NONE;
   }
 
   /**
@@ -41,52 +58,63 @@ export class CoveredWaits {
    *
    * @returns the await that waits for itself, if one does, and since when
    */
-  callback(id: number, now: () => number): { readonly id: number; readonly since: number } | undefined {
-    if (this.coverOf.size === 0) return undefined;
+  callback(id: number): { readonly id: number; readonly since: number } | undefined {
+    if (this.covers.size === 0) return undefined;
     const since = this.looseSince;
     const uncovered = this.loose.includes(id) ? undefined : this.loose[0];
     if (uncovered !== undefined) {
-      this.coverOf.delete(uncovered);
+      this.covers.delete(uncovered);
       this.loose = this.loose.slice(1);
       this.cover(uncovered);
     }
     this.end(id);
-    if (this.loose.length > 0) this.looseSince = now();
     return uncovered === undefined ? undefined : { id: uncovered, since };
   }
 
   /** Ends one: those behind it in its chain go on with it, and it covers none any more. */
   end(id: number): void {
-    const cover = this.coverOf.get(id);
+    if (this.covers.size === 0) return;
+    const cover = this.covers.get(id);
     if (cover !== undefined) {
-      this.coverOf.delete(id);
-      this.loose = [...this.loose, ...this.taken(cover)].filter((one) => one !== id);
+      this.covers.delete(id);
+      this.loosen(this.taken(cover));
+      this.loose = this.loose.filter((one) => one !== id);
     }
-    this.loose = [...this.loose, ...this.taken(id)];
+    this.loosen(this.taken(id));
+    if (this.loose.length > 0) this.looseSince = this.now();
   }
 
-  /** Of what was collected; so has been all that it covers. */
+  /** Takes one out, whatever becomes of the others. */
   forget(id: number): void {
-    this.coverOf.delete(id);
+    const cover = this.covers.get(id);
+    if (cover === undefined) return;
+    this.covers.delete(id);
     this.loose = this.loose.filter((one) => one !== id);
+    if (this.under(cover).length === 0) this.forgetCover(cover);
   }
 
   clear(): void {
-    this.coverOf.clear();
+    this.covers.clear();
     this.began.clear();
     this.callers.clear();
-    this.loose = [];
+    this.loose = NONE;
   }
 
   /** All that a wait covers, which is loose from now on. */
-  private taken(cover: number): number[] {
-    if (cover === LOOSE) return [];
-    const ids = [...(this.began.get(cover) ?? []), ...(this.callers.get(cover) ?? [])].filter(
-      (id) => this.coverOf.get(id) === cover,
-    );
+  private taken(cover: number): readonly number[] {
+    if (cover === LOOSE) return NONE;
+    const ids = this.under(cover);
+    this.forgetCover(cover);
+    for (const id of ids) this.covers.set(id, LOOSE);
+    return ids;
+  }
+
+  private loosen(ids: readonly number[]): void {
+    if (ids.length > 0) this.loose = [...this.loose, ...ids];
+  }
+
+  private forgetCover(cover: number): void {
     this.began.delete(cover);
     this.callers.delete(cover);
-    for (const id of ids) this.coverOf.set(id, LOOSE);
-    return ids;
   }
 }

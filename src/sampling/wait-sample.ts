@@ -38,15 +38,32 @@ export interface WaitObserver {
   lost?(wait: Wait): void;
 }
 
+/** A weak reference to an async resource. */
+export interface ResourceRef {
+  deref(): object | undefined;
+}
+
+/** The world around waits, which tests replace. */
+export interface SampleWorld {
+  /** In ms. */
+  now(): number;
+  /** From 0 to below 1. */
+  random(): number;
+  ref(resource: object): ResourceRef;
+}
+
 /** A wait that has not ended. */
 interface OpenWait {
   readonly wait: Wait;
-  readonly resource: WeakRef<object>;
+  readonly resource: ResourceRef;
   /** From when on it counts, in ms. */
   readonly since: number;
   /** It was covered before, or its promise was resolved already, but perhaps with another promise. */
   readonly isDoubtful: boolean;
 }
+
+/** So many are looked at whenever one is added, so that those that were collected do not pile up. */
+const CHECKS = 2;
 
 /** A doubtful wait that ends so soon, in ms, was none. */
 const SOON = 1;
@@ -54,16 +71,19 @@ const SOON = 1;
 /** What one observer has sampled. */
 export class WaitSample {
   private readonly open = new Map<number, OpenWait>();
-  private readonly covered = new CoveredWaits();
+  private readonly covered: CoveredWaits;
   /** Waits until the next one that is sampled. */
   private left: number;
   /** A wait for the callback that runs, and how long it took. */
   private called: { readonly wait: Wait; readonly ms: number } | undefined;
+  /** Of all that have not ended, those that are to be looked at next. */
+  private unchecked = this.open.values();
 
   constructor(
     readonly observer: WaitObserver,
-    private readonly random: () => number,
+    private readonly world: SampleWorld,
   ) {
+    this.covered = new CoveredWaits(() => world.now());
     this.left = this.gap();
   }
 
@@ -75,9 +95,9 @@ export class WaitSample {
   /** Reports those whose promise has been collected; to be called after a collection. Yields now and then. */
   *findLost(): Generator<void, void> {
     let count = 0;
-    for (const [id, { resource }] of this.open) {
+    for (const one of this.open.values()) {
       if (++count % 1000 === 0) yield;
-      if (resource.deref() === undefined) this.lose(id);
+      this.check(one);
     }
   }
 
@@ -91,7 +111,8 @@ export class WaitSample {
 
   /** @param cover the wait of a callee, if there is one */
   add(wait: Wait, resource: object, isDoubtful = false, cover?: number): void {
-    this.open.set(wait.id, { wait, resource: new WeakRef(resource), since: wait.begin, isDoubtful });
+    for (let i = 0; i < CHECKS; i++) this.checkNext();
+    this.open.set(wait.id, { wait, resource: this.world.ref(resource), since: wait.begin, isDoubtful });
     if (cover !== undefined) this.covered.add(wait.id, cover);
   }
 
@@ -100,17 +121,17 @@ export class WaitSample {
     this.covered.cover(id);
   }
 
-  end(id: number, now: () => number): void {
+  end(id: number): void {
     if (this.open.size === 0) return;
     const isCovered = this.covered.has(id);
-    const next = this.covered.callback(id, now);
+    const next = this.covered.callback(id);
     if (next) this.uncover(next.id, next.since);
     const one = this.open.get(id);
     if (!one) return;
     this.open.delete(id);
     if (isCovered) return;
     const { wait, since, isDoubtful } = one;
-    const ms = now() - since;
+    const ms = this.world.now() - since;
     if (isDoubtful && ms < SOON) return;
     if (wait.isAwait) safely(() => this.observer.ended?.(wait, ms));
     else this.called = { wait, ms };
@@ -151,17 +172,40 @@ export class WaitSample {
     this.covered.clear();
   }
 
-  lose(id: number): void {
-    const wait = this.open.get(id)?.wait;
-    if (!wait) return;
+  private checkNext(): void {
+    const { value } = this.unchecked.next() as IteratorResult<OpenWait, undefined>;
+    if (value) this.check(value);
+    else this.unchecked = this.open.values();
+  }
+
+  private check({ wait, resource }: OpenWait): void {
+    if (resource.deref()) return;
+    const { id } = wait;
     this.open.delete(id);
-    if (this.covered.has(id)) return this.covered.forget(id); // as its cover, which was reported
+    const cover = this.covered.coverOf(id);
+    if (cover === undefined) this.endLost(id);
+    else this.covered.forget(id);
+    // With its callee a caller is lost as well, which is the same wait.
+    if (cover !== undefined && !this.isAlive(cover)) return;
     if (wait.isAwait && !wait.canBeDropped) safely(() => this.observer.lost?.(wait));
+  }
+
+  private endLost(id: number): void {
+    for (const caller of this.covered.under(id)) {
+      if (this.isAlive(caller)) continue;
+      this.covered.forget(caller);
+      this.open.delete(caller);
+    }
+    this.covered.end(id);
+  }
+
+  private isAlive(id: number): boolean {
+    return this.open.get(id)?.resource.deref() !== undefined;
   }
 
   /** 1 to 2 · rate - 1, and the rate on average. */
   private gap(): number {
-    return 1 + Math.floor(this.random() * (2 * this.observer.rate - 1));
+    return 1 + Math.floor(this.world.random() * (2 * this.observer.rate - 1));
   }
 }
 
