@@ -1,6 +1,7 @@
 import { nowMicros } from './cpu-readings.js';
 import type { CpuSegment } from './cpu-segment.js';
-import { HoldFinder, type LoopHold, type LoopReading, type SampledStretch, sharesOf } from './loop-holds.js';
+import { HoldFinder, type LoopHold, type LoopReading } from './hold-finder.js';
+import { type SampledStretch, sharesOf } from './hold-shares.js';
 import { reasonOf } from './reason.js';
 import type { HoldShare, LoopWatch, Sliced, WarmOptions, WatchLoop } from './sampler.js';
 import { openSchedulerCounts, type SchedulerCounts } from './thread-clock.js';

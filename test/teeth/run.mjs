@@ -2,6 +2,7 @@
 //
 //     npm run test:teeth                   all faults; this takes some minutes for each
 //     npm run test:teeth -- redact 405     those whose title or file contains one of the words
+//     npm run test:teeth -- --check        only whether each one's text is there; part of `npm run lint`
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,6 +18,12 @@ const JEST = [
   'node_modules/jest/bin/jest.js',
 ];
 const LIMIT_MS = 20 * 60_000;
+
+if (process.argv[2] === '--check') {
+  const problems = FAULTS.map((fault) => problemOf(fault, ROOT)).filter(Boolean);
+  for (const problem of problems) console.error(problem);
+  process.exit(problems.length > 0 ? 1 : 0);
+}
 
 const words = process.argv.slice(2);
 const faults = FAULTS.filter(
@@ -44,10 +51,10 @@ console.log(`${faults.length - unnoticed.length} of ${faults.length} faults are 
 process.exitCode = unnoticed.length > 0 ? 1 : 0;
 
 function withFault(fault) {
+  const problem = problemOf(fault, copy);
+  if (problem) return `NOT TRIED: ${problem}`;
   const path = join(copy, fault.file);
   const source = readFileSync(path, 'utf8');
-  const count = source.split(fault.find).length - 1;
-  if (count !== 1) return `NOT TRIED: ${fault.file} has ${count} times ${fault.find}`;
   writeFileSync(
     path,
     source.replace(fault.find, () => fault.replace),
@@ -57,6 +64,11 @@ function withFault(fault) {
   } finally {
     writeFileSync(path, source);
   }
+}
+
+function problemOf({ title, file, find }, root) {
+  const count = readFileSync(join(root, file), 'utf8').split(find).length - 1;
+  return count === 1 ? undefined : `${title}: ${file} has ${count} times ${find}`;
 }
 
 /** Builds the copy, since some tests run the built package, and runs its tests up to the first failure. */

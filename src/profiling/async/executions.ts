@@ -63,10 +63,9 @@ export function requestFrame(request: RequestInFlight): string {
   return request.handler ?? `(${routeLabel(request).route})`;
 }
 
-/** Threads, awaits and requests have numbers of their own; in a dump all are different. */
+/** In a dump all numbers are different, of threads, awaits and requests: those of requests are 4n + 3. */
 const dumpedThread = (id: number): number => 4 * id + 1;
 const awaitId = (id: number): number => 4 * id + 2;
-const requestId = (id: number): number => 4 * id + 3;
 
 /** A block of the dump for a thread, with what it executes now. */
 export function threadExecution(
@@ -93,14 +92,14 @@ export function awaitExecution(
     waitedMs: now - begin,
     labels: request ? routeLabel(request) : {},
     stack,
-    ...(request && { createdBy: { frame: requestFrame(request), in: requestId(request.id) } }),
+    ...(request && { createdBy: { frame: requestFrame(request), in: request.id } }),
   };
 }
 
 /** A block of the dump for a request of which no await is known. */
 export function requestExecution(request: RequestInFlight): Execution {
   return {
-    id: requestId(request.id),
+    id: request.id,
     state: STATES[request.state],
     waitedMs: request.ageMs,
     labels: routeLabel(request),

@@ -73,6 +73,7 @@ export class GoroutineProfile extends RatedProfile {
   private async gather(threadsOf: () => Promise<ThreadNow[]>): Promise<CapturedProfile> {
     const holds = new HoldMeter();
     const rate = this.rate.now;
+    await runSliced(this.awaits.findLost(), holds); // those that V8 has collected by itself
     const now = performance.now();
     const snapshot = await runSliced(this.snapshot(), holds);
     const threads = await threadsOf();

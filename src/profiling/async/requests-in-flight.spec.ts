@@ -57,7 +57,7 @@ describe('the requests in flight of an application', () => {
     const table = new RequestsInFlight();
     const request = new MadeUpRequest();
     table.begin(request);
-    expect(request.snapshot()).toEqual({ id: 1, ageMs: expect.any(Number), ...DESCRIPTION });
+    expect(request.snapshot()).toEqual({ id: 3, ageMs: expect.any(Number), ...DESCRIPTION });
     expect(request.snapshot().ageMs).toBeGreaterThanOrEqual(0);
     request.description = { ...DESCRIPTION, state: 'replying' };
     expect(request.snapshot().state).toBe('replying');
@@ -72,7 +72,7 @@ describe('the requests in flight of an application', () => {
     expect([begun, request.id, request.hasEnded]).toEqual([[request], 1, false]);
     table.end(request);
     expect([request.hasEnded, request.description]).toEqual([true, undefined]);
-    expect(request.snapshot()).toMatchObject({ id: 1, ...DESCRIPTION });
+    expect(request.snapshot()).toMatchObject({ id: 3, ...DESCRIPTION });
     stop();
     table.begin(new MadeUpRequest());
     expect(begun).toEqual([request]);
@@ -84,7 +84,7 @@ describe('the requests in flight of an application', () => {
     table.begin(request);
     table.end(request);
     expect(request.description).toBeUndefined();
-    expect(request.snapshot()).toMatchObject({ id: 1, route: undefined, handler: undefined });
+    expect(request.snapshot()).toMatchObject({ id: 3, route: undefined, handler: undefined });
   });
 
   it('are the same in all modules of an application, and others in another one', () => {

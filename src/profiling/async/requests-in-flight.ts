@@ -12,7 +12,7 @@ export type RequestState = 'receiving' | 'handling' | 'replying';
  * @publicApi
  */
 export interface RequestInFlight {
-  /** Counts the requests of the application, from 1. */
+  /** Its number in `goroutine?debug=2`, too; those of later requests of the application are greater. */
   readonly id: number;
   readonly method: string;
   /** The pattern of its route, such as `/cats/:id`; undefined before it is routed, and where nothing matches. */
@@ -39,7 +39,6 @@ const UNKNOWN: RequestDescription = {
 
 /** A request from its begin on, also for those who hold it when it has ended. */
 export abstract class TrackedRequest {
-  /** Counts from 1. */
   id = 0;
   /** Where it is in the table. */
   index = 0;
@@ -85,7 +84,8 @@ const tables = new WeakMap<ModulesContainer, RequestsInFlight>();
 export class RequestsInFlight implements Iterable<TrackedRequest> {
   private readonly requests: TrackedRequest[] = [];
   private readonly listeners = new Set<BeginListener>();
-  private begun = 0;
+  /** Numbers of threads and awaits are between those of requests. */
+  private lastId = -1;
 
   /** All modules of an application have one. */
   static of(container: ModulesContainer): RequestsInFlight {
@@ -100,7 +100,7 @@ export class RequestsInFlight implements Iterable<TrackedRequest> {
   }
 
   begin(request: TrackedRequest): void {
-    request.id = ++this.begun;
+    request.id = this.lastId += 4;
     request.index = this.requests.push(request) - 1;
     if (this.listeners.size > 0) for (const listener of this.listeners) listener(request);
   }
