@@ -483,6 +483,20 @@ describe('a wait', () => {
     expect(states()).toEqual(['IO wait']);
   });
 
+  it.each(['race', 'any', 'Promise.race'])(
+    'for the first of several promises, by %s, is a select',
+    (name) => {
+      const node = new MadeUpNode();
+      const { states } = node.observe({ callbacks: false });
+      node.stack = [code('Promise.then', ''), code(name, ''), code('findOne')];
+      const query = node.promise();
+      node.promise();
+      node.resource('Timeout');
+      node.derived(query);
+      expect(states()).toEqual(['select']);
+    },
+  );
+
   it('of this library is none', () => {
     const node = new MadeUpNode();
     const { pending } = node.observe();

@@ -163,19 +163,19 @@ export class AsyncWaits {
     id: number,
     isAwait: boolean,
     ofResource: WaitState,
-    { stack, isUser, isNodes, isAsync, isTimer, isFetch, canBeDropped }: Origin,
+    origin: Origin,
     mayRepeat: boolean,
   ): Wait | undefined {
+    const { stack, isUser, isNodes, isAsync, isTimer, canBeDropped } = origin;
     if (!isUser) return undefined;
     // What awaits is not executing: V8 forwards a promise, or Node goes on with what it was called for.
     if (isAsync && (!isNodes || this.areAllSampled())) return undefined;
     if (mayRepeat && isNodes) return undefined;
     if (!isAwait && ofResource === 'sleep' && !isTimer) return undefined;
-    const state = isFetch ? 'IO wait' : ofResource;
     return {
       id,
       isAwait,
-      state,
+      state: stateOf(origin, ofResource),
       stack,
       context: this.world.context(),
       begin: this.world.now(),
@@ -237,6 +237,11 @@ function originOf(
     isFetch: nodes.some(({ filename }) => filename.startsWith(FETCH)),
     canBeDropped: nodes.some(({ name }) => DROPPING.has(name)),
   };
+}
+
+function stateOf({ isFetch, canBeDropped }: Origin, ofResource: WaitState): WaitState {
+  if (canBeDropped) return 'select'; // as in Go, for the first of several
+  return isFetch ? 'IO wait' : ofResource;
 }
 
 /** The implementation of `fetch`: of what it waits for, its timers say nothing. */

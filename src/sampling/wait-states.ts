@@ -1,5 +1,5 @@
 /** What an execution waits for, in Go's words. */
-export type WaitState = 'IO wait' | 'syscall' | 'sleep' | 'chan receive';
+export type WaitState = 'IO wait' | 'syscall' | 'sleep' | 'chan receive' | 'select';
 
 /** Of a promise of which no more is known. */
 export const PROMISE_STATE: WaitState = 'chan receive';
@@ -11,7 +11,7 @@ interface ResourceKind {
   readonly isOneShot: boolean;
 }
 
-const ONE_SHOT: Readonly<Record<Exclude<WaitState, 'chan receive'>, string>> = {
+const ONE_SHOT: Readonly<Record<Exclude<WaitState, 'chan receive' | 'select'>, string>> = {
   'IO wait':
     'GETADDRINFOREQWRAP GETNAMEINFOREQWRAP QUERYWRAP TCPCONNECTWRAP PIPECONNECTWRAP WRITEWRAP SHUTDOWNWRAP UDPSENDWRAP HTTPCLIENTREQUEST HTTP2PING',
   syscall:

@@ -29,15 +29,16 @@ describe('the requests in flight of an application', () => {
     const table = new RequestsInFlight();
     const requests = Array.from({ length: 4 }, () => new MadeUpRequest());
     for (const request of requests) table.begin(request);
-    expect(idsIn(table)).toEqual([1, 2, 3, 4]);
-    const rest = [1, 2, 3, 4];
-    for (const id of [2, 2, 1, 4, 3, 3]) {
-      table.end(requests[id - 1]!);
+    expect(idsIn(table)).toEqual([3, 7, 11, 15]);
+    const rest = [3, 7, 11, 15];
+    for (const i of [1, 1, 0, 3, 2, 2]) {
+      const { id } = requests[i]!;
+      table.end(requests[i]!);
       if (rest.includes(id)) rest.splice(rest.indexOf(id), 1);
       expect(idsIn(table)).toEqual(rest);
     }
     table.begin(new MadeUpRequest());
-    expect(idsIn(table)).toEqual([5]);
+    expect(idsIn(table)).toEqual([19]);
   });
 
   it('may begin and end while somebody reads', () => {
@@ -50,7 +51,7 @@ describe('the requests in flight of an application', () => {
       table.end(requests[0]!);
       table.begin(new MadeUpRequest());
     }
-    expect(read).toEqual([1, 2, 3]);
+    expect(read).toEqual([3, 7, 11]);
   });
 
   it('are described when somebody reads, with their age', () => {
@@ -69,7 +70,7 @@ describe('the requests in flight of an application', () => {
     const stop = table.onBegin((request) => begun.push(request));
     const request = new MadeUpRequest();
     table.begin(request);
-    expect([begun, request.id, request.hasEnded]).toEqual([[request], 1, false]);
+    expect([begun, request.id, request.hasEnded]).toEqual([[request], 3, false]);
     table.end(request);
     expect([request.hasEnded, request.description]).toEqual([true, undefined]);
     expect(request.snapshot()).toMatchObject({ id: 3, ...DESCRIPTION });
