@@ -461,6 +461,32 @@ describe('a wait', () => {
     expect(ended.map(([{ stack }, ms]) => [stack.frames, ms])).toEqual([[[findOne(4)], 9]]);
   });
 
+  it('for what a function of Node does covers those of the callers, until the application goes on', () => {
+    const node = new MadeUpNode();
+    const { ended, pending } = node.observe({ callbacks: false });
+    const call = node.promise();
+    const first = sleep(node);
+    const caller = node.derived(call);
+    first.fire();
+    const read = (): { step: number; awaited: number } => {
+      const result = node.promise();
+      node.stack = [code('next', 'node:internal/streams/readable'), code('findOne')];
+      const step = node.derived(node.promise());
+      node.stack = [code('findOne')];
+      return { step, awaited: node.derived(result) };
+    };
+    let part = { step: 0, awaited: 0 };
+    node.callback(first.awaited, () => (part = read()));
+    for (let i = 0; i < 3; i++) {
+      node.ms += 50;
+      expect(pending()).toEqual([part.awaited]);
+      node.callback(part.step);
+      node.callback(part.awaited, () => (part = read()));
+    }
+    expect(ended.map(([, ms]) => ms)).toEqual([0, 50, 50, 50]);
+    expect(ended.map(([{ id }]) => id)).not.toContain(caller);
+  });
+
   it('for what a function of Node does ends with that if the application awaits something else', () => {
     const node = new MadeUpNode();
     const { pending, ended } = node.observe();

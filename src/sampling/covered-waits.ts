@@ -47,10 +47,16 @@ export class CoveredWaits {
 
   /** A wait has begun in the present callback. */
   cover(cover: number): void {
-    if (this.loose.length === 0) return;
-    for (const id of this.loose) this.covers.set(id, cover);
-    this.callers.set(cover, this.loose);
+    const { loose } = this;
     this.loose = NONE;
+    this.put(loose, cover);
+  }
+
+  /** A wait goes on under another number. */
+  replace(cover: number, by: number): void {
+    const ids = this.under(cover);
+    this.forgetCover(cover);
+    this.put(ids, by);
   }
 
   /**
@@ -107,6 +113,12 @@ export class CoveredWaits {
     this.forgetCover(cover);
     for (const id of ids) this.covers.set(id, LOOSE);
     return ids;
+  }
+
+  private put(ids: readonly number[], cover: number): void {
+    if (ids.length === 0) return;
+    for (const id of ids) this.covers.set(id, cover);
+    this.callers.set(cover, ids);
   }
 
   private loosen(ids: readonly number[]): void {

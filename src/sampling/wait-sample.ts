@@ -157,6 +157,7 @@ export class WaitSample {
 
   /** It goes on under another number. */
   replace(id: number, wait: Wait, resource: object): void {
+    this.covered.replace(id, wait.id);
     if (this.open.delete(id)) this.add(wait, resource);
   }
 
