@@ -1,6 +1,6 @@
 // A service that waits: `POST /<name>` for each wait of waits/waits.ts, four functions deep, and those that do not end by
 // themselves. `BLOCK_RATE` and `GOROUTINE_RATE` are its options, `ERRORS` what the application does to `Error`.
-import { AsyncLocalStorage, AsyncResource, executionAsyncId } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource, createHook, executionAsyncId } from 'node:async_hooks';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { PerformanceObserver } from 'node:perf_hooks';
@@ -86,6 +86,13 @@ async function isHookOn() {
   return { isOn: executionAsyncId() !== id };
 }
 
+/** V8 compiles an `await` to more code for good once any hook was on. */
+async function emptyHook() {
+  const hook = createHook({ init() {}, before() {}, promiseResolve() {} }).enable();
+  await costOfAwait();
+  hook.disable();
+}
+
 /** When V8 has called back for all that it has collected. */
 const memory = async () => {
   for (let i = 0; i < 4; i++) {
@@ -131,6 +138,7 @@ const handlers = {
   },
   quick: () => quickly(),
   callbackQuick: () => void setTimeout(() => {}, 1),
+  emptyHook,
   isHookOn,
   errors: () => ({ kept: keptErrors() }),
   blockOn: () => void profiler.setBlockProfileRate(1),
