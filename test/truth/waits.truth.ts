@@ -359,7 +359,7 @@ describe.each([1, 16])('after 10,000 requests at rate %d', (rate) => {
         async () => samplesOf(await app.profile('goroutine')),
         (samples) =>
           samples
-            .filter(({ labels }) => labels.state !== 'running' && !labels.worker)
+            .filter(({ labels, stack }) => labels.state !== 'running' && stack[0]!.name !== '(event loop)')
             .map(({ stack }) => stack[0]),
       );
     };
