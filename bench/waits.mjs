@@ -20,7 +20,9 @@ const WITHOUT = 'without';
 /** Who serves, and what it does in turns, each for a block of rounds: rates of goroutine and of block. */
 const SERVERS = {
   [WITHOUT]: { modes: { 'without the module': [0, 0] } },
+  again: { modes: { 'without, in a second process': [0, 0] } },
   disabled: { modes: { 'enabled: false': [0, 0] } },
+  unsampled: { modes: { 'off, and no heap sampler': [0, 0] } },
   off: { modes: { 'off, never on': [0, 0] } },
   switched: {
     modes: {
@@ -40,8 +42,8 @@ export const title = 'Tracking of waits';
 
 export const how = `A Nest application as above, whose handler is four \`async\` functions deep and awaits other work three times: some 30 async
 resources a request. Measured is the CPU time of the server's process over ${REQUESTS} requests, with the collection of the young garbage that
-they leave, in ${ROUNDS} rounds in turns. "Off, never on" has the module with its defaults: requests in flight are tracked. One
-process is switched between the rates, and off again, each for ${BLOCK} rounds at a time. Figures are medians, "÷ without" that of
+they leave, in ${ROUNDS} rounds in turns. "Off, never on" has the module with its defaults: requests in flight are tracked, and V8's heap sampler is on, which
+"off, and no heap sampler" has not (\`memProfileRate: 0\`). One process is switched between the rates, and off again, each for ${BLOCK} rounds at a time. Figures are medians, "÷ without" that of
 the ratios round by round to a process without the module. Rates are one await, or wait, in so many.`;
 
 export async function run(log) {

@@ -3,7 +3,8 @@ import { Controller, Get } from '@nestjs/common';
 import { createServer } from '../support/application.mjs';
 import { serveCommands } from '../support/child.mjs';
 
-const OPTIONS = { disabled: { enabled: false }, off: {}, switched: {} };
+/** None: without the module. */
+const OPTIONS = { disabled: { enabled: false }, unsampled: { memProfileRate: 0 }, off: {}, switched: {} };
 
 /** Four functions deep, with three awaits of other work. */
 class OrdersController {

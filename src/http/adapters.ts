@@ -7,6 +7,8 @@ import { routedRequest } from './request.js';
 export interface Routing {
   /** Everything at and below these paths, in Nest's syntax, is for `handle`. */
   readonly bases: readonly string[];
+  /** Where Nest has mapped the endpoints. */
+  readonly mapped: readonly string[];
   readonly handle: Handler;
   /** To run before parsers read a body, with the adapter's request beside Node's. */
   readonly prepare: (request: IncomingMessage, response: ServerResponse, adapted: object) => unknown;
@@ -16,41 +18,48 @@ export interface Routing {
 
 /** Adds routes to the router of an application, after Nest has added its own. Other adapters have Nest's only. */
 export function addRoutes(adapter: AbstractHttpAdapter, routing: Routing): void {
-  const bases = routing.bases.map((base) => adapter.normalizePath?.(base) ?? base);
+  const [bases, mapped] = [routing.bases, routing.mapped].map((paths) =>
+    paths.map((path) => adapter.normalizePath?.(path) ?? path),
+  ) as [string[], string[]];
   const add = { express: addToExpress, fastify: addToFastify }[adapter.getType()];
-  add?.(adapter.getInstance<never>(), { ...routing, bases });
+  add?.(adapter.getInstance<never>(), { ...routing, bases, mapped });
 }
 
 /** What is used of Express. */
 interface Express {
-  use(handler: Handler): unknown;
   all(path: string, handler: Handler): unknown;
-  readonly router: { readonly stack: Layer[] };
+  handle(request: IncomingMessage, response: ServerResponse, next: unknown): unknown;
+  readonly router: { stack: Layer[] };
 }
 
 interface Layer {
-  readonly route?: { readonly stack: readonly { readonly handle: Handler }[] };
+  readonly route?: { readonly path: unknown; readonly stack: readonly { readonly handle: Handler }[] };
 }
 
 /**
  * Express tries its layers one after the other: ours come after all middleware, and before the first controller, which
- * may have a route for everything.
+ * may have a route for everything. Each layer takes time of every request that passes it. So Nest's for the endpoints,
+ * which no request reaches behind ours, are removed, and what runs first is no layer.
  */
-function addToExpress(express: Express, { bases, handle, prepare }: Routing): void {
-  const { stack } = express.router;
-  const before = stack.length;
-  for (const base of bases) {
-    express.all(base, handle);
-    express.all(`${base}/*pprof`, handle);
-  }
-  const own = stack.splice(before);
-  const controllers = stack.findIndex(({ route }) => route?.stack.some(({ handle }) => isController(handle)));
-  stack.splice(controllers < 0 ? stack.length : controllers, 0, ...own);
-  express.use((request, response, next) => {
-    prepare(request as IncomingMessage, response as ServerResponse, request);
-    next!();
-  });
-  stack.unshift(stack.pop()!);
+function addToExpress(express: Express, { bases, mapped, handle, prepare }: Routing): void {
+  const { router } = express;
+  const others = router.stack.filter(({ route }) => !mapped.some((base) => isAt(base, route?.path)));
+  router.stack = [];
+  for (const base of bases) express.all(`${base}{/*pprof}`, handle);
+  const controllers = others.findIndex(({ route }) =>
+    route?.stack.some(({ handle }) => isController(handle)),
+  );
+  others.splice(controllers < 0 ? others.length : controllers, 0, ...router.stack);
+  router.stack = others;
+  const dispatch = express.handle;
+  express.handle = (request, response, next) => {
+    prepare(request, response, request);
+    return dispatch.call(express, request, response, next);
+  };
+}
+
+function isAt(base: string, path: unknown): boolean {
+  return typeof path === 'string' && (path === base || path.startsWith(`${base}/`));
 }
 
 /** Nest copies the metadata of a controller's method to its handler. */

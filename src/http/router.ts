@@ -48,7 +48,7 @@ export class PprofRouter implements OnModuleInit, OnModuleDestroy {
     this.bases = bases.map(baseAt).sort((a, b) => b.base.length - a.base.length);
     if (!server) return;
     const { handle, prepare } = this;
-    addRoutes(this.host.httpAdapter, { bases, handle, prepare, key: listen && routerPath });
+    addRoutes(this.host.httpAdapter, { bases, mapped, handle, prepare, key: listen && routerPath });
     this.server = server;
     server.prependListener('request', prepare); // Fastify refuses a broken escape before any hook
   }

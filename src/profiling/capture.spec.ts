@@ -1,6 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { type CapturedProfile, type CaptureEvent, Captures } from './capture.js';
+import type { Profile } from '../format/profile.js';
+import { CapturedProfile, type CaptureEvent, Captures } from './capture.js';
+import { HoldMeter } from './loop.js';
 
 const CAPTURED = { longestHoldMs: 3.25 } as CapturedProfile;
 const take = (): Promise<CapturedProfile> => Promise.resolve(CAPTURED);
@@ -56,5 +58,30 @@ describe('Captures', () => {
 
   it('takes no events from subscribers', () => {
     expect(log.events).not.toHaveProperty('next');
+  });
+});
+
+describe('CapturedProfile', () => {
+  afterEach(() => void jest.restoreAllMocks());
+
+  it('lets the event loop turn between any two pieces of a text when it measures and when it writes them', async () => {
+    const pieces = Array.from({ length: 50 }, (_, i) => `${i} ä\n`);
+    const dump = function* (): Generator<void, string[]> {
+      yield;
+      return pieces;
+    };
+    const captured = new CapturedProfile('goroutine', {} as Profile, new HoldMeter(), { dump });
+    let now = 0;
+    jest.spyOn(performance, 'now').mockImplementation(() => (now += 4)); // each step fills a slice
+    let turns = 0;
+    const count = (): void => {
+      turns++;
+      next = setImmediate(count);
+    };
+    let next = setImmediate(count);
+    const text = await captured.encodeText(2);
+    clearImmediate(next);
+    expect(text.toString()).toBe(pieces.join(''));
+    expect(turns).toBeGreaterThanOrEqual(2 * pieces.length);
   });
 });

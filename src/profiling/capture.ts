@@ -92,7 +92,10 @@ export class CapturedProfile {
 
 function* bytesOf(pieces: readonly string[]): Generator<void, Buffer> {
   let length = 0;
-  for (const piece of pieces) length += Buffer.byteLength(piece);
+  for (const piece of pieces) {
+    yield;
+    length += Buffer.byteLength(piece); // which reads all of it
+  }
   const bytes = Buffer.allocUnsafe(length);
   let position = 0;
   for (const piece of pieces) {

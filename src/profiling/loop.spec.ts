@@ -39,6 +39,23 @@ describe('runSliced', () => {
     expect(new Set(turns).size).toBe(10);
   });
 
+  it('lets the event loop turn between two pieces of work in a row', async () => {
+    let turn = 0;
+    const count = (): void => {
+      turn++;
+      next = setImmediate(count);
+    };
+    let next = setImmediate(count);
+    const turns: number[] = [];
+    for (let i = 0; i < 5; i++)
+      await runSliced(
+        work(1, 1, () => turns.push(turn)),
+        new HoldMeter(),
+      );
+    clearImmediate(next);
+    expect(new Set(turns).size).toBe(5);
+  });
+
   it('rejects with what the work throws', async () => {
     // oxlint-disable-next-line require-yield
     const failing = (function* (): Generator<void, void> {

@@ -26,12 +26,15 @@ export class HoldMeter {
 /** How long a piece of work may hold the event loop, in ms. */
 const SLICE_MS = 4;
 
-/** Runs work that yields now and then, and lets the event loop turn between its slices. */
+/**
+ * Runs work that yields now and then, and lets the event loop turn before each of its slices: before the first too, since the
+ * last slice of what came before would run in the same turn.
+ */
 export async function runSliced<T>(work: Generator<void, T>, holds: HoldMeter): Promise<T> {
   for (;;) {
+    await setImmediate();
     const step = holds.time(() => slice(work));
     if (step.done) return step.value;
-    await setImmediate();
   }
 }
 

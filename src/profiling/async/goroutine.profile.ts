@@ -37,7 +37,7 @@ interface Snapshot {
   readonly awaits: readonly (Wait | LostAwait)[];
   /** By the contexts of the awaits. */
   readonly requestOf: ReadonlyMap<unknown, RequestInFlight>;
-  /** Those of which no await is known. */
+  /** Those of which no await is known, the oldest first. */
   readonly requests: readonly RequestInFlight[];
   /** Number of Node's active resources, by type. */
   readonly resources: Readonly<Record<string, number>>;
@@ -82,7 +82,7 @@ export class GoroutineProfile extends RatedProfile {
     const resolved = await resolveSamples(samples, SAMPLE_TYPES.length, this.frames, holds);
     const comments = this.log.comments([this.about, ...totals.comments]);
     const profile = await profileOf(countsHeader(SAMPLE_TYPES, comments), resolved, holds);
-    const stacks = framesByKey(totals.keys(), resolved);
+    const stacks = await runSliced(framesByKey(samples, resolved), holds);
     return new CapturedProfile(this.name, profile, holds, {
       dump: () => this.dump(executions(threads, snapshot, stacks, now), snapshot),
     });
@@ -175,11 +175,13 @@ function* executions(
   now: number,
 ): Generator<Execution, void> {
   for (const thread of threads) yield threadExecution(thread, stacks.get(thread.stack.key)!);
-  const rest = snapshot.requests.toSorted((a, b) => b.ageMs - a.ageMs);
+  const { requests } = snapshot;
+  let next = 0;
   for (const one of snapshot.awaits) {
-    while (rest.length > 0 && rest[0]!.ageMs >= now - one.begin) yield requestExecution(rest.shift()!);
+    while (next < requests.length && requests[next]!.ageMs >= now - one.begin)
+      yield requestExecution(requests[next++]!);
     const stack = stacks.get(one.stack.key) ?? [];
     yield awaitExecution(one, stack, requestFor(one, snapshot), now, isLost(one) ? LEAKED : '');
   }
-  for (const request of rest) yield requestExecution(request);
+  while (next < requests.length) yield requestExecution(requests[next++]!);
 }

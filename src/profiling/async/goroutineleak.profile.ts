@@ -41,7 +41,7 @@ export class GoroutineLeakProfile extends RatedProfile {
     const samples = await runSliced(lost.totals.samples(), holds);
     const resolved = await resolveSamples(samples, SAMPLE_TYPES.length, this.frames, holds);
     const profile = await profileOf(countsHeader(SAMPLE_TYPES, comments), resolved, holds);
-    const stacks = framesByKey(lost.totals.keys(), resolved);
+    const stacks = await runSliced(framesByKey(samples, resolved), holds);
     return new CapturedProfile(this.name, profile, holds, {
       *dump() {
         const blocks = last.map((one) =>

@@ -3,6 +3,7 @@ import { CallTreeBuilder } from '../../sampling/call-tree-builder.js';
 import type { CallerFrame } from '../../sampling/call-stack.js';
 import type { CallTree, RawFrame } from '../../sampling/sampler.js';
 import type { SourceSample } from '../custom/profile-source.js';
+import type { KeyedSample } from '../stack-totals.js';
 import { type HoldMeter, nowNanos, runSliced } from '../loop.js';
 import type { PlaceInCode } from '../../format/builder.js';
 import { buildStackProfile, type FrameResolver, type WeighedStack } from './frame-resolver.js';
@@ -50,25 +51,25 @@ export function profileOf(
   return runSliced(buildStackProfile(header, tree, places, stacks), holds);
 }
 
-/**
- * What the stacks of samples show, by their keys; the same frame is the same object.
- *
- * @param keys of the samples' stacks
- */
-export function framesByKey(
-  keys: Iterable<string>,
+/** What the stacks of samples show, by their keys; the same frame is the same object. Yields now and then. */
+export function* framesByKey(
+  samples: readonly KeyedSample[],
   { tree, places, stacks }: ResolvedSamples,
-): Map<string, Frame[]> {
-  const frames = places.map(({ functionName: name, filename, line }) => ({ name, filename, line }));
+): Generator<void, Map<string, Frame[]>> {
+  const frames: Frame[] = [];
   const byKey = new Map<string, Frame[]>();
-  let i = 0;
-  for (const key of keys) {
+  for (const [i, { key }] of samples.entries()) {
+    if (i % SLICE === 0) yield;
     const stack: Frame[] = [];
-    for (let node = (stacks[i++]?.at as number | undefined) ?? -1; node >= 0; node = tree.parentOf[node]!)
-      stack.push(frames[tree.frameOf[node]!]!);
+    for (let node = stacks[i]!.at as number; node >= 0; node = tree.parentOf[node]!)
+      stack.push((frames[tree.frameOf[node]!] ??= frameOf(places[tree.frameOf[node]!]!)));
     byKey.set(key, stack);
   }
   return byKey;
+}
+
+function frameOf({ functionName: name, filename, line }: PlaceInCode): Frame {
+  return { name, filename, line };
 }
 
 /** Sample types of what waits for something, and how long. */
