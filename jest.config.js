@@ -34,8 +34,10 @@ export default {
     // Applications in processes of their own, with V8's real samplers and real clients.
     { ...project, displayName: 'process', testMatch: ['<rootDir>/test/process/*.e2e-spec.ts'] },
   ],
-  // With --single-threaded-gc: V8's own threads only take the cores from each other.
-  maxWorkers: 2,
+  testSequencer: '<rootDir>/test/support/sequencer.js',
+  // With --single-threaded-gc: V8's own threads only take the cores from each other. One worker more than two cores, since
+  // captures of a second wait more than they compute.
+  maxWorkers: 3,
   // How long a test waits for its condition on a slow machine; no test judges how long it took.
   testTimeout: 180_000,
   collectCoverageFrom: ['src/**/*.ts', '!src/**/*.spec.ts', '!src/**/*.interface.ts', '!src/index.ts'],

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Session } from 'node:inspector';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -12,6 +13,12 @@ const NOBODYS =
 
 /** Inspector sessions that are connected, with an error made where they were connected. Core modules are shared by all tests. */
 const sessions = watchSessions();
+
+/**
+ * Stores that are in use. Jest's runner has one for each test file; where they stay enabled, each promise of later test files
+ * becomes dearer with each.
+ */
+const stores = watchStores();
 
 /**
  * Node's environment, which fails a test file that leaves something behind: timers, also those that keep no process
@@ -33,6 +40,8 @@ export default class Environment extends TestEnvironment {
     process.off('worker', this.onWorker);
     this.global[Symbol.for('nestjs-pprof/workers')]?.stop?.(); // boots that failed watch for workers as long as the process runs
     await super.teardown();
+    for (const store of stores) store.disable();
+    stores.clear();
   }
 
   async handleTestEvent({ name }, state) {
@@ -95,6 +104,18 @@ function watchSessions() {
     open.delete(this);
   };
   return open;
+}
+
+function watchStores() {
+  const used = new Set();
+  for (const name of ['run', 'enterWith']) {
+    const method = AsyncLocalStorage.prototype[name];
+    AsyncLocalStorage.prototype[name] = function (...args) {
+      used.add(this);
+      return method.apply(this, args);
+    };
+  }
+  return used;
 }
 
 function isHeapSampled() {
