@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { Session } from 'node:inspector';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
 import { TestEnvironment } from 'jest-environment-node';
 
 /** How long handles may take to close after the last test, in ms. */
@@ -27,6 +28,13 @@ const stores = watchStores();
 export default class Environment extends TestEnvironment {
   timers = new Map();
   workers = new Map();
+
+  constructor(config, context) {
+    super(config, context);
+    const { v8Flags = [] } = config.projectConfig.testEnvironmentOptions;
+    v8Flags.forEach(setFlagsFromString);
+    this.global.v8Flags = v8Flags;
+  }
 
   async setup() {
     await super.setup();
