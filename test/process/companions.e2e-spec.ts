@@ -1,31 +1,34 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
-import { inParallel } from '../support/async.js';
-import { startWorkload, TestProcess } from '../support/process.js';
-
-afterEach(() => TestProcess.stopAll());
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startWorkload, TestProcess, type Workload } from '../support/process.js';
 
 // In processes of their own: Jest on Node 20 cannot load these packages.
 
-describe('@nestjs/throttler as a global guard', () => {
-  it('limits requests to the endpoints with 429 as text', () =>
-    inParallel(['express', 'fastify'], async (ADAPTER) => {
-      const { url } = await startWorkload('throttled.mjs', { env: { ADAPTER } });
-      expect((await fetch(`${url}/debug/pprof/cmdline`)).status).toBe(200);
-      const refused = await fetch(`${url}/debug/pprof/cmdline`);
-      expect(refused.status).toBe(429);
-      expect(refused.headers.get('content-type')).toBe('text/plain; charset=utf-8');
-      expect(refused.headers.get('x-go-pprof')).toBe('1');
-      expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
-      expect(await refused.text()).toBe('ThrottlerException: Too Many Requests\n');
-    }));
+describe.each(['express', 'fastify'])('@nestjs/throttler as a global guard on %s', (ADAPTER) => {
+  let app: Workload;
+  beforeAll(async () => {
+    app = await startWorkload('throttled.mjs', { env: { ADAPTER } });
+  });
+  afterAll(() => TestProcess.stopAll());
+
+  it('limits requests to the endpoints with 429 as text', async () => {
+    expect((await fetch(app.pprof('cmdline'))).status).toBe(200);
+    const refused = await fetch(app.pprof('cmdline'));
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+    expect(refused.headers.get('x-go-pprof')).toBe('1');
+    expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
+    expect(await refused.text()).toBe('ThrottlerException: Too Many Requests\n');
+  });
 
   it('does not limit the endpoints with decorators: [SkipThrottle()]', async () => {
-    const { url } = await startWorkload('throttled.mjs', { env: { SKIP: '1' } });
-    for (let i = 0; i < 3; i++) expect((await fetch(`${url}/debug/pprof/cmdline`)).status).toBe(200);
+    const url = app.pprof('cmdline', app.urls[1]);
+    for (let i = 0; i < 3; i++) expect((await fetch(url)).status).toBe(200);
   });
 });
 
 describe("Fastify's inject", () => {
+  afterAll(() => TestProcess.stopAll());
+
   it('gets the same replies, though it bypasses the HTTP server, and is in flight until then', async () => {
     const { url } = await startWorkload('inject.mjs', { env: { ADAPTER: 'fastify' } });
     const answers = await fetch(`${url}/inject`, { method: 'POST' });

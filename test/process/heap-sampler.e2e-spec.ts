@@ -190,7 +190,7 @@ interface RemoteSocket extends EventTarget {
 });
 
 function start({ env, flags }: ProcessOptions): Promise<Workload> {
-  return startWorkload('heap-sampler.mjs', { env: { MEM_RATE: RATE, OBJECTS: '4096', ...env }, flags });
+  return startWorkload('heap-sampler.mjs', { env: { ...HOLDS_LITTLE, MEM_RATE: RATE, ...env }, flags });
 }
 
 /**

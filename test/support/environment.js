@@ -1,6 +1,8 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Session } from 'node:inspector';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
 import { TestEnvironment } from 'jest-environment-node';
 
 /** How long handles may take to close after the last test, in ms. */
@@ -14,12 +16,25 @@ const NOBODYS =
 const sessions = watchSessions();
 
 /**
+ * Stores that are in use. Jest's runner has one for each test file; where they stay enabled, each promise of later test files
+ * becomes dearer with each.
+ */
+const stores = watchStores();
+
+/**
  * Node's environment, which fails a test file that leaves something behind: timers, also those that keep no process
  * alive, inspector sessions, V8's heap sampler, worker threads, child processes, servers and sockets.
  */
 export default class Environment extends TestEnvironment {
   timers = new Map();
   workers = new Map();
+
+  constructor(config, context) {
+    super(config, context);
+    const { v8Flags = [] } = config.projectConfig.testEnvironmentOptions;
+    v8Flags.forEach(setFlagsFromString);
+    this.global.v8Flags = v8Flags;
+  }
 
   async setup() {
     await super.setup();
@@ -33,6 +48,8 @@ export default class Environment extends TestEnvironment {
     process.off('worker', this.onWorker);
     this.global[Symbol.for('nestjs-pprof/workers')]?.stop?.(); // boots that failed watch for workers as long as the process runs
     await super.teardown();
+    for (const store of stores) store.disable();
+    stores.clear();
   }
 
   async handleTestEvent({ name }, state) {
@@ -95,6 +112,18 @@ function watchSessions() {
     open.delete(this);
   };
   return open;
+}
+
+function watchStores() {
+  const used = new Set();
+  for (const name of ['run', 'enterWith']) {
+    const method = AsyncLocalStorage.prototype[name];
+    AsyncLocalStorage.prototype[name] = function (...args) {
+      used.add(this);
+      return method.apply(this, args);
+    };
+  }
+  return used;
 }
 
 function isHeapSampled() {

@@ -142,6 +142,9 @@ export class Workload {
   }
 }
 
+/** Those of jest.config.js; `npm run test:truth` has none. */
+const { v8Flags = [] } = globalThis as { v8Flags?: readonly string[] };
+
 /**
  * Starts a workload app and waits until it serves.
  *
@@ -151,7 +154,8 @@ export async function startWorkload(
   file: string,
   { env, flags = [], node = process.execPath }: ProcessOptions = {},
 ): Promise<Workload> {
-  const app = new TestProcess(node, [...flags, appFile(file)], env);
+  const own = node === process.execPath ? v8Flags : [];
+  const app = new TestProcess(node, [...own, ...flags, appFile(file)], env);
   const [, urls] = await app.printed(/^ready (.+)\n/m);
   return new Workload(app, urls!.split(' '));
 }
