@@ -43,7 +43,7 @@ export const FAULTS = [
   {
     title: 'on Express, a catch-all of the root module hides the endpoints',
     file: 'src/http/adapters.ts',
-    find: 'controllers < 0 ? stack.length : controllers',
+    find: 'controllers < 0 ? others.length : controllers',
     replace: 'Math.max(controllers, stack.length)',
     tests: ['test/e2e/mapping'],
   },
