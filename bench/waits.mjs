@@ -11,7 +11,7 @@ const NODES = (process.env.BENCH_NODES ?? process.execPath).split(':');
 const ADAPTERS = { express: 'Express', fastify: 'Fastify' };
 const CONNECTIONS = 10;
 const WARM_UP = 3000;
-const REQUESTS = 100; // in a round
+const REQUESTS = 300; // in a round
 const BLOCK = 5; // rounds in a mode
 const ROUNDS = 80;
 const NODE_OPTIONS = ['--min-semi-space-size=64', '--max-semi-space-size=64'];

@@ -44,7 +44,7 @@ export const FAULTS = [
     title: 'on Express, a catch-all of the root module hides the endpoints',
     file: 'src/http/adapters.ts',
     find: 'controllers < 0 ? others.length : controllers',
-    replace: 'Math.max(controllers, stack.length)',
+    replace: 'Math.max(controllers, others.length)',
     tests: ['test/e2e/mapping'],
   },
   {
