@@ -3,7 +3,7 @@ import { callStackOf } from './call-stack.js';
 import { StackTable } from './stack-table.js';
 
 interface MadeUp {
-  readonly file?: string | null;
+  readonly file?: string | undefined;
   readonly position?: number;
   readonly line?: number;
   readonly name?: string;
@@ -11,14 +11,9 @@ interface MadeUp {
   readonly isAsync?: boolean;
 }
 
-function site({
-  file = '/app/cats.js',
-  position = 10,
-  line = 1,
-  name = 'find',
-  ...rest
-}: MadeUp = {}): NodeJS.CallSite {
-  const { type = 'Object', isAsync = false } = rest;
+function site(given: MadeUp = {}): NodeJS.CallSite {
+  const { position = 10, line = 1, name = 'find', type = 'Object', isAsync = false } = given;
+  const file = 'file' in given ? given.file : '/app/cats.js';
   return {
     getScriptNameOrSourceURL: () => file,
     getPosition: () => position,
@@ -51,8 +46,15 @@ describe('a table of stacks', () => {
     expect(stacks[1]).not.toEqual(stacks[0]);
   });
 
-  it.each([null, '', 'evalmachine.<anonymous>'])(
-    'tells functions apart that were compiled at run time and are at the same place of %j',
+  it('has a stack with code that was compiled at run time', () => {
+    const table = new StackTable();
+    const stackOf = (): unknown => table.stackOf(stackOf);
+    const run = new Function('stackOf', 'return stackOf()') as (f: () => unknown) => unknown;
+    expect(run(stackOf)).toEqual(expect.arrayContaining([expect.objectContaining({ filename: '' })]));
+  });
+
+  it.each([undefined, '', 'evalmachine.<anonymous>', '/app/named-by-a-variable.js'])(
+    'tells functions apart that are at the same place of %j',
     (file) => {
       const table = new StackTable();
       const stacks = ['find', 'save'].map((name) => table.stackAt([site({ file, name })]));
