@@ -107,6 +107,26 @@ function sleep(node: MadeUpNode): { awaited: number; fire: () => void } {
   return { awaited: node.derived(promise), fire };
 }
 
+/** A call of async functions that await each other, `depth` deep, of which the innermost sleeps. */
+function call(node: MadeUpNode, depth: number): { result: number; awaited: number; end: () => void } {
+  const results = Array.from({ length: depth }, () => node.promise());
+  const { awaited, fire } = sleep(node);
+  const [innermost, ...callers] = results.toReversed();
+  const awaits = [innermost!, ...callers].slice(0, -1).map((result) => node.derived(result));
+  const end = (): void => {
+    fire();
+    for (const [i, id] of [awaited, ...awaits].entries())
+      node.callback(id, () => node.waits.promiseResolve(results.at(-1 - i)!));
+  };
+  return { result: results[0]!, awaited, end };
+}
+
+/** `await Promise.all(…)`: what awaits each, and all. */
+function all(node: MadeUpNode, promises: readonly number[]): { elements: number[]; awaited: number } {
+  const result = node.promise();
+  return { elements: promises.map((promise) => node.derived(promise)), awaited: node.derived(result) };
+}
+
 describe('a wait', () => {
   it('at an await lasts from there until the execution goes on', () => {
     const node = new MadeUpNode();
@@ -171,6 +191,67 @@ describe('a wait', () => {
     });
     for (const { execution } of executions) node.derived(execution);
     expect(pending()).toEqual(executions.map(({ awaited }) => awaited));
+  });
+
+  it.each([
+    ['the short one first', [1, 3], [0, 1]],
+    ['the short one last', [3, 1], [1, 0]],
+    ['two that are long', [3, 3], [1, 0]],
+  ])('of each call in one Promise.all counts once, at its innermost: %s', (_, depths, order) => {
+    const node = new MadeUpNode();
+    const { ended, pending } = node.observe({ callbacks: false });
+    const handler = node.promise();
+    const calls = depths.map((depth) => call(node, depth));
+    const { elements, awaited } = all(
+      node,
+      calls.map(({ result }) => result),
+    );
+    const caller = node.derived(handler);
+    for (const i of order) {
+      node.ms += 50;
+      calls[i]!.end();
+      node.callback(elements[i]!);
+      node.callback(node.resource('Immediate'));
+    }
+    node.callback(awaited);
+    node.callback(caller);
+    const expected = order.map((i, n) => [calls[i]!.awaited, 50 * (n + 1)]);
+    expect([ended.map(([{ id }, ms]) => [id, ms]), pending()]).toEqual([expected, []]);
+  });
+
+  it('of workers side by side that call again and again counts once for each call', () => {
+    const node = new MadeUpNode();
+    const { ended, pending } = node.observe({ callbacks: false });
+    const workers = [1, 2, 3].map(() => {
+      const result = node.promise();
+      const first = call(node, 3);
+      return { result, work: first, awaited: node.derived(first.result) };
+    });
+    const { elements, awaited } = all(
+      node,
+      workers.map(({ result }) => result),
+    );
+    for (let round = 0; round < 3; round++) {
+      for (const worker of workers) {
+        node.ms += 10;
+        worker.work.end();
+        node.callback(worker.awaited, () => {
+          worker.work = call(node, 3);
+          worker.awaited = node.derived(worker.work.result);
+        });
+      }
+    }
+    expect(pending()).toEqual(workers.map(({ work }) => work.awaited));
+    for (const [i, worker] of workers.entries()) {
+      node.ms += 10;
+      worker.work.end();
+      node.callback(worker.awaited, () => node.waits.promiseResolve(worker.result));
+      node.callback(elements[i]!);
+      node.callback(node.resource('Immediate'));
+    }
+    node.callback(awaited);
+    expect(ended).toHaveLength(12);
+    expect(pending()).toEqual([]);
   });
 
   it('of each of several executions for the same promise counts', () => {
@@ -601,7 +682,7 @@ describe('a wait that can never end', () => {
     expect([lost.map(({ id }) => id), pending()]).toEqual([[callee], []]);
   });
 
-  it('counts although it was covered by one that was another matter, and that one does not', () => {
+  it('counts, though later, if it was covered by one that was another matter', () => {
     const node = new MadeUpNode();
     const { lost, findLost, pending } = node.observe();
     const rows = node.promise();
@@ -609,7 +690,30 @@ describe('a wait that can never end', () => {
     const awaited = node.derived(rows);
     node.collect(awaited);
     findLost();
-    expect([lost.map(({ id }) => id), pending()]).toEqual([[awaited], [audit]]);
+    expect([lost, pending()]).toEqual([[], [audit]]);
+    node.callback(audit);
+    node.callback(node.resource('Immediate'));
+    findLost();
+    expect([lost.map(({ id }) => id), pending()]).toEqual([[awaited], []]);
+  });
+
+  it('leaves the callers of several executions to wait for themselves, each', () => {
+    const node = new MadeUpNode();
+    const { lost, findLost, pending } = node.observe();
+    const executions = [1, 2, 3].map(() => {
+      const [call, rows] = [node.promise(), node.promise()];
+      const audit = node.derived(node.promise());
+      const awaited = node.derived(rows);
+      node.derived(call);
+      node.callback(node.resource('Immediate'));
+      return { audit, awaited };
+    });
+    node.collect(...executions.map(({ audit }) => audit));
+    findLost();
+    node.callback(node.resource('Immediate'), () => node.derived(node.promise()));
+    expect(lost).toHaveLength(3);
+    expect(pending()).toEqual(expect.arrayContaining(executions.map(({ awaited }) => awaited)));
+    expect(pending()).toHaveLength(4);
   });
 
   it('covers none that can', () => {

@@ -25,8 +25,8 @@ export class AsyncWaits {
   private madeBefore = 0;
   /** Since the present callback began: the promise that was derived last, and the resource that is no promise. */
   private derived = 0;
-  /** And the innermost wait that began last, with the promise that it is for: several may wait for that. */
-  private innermost = 0;
+  /** And the innermost waits that began, with the promise that the last is for: several may wait for that. */
+  private innermost: number[] = [];
   private awaited = 0;
   private resource = 0;
   private resourceState: WaitState = PROMISE_STATE;
@@ -55,8 +55,8 @@ export class AsyncWaits {
     const isInnermost = isOld || derived < trigger || trigger === this.awaited;
     this.derived = id;
     if (this.inNode && this.awaitsNode(id, isInnermost, resource)) return;
-    if (!isInnermost) return this.sampleCovered(id, resource);
-    this.innermost = id;
+    if (!isInnermost) return this.sampleCovered(id, trigger, resource);
+    this.innermost.push(id);
     for (const sample of this.samples) sample.cover(id);
     this.awaited = trigger;
     // Node's own jobs make their promise themselves, right after the resource.
@@ -72,7 +72,7 @@ export class AsyncWaits {
   readonly before = (id: number): void => {
     this.madeBefore = this.made;
     this.derived = 0;
-    this.innermost = 0;
+    if (this.innermost.length > 0) this.innermost = [];
     this.awaited = 0;
     this.resource = 0;
     this.inNode = undefined;
@@ -119,12 +119,26 @@ export class AsyncWaits {
   }
 
   /** An await of a caller. */
-  private sampleCovered(id: number, resource: object): void {
+  private sampleCovered(id: number, trigger: number, resource: object): void {
     const wanting = this.wanting(true);
     if (wanting.length === 0) return;
     const wait = this.waitOf(id, true, PROMISE_STATE, this.origin(), false);
     if (!wait) return;
-    for (const sample of wanting) sample.add(wait, resource, true, this.innermost);
+    const covers = this.coversOf(trigger);
+    for (const sample of wanting) sample.add(wait, resource, true, covers);
+  }
+
+  /**
+   * The innermost waits that an await of a caller may wait behind: those since the call that has made its promise, of which
+   * the first ones and the last one are surely enough. Without any it is `Promise.all`, which waits behind each.
+   */
+  private coversOf(call: number): readonly number[] {
+    const { innermost } = this;
+    let first = innermost.length;
+    while (first > 0 && innermost[first - 1]! > call) first--;
+    const since = innermost.slice(first);
+    if (since.length === 0) return innermost;
+    return since.length > MOST_COVERS ? [...since.slice(0, MOST_COVERS), since.at(-1)!] : since;
   }
 
   private wanting(isAwait: boolean): WaitSample[] {
@@ -154,7 +168,7 @@ export class AsyncWaits {
     this.inNode = undefined;
     if (isInnermost) return false;
     for (const sample of samples) sample.replace(wait.id, { ...wait, id, stack }, resource);
-    this.innermost = id;
+    this.innermost[this.innermost.indexOf(wait.id)] = id;
     return true;
   }
 
@@ -254,6 +268,9 @@ function ownDirectory(): string {
   const { filename = '' } = callStackOf(ownDirectory)[0] ?? {};
   return filename.replace(/sampling[\\/]async-waits\.\w+$/, '') || 'unknown:';
 }
+
+/** Of those that began when a function was called first. */
+const MOST_COVERS = 8;
 
 /** Stacks that are shared. */
 const MOST_STACKS = 10_000;

@@ -1,62 +1,45 @@
-/** The cover of an await whose own has ended, and that may get another one before the present callback is over. */
-const LOOSE = 0;
-
 const NONE: readonly number[] = [];
 
 /**
- * Awaits of callers. While a callee waits, that wait covers theirs. When it ends, the callee may wait again in the same
- * callback, or return, so that its callers go on one after the other. If neither happens, the innermost caller waits for
- * something else from then on, and covers the others.
+ * Awaits of callers. While callees wait, their waits cover those of the callers. When one ends, its callee may wait again
+ * in the same callback, or return, so that its callers go on one after the other. If neither happens, and nothing else
+ * covers them, the innermost caller waits for something else from then on, and covers the others.
  */
 export class CoveredWaits {
-  /** For each its cover. */
-  private readonly covers = new Map<number, number>();
-  /** By their cover, in the order in which they began. */
-  private readonly began = new Map<number, number[]>();
-  /** The callers of those, which were covered before: innermost first. */
-  private readonly callers = new Map<number, readonly number[]>();
-  private loose = NONE;
-  /** When the last cover of the loose ones ended. */
-  private looseSince = 0;
+  /** For each the waits that cover it and have not ended. */
+  private readonly coversOf = new Map<number, Set<number>>();
+  /** By their covers, in the order in which they began: a callee's before its callers'. */
+  private readonly coveredBy = new Map<number, Set<number>>();
+  /** Those whose callees may wait again in the present callback, in the same order. */
+  private going = NONE;
+  /** When the last wait ended that covered them. */
+  private goingSince = 0;
 
   constructor(private readonly now: () => number) {}
 
   has(id: number): boolean {
-    return this.covers.has(id);
+    return this.coversOf.has(id);
   }
 
-  /** Undefined if it waits for itself. */
-  coverOf(id: number): number | undefined {
-    return this.covers.get(id);
+  /** Undefined if it waits for itself; none if that may be so from the next callback on. */
+  covers(id: number): ReadonlySet<number> | undefined {
+    return this.coversOf.get(id);
   }
 
-  /** All that a wait covers. */
-  under(cover: number): readonly number[] {
-    const [began, callers] = [this.began.get(cover), this.callers.get(cover)];
-    if (!began && !callers) return NONE;
-    const ids = [...(began ?? NONE), ...(callers ?? NONE)];
-    return ids.filter((id) => this.covers.get(id) === cover);
-  }
-
-  add(id: number, cover: number): void {
-    this.covers.set(id, cover);
-    const chain = this.began.get(cover);
-    if (chain) chain.push(id);
-    else this.began.set(cover, [id]);
+  add(id: number, covers: readonly number[]): void {
+    this.coversOf.set(id, new Set());
+    for (const cover of covers) this.link(id, cover);
   }
 
   /** A wait has begun in the present callback. */
   cover(cover: number): void {
-    const { loose } = this;
-    this.loose = NONE;
-    this.put(loose, cover);
+    for (const id of this.going) this.link(id, cover);
   }
 
   /** A wait goes on under another number. */
   replace(cover: number, by: number): void {
-    const ids = this.under(cover);
-    this.forgetCover(cover);
-    this.put(ids, by);
+    const ids = this.release(cover);
+    for (const id of ids) this.link(id, by);
   }
 
   /**
@@ -65,68 +48,87 @@ export class CoveredWaits {
    * @returns the await that waits for itself, if one does, and since when
    */
   callback(id: number): { readonly id: number; readonly since: number } | undefined {
-    if (this.covers.size === 0) return undefined;
-    const since = this.looseSince;
-    const uncovered = this.loose.includes(id) ? undefined : this.loose[0];
-    if (uncovered !== undefined) {
-      this.covers.delete(uncovered);
-      this.loose = this.loose.slice(1);
-      this.cover(uncovered);
+    if (this.coversOf.size === 0) return undefined;
+    const { going } = this;
+    if (going.includes(id)) {
+      this.end(id);
+      return undefined;
     }
+    const since = this.goingSince;
+    this.going = NONE;
+    const uncovered = this.uncover(going);
     this.end(id);
     return uncovered === undefined ? undefined : { id: uncovered, since };
   }
 
-  /** Ends one: those behind it in its chain go on with it, and it covers none any more. */
+  /** Ends one: those that it covers may go on, and so may those behind it if it ends before what covers it. */
   end(id: number): void {
-    if (this.covers.size === 0) return;
-    const cover = this.covers.get(id);
-    if (cover !== undefined) {
-      this.covers.delete(id);
-      this.loosen(this.taken(cover));
-      this.loose = this.loose.filter((one) => one !== id);
-    }
-    this.loosen(this.taken(id));
-    if (this.loose.length > 0) this.looseSince = this.now();
+    if (!this.coversOf.has(id) && !this.coveredBy.has(id)) return;
+    const going = new Set(this.going);
+    if (!going.delete(id))
+      for (const cover of this.coversOf.get(id) ?? NONE) this.addCallers(id, cover, going);
+    this.forget(id);
+    for (const caller of this.release(id)) going.add(caller);
+    this.going = going.size === 0 ? NONE : [...going];
+    if (going.size > 0) this.goingSince = this.now();
+  }
+
+  /**
+   * Covers none any more.
+   *
+   * @returns those that it covered
+   */
+  release(cover: number): ReadonlySet<number> {
+    const ids = this.coveredBy.get(cover) ?? new Set();
+    this.coveredBy.delete(cover);
+    for (const id of ids) this.coversOf.get(id)?.delete(cover);
+    return ids;
+  }
+
+  /**
+   * Of some, one of which calls the others, the innermost that nothing covers waits for itself.
+   *
+   * @returns that one
+   */
+  uncover(ids: Iterable<number>): number | undefined {
+    const [innermost, ...callers] = [...ids].filter((id) => this.coversOf.get(id)?.size === 0);
+    if (innermost === undefined) return undefined;
+    this.coversOf.delete(innermost);
+    for (const id of callers) this.link(id, innermost);
+    return innermost;
   }
 
   /** Takes one out, whatever becomes of the others. */
   forget(id: number): void {
-    const cover = this.covers.get(id);
-    if (cover === undefined) return;
-    this.covers.delete(id);
-    this.loose = this.loose.filter((one) => one !== id);
-    if (this.under(cover).length === 0) this.forgetCover(cover);
+    for (const cover of this.coversOf.get(id) ?? NONE) {
+      const ids = this.coveredBy.get(cover)!;
+      ids.delete(id);
+      if (ids.size === 0) this.coveredBy.delete(cover);
+    }
+    this.coversOf.delete(id);
   }
 
   clear(): void {
-    this.covers.clear();
-    this.began.clear();
-    this.callers.clear();
-    this.loose = NONE;
+    this.coversOf.clear();
+    this.coveredBy.clear();
+    this.going = NONE;
   }
 
-  /** All that a wait covers, which is loose from now on. */
-  private taken(cover: number): readonly number[] {
-    if (cover === LOOSE) return NONE;
-    const ids = this.under(cover);
-    this.forgetCover(cover);
-    for (const id of ids) this.covers.set(id, LOOSE);
-    return ids;
+  private link(id: number, cover: number): void {
+    const covers = this.coversOf.get(id);
+    if (!covers) return;
+    covers.add(cover);
+    const ids = this.coveredBy.get(cover);
+    if (ids) ids.add(id);
+    else this.coveredBy.set(cover, new Set([id]));
   }
 
-  private put(ids: readonly number[], cover: number): void {
-    if (ids.length === 0) return;
-    for (const id of ids) this.covers.set(id, cover);
-    this.callers.set(cover, ids);
-  }
-
-  private loosen(ids: readonly number[]): void {
-    if (ids.length > 0) this.loose = [...this.loose, ...ids];
-  }
-
-  private forgetCover(cover: number): void {
-    this.began.delete(cover);
-    this.callers.delete(cover);
+  /** What began after an await and has the same cover. */
+  private addCallers(id: number, cover: number, to: Set<number>): void {
+    let isBehind = false;
+    for (const one of this.coveredBy.get(cover) ?? NONE) {
+      if (isBehind) to.add(one);
+      isBehind ||= one === id;
+    }
   }
 }

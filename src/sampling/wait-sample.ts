@@ -109,11 +109,11 @@ export class WaitSample {
     return true;
   }
 
-  /** @param cover the wait of a callee, if there is one */
-  add(wait: Wait, resource: object, isDoubtful = false, cover?: number): void {
+  /** @param covers the waits of callees, if there are some */
+  add(wait: Wait, resource: object, isDoubtful = false, covers: readonly number[] = []): void {
     for (let i = 0; i < CHECKS; i++) this.checkNext();
     this.open.set(wait.id, { wait, resource: this.world.ref(resource), since: wait.begin, isDoubtful });
-    if (cover !== undefined) this.covered.add(wait.id, cover);
+    if (covers.length > 0) this.covered.add(wait.id, covers);
   }
 
   /** A wait has begun that may be that of a callee that goes on. */
@@ -182,26 +182,32 @@ export class WaitSample {
   private check({ wait, resource }: OpenWait): void {
     if (resource.deref()) return;
     const { id } = wait;
+    const covers = this.covered.covers(id);
+    // With its callee a caller is lost as well, which is the same wait; so what becomes of its cover is waited for.
+    if (covers && (covers.size === 0 || this.isAnyOpen(covers))) return;
     this.open.delete(id);
-    const cover = this.covered.coverOf(id);
-    if (cover === undefined) this.endLost(id);
-    else this.covered.forget(id);
-    // With its callee a caller is lost as well, which is the same wait.
-    if (cover !== undefined && !this.isAlive(cover)) return;
+    if (covers) return this.covered.forget(id);
+    this.releaseCallers(id);
     if (wait.isAwait && !wait.canBeDropped) safely(() => this.observer.lost?.(wait));
   }
 
-  private endLost(id: number): void {
-    for (const caller of this.covered.under(id)) {
-      if (this.isAlive(caller)) continue;
-      this.covered.forget(caller);
-      this.open.delete(caller);
-    }
-    this.covered.end(id);
+  private isAnyOpen(ids: Iterable<number>): boolean {
+    for (const id of ids) if (this.open.has(id)) return true;
+    return false;
   }
 
-  private isAlive(id: number): boolean {
-    return this.open.get(id)?.resource.deref() !== undefined;
+  /** Of a lost wait: they are lost with it, or it was another matter. */
+  private releaseCallers(id: number): void {
+    const alive: number[] = [];
+    for (const caller of this.covered.release(id)) {
+      if (this.open.get(caller)?.resource.deref()) alive.push(caller);
+      else {
+        this.covered.forget(caller);
+        this.open.delete(caller);
+      }
+    }
+    const uncovered = this.covered.uncover(alive);
+    if (uncovered !== undefined) this.uncover(uncovered, this.world.now());
   }
 
   /** 1 to 2 · rate - 1, and the rate on average. */
