@@ -538,7 +538,7 @@ export const FAULTS = [
   {
     title: 'callers that await count again',
     file: 'src/sampling/async-waits.ts',
-    find: 'if (!isInnermost) return this.sampleCovered(id, resource);\n',
+    find: 'if (!isInnermost) return this.sampleCovered(id, trigger, resource);\n',
     replace: '\n',
     tests: ['src/sampling/async-waits'],
   },
@@ -578,10 +578,31 @@ export const FAULTS = [
     tests: ['src/sampling/async-waits'],
   },
   {
+    title: 'elements of Promise.all wait behind the last call only',
+    file: 'src/sampling/async-waits.ts',
+    find: 'const covers = this.coversOf(trigger);',
+    replace: 'const covers = this.innermost.slice(-1);',
+    tests: ['src/sampling/async-waits'],
+  },
+  {
+    title: 'callers that nothing covers cover none of theirs',
+    file: 'src/sampling/covered-waits.ts',
+    find: 'for (const id of callers) this.link(id, innermost);',
+    replace: 'for (const id of callers) this.coversOf.delete(id);',
+    tests: ['src/sampling/async-waits'],
+  },
+  {
+    title: 'a stack with code that was compiled at run time is empty',
+    file: 'src/sampling/stack-table.ts',
+    find: 'const name = site.getFunctionName();',
+    replace: "const name = file!.startsWith('/') ? null : site.getFunctionName();",
+    tests: ['src/sampling/stack-table'],
+  },
+  {
     title: 'a leak counts for its callers too',
     file: 'src/sampling/wait-sample.ts',
-    find: 'if (cover !== undefined && !this.isAlive(cover)) return;',
-    replace: '',
+    find: 'if (this.open.get(caller)?.resource.deref()) alive.push(caller);',
+    replace: 'if (this.open.has(caller)) alive.push(caller);',
     tests: ['src/sampling/async-waits'],
   },
   {
