@@ -39,16 +39,17 @@ interface Layer {
 /**
  * Express tries its layers one after the other: ours come after all middleware, and before the first controller, which
  * may have a route for everything. Each layer takes time of every request that passes it. So Nest's for the endpoints,
- * which no request reaches behind ours, are removed, and what runs first is no layer.
+ * which no request reaches behind ours, are removed, and what runs first is no layer. Everything else stays where it is:
+ * a layer at our path that is no controller's may be the application's middleware, which denies access.
  */
 function addToExpress(express: Express, { bases, mapped, handle, prepare }: Routing): void {
   const { router } = express;
-  const others = router.stack.filter(({ route }) => !mapped.some((base) => isAt(base, route?.path)));
+  const others = router.stack.filter(
+    (layer) => !isController(layer) || !mapped.some((base) => isAt(base, layer.route?.path)),
+  );
   router.stack = [];
   for (const base of bases) express.all(`${base}{/*pprof}`, handle);
-  const controllers = others.findIndex(({ route }) =>
-    route?.stack.some(({ handle }) => isController(handle)),
-  );
+  const controllers = others.findIndex(isController);
   others.splice(controllers < 0 ? others.length : controllers, 0, ...router.stack);
   router.stack = others;
   const dispatch = express.handle;
@@ -63,8 +64,9 @@ function isAt(base: string, path: unknown): boolean {
 }
 
 /** Nest copies the metadata of a controller's method to its handler. */
-function isController(handler: Handler): boolean {
-  return Reflect.hasMetadata('path', handler);
+function isController({ route }: Layer): boolean {
+  const handlers = route?.stack ?? [];
+  return handlers.length > 0 && handlers.every(({ handle }) => Reflect.hasMetadata('path', handle));
 }
 
 /** What is used of Fastify. */

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { NobodyWaitsError } from '../profiling/capture.js';
@@ -185,24 +186,36 @@ export function writeReply(response: ServerResponse, { status, headers, body }: 
   response.statusCode = status;
   setHeaders(response, headers);
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-  if (response.req.method !== 'HEAD') response.setHeader('content-length', bytes.length);
+  const isHead = response.req.method === 'HEAD';
+  if (!isHead) response.setHeader('content-length', bytes.length);
   replied.add(response);
-  if (bytes.length <= CHUNK) response.end(bytes);
-  else void writeInTurns(response, bytes);
+  if (isHead || bytes.length <= CHUNK) response.end(bytes);
+  else writeInTurns(response, bytes);
 }
 
 /** Bytes that are written at once: while the system takes them, which is 2 to 3 ms for a MiB, the event loop is held. */
 const CHUNK = 256 * 1024;
 
-async function writeInTurns(response: ServerResponse, bytes: Uint8Array): Promise<void> {
-  const closed = whenClosed(response);
-  for (let at = 0; at < bytes.length && !isOver(response); at += CHUNK) {
+/** The first piece at once: while nothing is sent, what cannot be written, as a status that there is not, is for the caller. */
+function writeInTurns(response: ServerResponse, bytes: Uint8Array): void {
+  const taken = response.write(bytes.subarray(0, CHUNK));
+  void writeRest(response, bytes.subarray(CHUNK), taken).catch(() => response.destroy());
+}
+
+/** @throws AbortError when the response is over before that */
+async function writeRest(response: ServerResponse, rest: Uint8Array, taken: boolean): Promise<void> {
+  const closed = new AbortController();
+  void whenClosed(response).then(() => closed.abort());
+  const { signal } = closed;
+  for (let at = 0; ; at += CHUNK) {
     // Sockets that are none may return nothing, and drain nothing.
-    if (response.write(bytes.subarray(at, at + CHUNK)) === false)
-      await Promise.race([closed, new Promise<void>((resolve) => response.once('drain', resolve))]);
-    await nextTurn();
+    if (taken === false) await once(response, 'drain', { signal });
+    await nextTurn(undefined, { signal });
+    if (isOver(response)) return;
+    if (at >= rest.length) break;
+    taken = response.write(rest.subarray(at, at + CHUNK));
   }
-  if (!isOver(response)) response.end();
+  response.end();
 }
 
 /** Has the connection end with this reply. */

@@ -45,6 +45,11 @@ const RESULTS: Record<string, { result: () => unknown; status: number; type: str
 /** What no response can be, and what code throws. */
 const FAULTS: Record<string, () => unknown> = {
   'a status that there is not': () => ({ status: 9999, headers: {}, body: '' }),
+  'a status that there is not, with 300,000 bytes': () => ({
+    status: 1000,
+    headers: {},
+    body: 'a'.repeat(300_000),
+  }),
   'a header that breaks the line': () => ({ status: 200, headers: { 'x-a': 'a\r\nb: c' }, body: '' }),
   'a body that is none': () => ({ status: 200, headers: {}, body: 7 }),
   'an object that holds itself': () => circular,

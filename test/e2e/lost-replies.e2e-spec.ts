@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type CallHandler, Get } from '@nestjs/common';
 import { firstValueFrom, map, race, Subject } from 'rxjs';
@@ -89,6 +92,8 @@ describe.each(ADAPTERS)('an interceptor of the module on %s', (adapter) => {
 const CHUNK = 256 * 1024;
 const LARGE = Buffer.from(Uint8Array.from({ length: 8 * CHUNK + 5 }, (_, i) => i % 251));
 
+const PATH = '/debug/pprof/large';
+
 @PprofEndpoint({ name: 'large', description: 'Replies with 2 MiB.' })
 class LargeEndpoint {
   @Get()
@@ -98,12 +103,13 @@ class LargeEndpoint {
 }
 
 describe.each(ADAPTERS)('a reply of 2 MiB on %s', (adapter) => {
-  /** Sends a request; `onWrite` is called for each piece of the reply. */
-  const send = async (onWrite: (response: ServerResponse, size: number) => void): Promise<Buffer> => {
-    const { base } = await startApp(adapter, {
+  /** Starts an application; `onWrite` is called for each piece of a reply. Its `/held` is never replied to. */
+  const start = async (onWrite: (response: ServerResponse, size: number) => void): Promise<string> => {
+    const { url } = await startApp(adapter, {
       controllers: [LargeEndpoint],
       configure: (app) =>
-        app.use((_: unknown, response: ServerResponse, next: () => void) => {
+        app.use(({ url }: IncomingMessage, response: ServerResponse, next: () => void) => {
+          if (url === '/held') return;
           const write = response.write.bind(response);
           response.write = (chunk: Buffer) => {
             onWrite(response, chunk.length);
@@ -112,8 +118,11 @@ describe.each(ADAPTERS)('a reply of 2 MiB on %s', (adapter) => {
           next();
         }),
     });
-    return (await request(`${base}/large`)).body;
+    return url;
   };
+
+  const send = async (...[onWrite]: Parameters<typeof start>): Promise<Buffer> =>
+    (await request(`${await start(onWrite)}${PATH}`)).body;
 
   it('is written in pieces of 256 KiB, each in a turn of its own of the event loop', async () => {
     let turn = 0;
@@ -137,6 +146,48 @@ describe.each(ADAPTERS)('a reply of 2 MiB on %s', (adapter) => {
     });
     await expect(reply).rejects.toThrow('aborted');
     expect(pieces).toBeLessThanOrEqual(4);
+  });
+
+  it('destroys the response when a later piece cannot be written', async () => {
+    let pieces = 0;
+    const reply = send(() => {
+      if (++pieces === 3) throw new Error('somebody has wrapped write');
+    });
+    await expect(reply).rejects.toThrow('aborted');
+    expect(pieces).toBe(3);
+  });
+
+  it('is 500 when the first piece cannot be written', async () => {
+    const body = await send(() => {
+      throw new Error('somebody has wrapped write');
+    });
+    expect(String(body)).toBe('Internal Server Error\n');
+  });
+
+  it('is given up when the client leaves while it waits for another on its connection', async () => {
+    let pieces = 0;
+    let begin!: (response: ServerResponse) => void;
+    const begun = new Promise<ServerResponse>((resolve) => (begin = resolve));
+    const url = await start((response) => {
+      pieces++;
+      begin(response);
+    });
+    const client = connect(Number(new URL(url).port), '127.0.0.1');
+    client.write(['/held', PATH].map((path) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`).join(''));
+    const response = await begun;
+    const closed = once(response.req.socket, 'close');
+    client.destroy();
+    await closed;
+    for (let turn = 0; turn < 20; turn++) await nextTurn(); // more than there are pieces
+    expect(pieces).toBe(1);
+    expect(response.listenerCount('drain')).toBe(0);
+  });
+
+  it('is not written for HEAD', async () => {
+    let pieces = 0;
+    const url = await start(() => pieces++);
+    expect(await request(`${url}${PATH}`, { method: 'HEAD' })).toMatchObject({ status: 200, text: '' });
+    expect(pieces).toBe(0);
   });
 });
 

@@ -165,6 +165,11 @@ async function served(listener: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+/** What is used of Express. */
+interface Application {
+  all(path: string, handler: typeof deny): unknown;
+}
+
 type Instance = RequestListener & { readonly routing?: RequestListener };
 
 /** Ways by which requests come to an application past its own server, and the path that is before its own. */
@@ -201,6 +206,22 @@ class MiddlewareModule implements NestModule {
       })
       .forRoutes({ path: '{*path}', method: RequestMethod.GET });
   }
+}
+
+const deny = (_: unknown, response: ServerResponse): void => {
+  response.statusCode = 401;
+  response.end('denied');
+};
+
+/** As {@link MiddlewareModule}, for the endpoints only. */
+function denyingAt(path: string, method: RequestMethod): Type {
+  @Module({})
+  class DenyingModule implements NestModule {
+    configure(consumer: MiddlewareConsumer): void {
+      consumer.apply(deny).forRoutes({ path, method });
+    }
+  }
+  return DenyingModule;
 }
 
 function catchAllAt([path, ...routes]: (typeof CATCH_ALLS)[number]): Type {
@@ -243,6 +264,41 @@ describe.each(ADAPTERS)('where Nest has mapped the endpoints on %s', (adapter) =
     },
   );
 });
+
+describe.each(ADAPTERS)("the application's own middleware at our path on %s", (adapter) => {
+  it.each([
+    ['debug/pprof/*p', RequestMethod.GET],
+    ['debug/pprof/*p', RequestMethod.ALL],
+    ['debug/pprof{/*p}', RequestMethod.GET],
+  ])('denies a request before the endpoints are asked: %s (%#)', async (path, method) => {
+    const { base } = await startApp(adapter, { imports: [denyingAt(path, method)] });
+    for (const name of ['cmdline', 'heap', 'nope'])
+      expect(await request(`${base}/${name}`)).toMatchObject({ status: 401, text: 'denied' });
+  });
+
+  it('for one endpoint and one method denies that only', async () => {
+    const { base } = await startApp(adapter, {
+      imports: [denyingAt('debug/pprof/cmdline', RequestMethod.GET)],
+    });
+    expect((await request(`${base}/cmdline`)).status).toBe(401);
+    expect((await request(`${base}/cmdline`, { method: 'POST' })).status).toBe(405);
+    expect((await request(`${base}/heap`)).status).toBe(200);
+  });
+});
+
+it.each([
+  ['one path', '/debug/pprof/cmdline', 200],
+  ['all paths', '/debug/pprof/*rest', 401],
+])(
+  'a route of Express at our path, there before the boot, serves its requests: %s',
+  async (_, path, heap) => {
+    const { base } = await startApp('express', {
+      configure: (app) => (app.getHttpAdapter().getInstance() as Application).all(path, deny),
+    });
+    expect(await request(`${base}/cmdline`)).toMatchObject({ status: 401, text: 'denied' });
+    expect((await request(`${base}/heap`)).status).toBe(heap);
+  },
+);
 
 it("a server that Fastify's serverFactory makes serves the whole contract", async () => {
   const { base } = await startApp('fastify', {
