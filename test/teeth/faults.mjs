@@ -400,8 +400,8 @@ export const FAULTS = [
   {
     title: 'the warm profiler is not started again after another one has sampled',
     file: 'src/sampling/warm-profiler.ts',
-    find: 'const running = warm.profiler?.isClosed === false ? warm.profiler : undefined;',
-    replace: 'const running = warm.profiler;',
+    find: 'if (profiler?.isClosed !== false || profiler.pastSeconds < pastSeconds) return false;',
+    replace: 'if (!profiler || profiler.pastSeconds < pastSeconds) return false;',
     tests: ['src/sampling/warm-profiler', 'test/process/warm'],
   },
   {
@@ -538,22 +538,22 @@ export const FAULTS = [
   {
     title: 'callers that await count again',
     file: 'src/sampling/async-waits.ts',
-    find: 'if (!isInnermost) return this.sampleCovered(id, trigger, resource);\n',
-    replace: '\n',
+    find: 'if (!isInnermost) return this.sampleCovered(',
+    replace: 'if (!isInnermost && id < 0) return this.sampleCovered(',
     tests: ['src/sampling/async-waits'],
   },
   {
     title: 'awaits of what is settled count as waits',
     file: 'src/sampling/async-waits.ts',
     find: 'isDoubtful: trigger === this.resolved',
-    replace: 'isDoubtful: false',
+    replace: 'isDoubtful: trigger === this.resolved && id < 0',
     tests: ['src/sampling/async-waits'],
   },
   {
     title: 'of several executions that await one promise only the first one counts',
     file: 'src/sampling/async-waits.ts',
     find: 'isOld || derived < trigger || trigger === this.awaited',
-    replace: 'isOld || derived < trigger',
+    replace: 'isOld || derived < trigger || -trigger === this.awaited',
     tests: ['src/sampling/async-waits'],
   },
   {
@@ -574,14 +574,14 @@ export const FAULTS = [
     title: 'what was collected is pending until somebody asks for leaks',
     file: 'src/sampling/wait-sample.ts',
     find: 'for (let i = 0; i < CHECKS; i++) this.checkNext();',
-    replace: '',
+    replace: 'if (CHECKS < 0) this.checkNext();',
     tests: ['src/sampling/async-waits'],
   },
   {
     title: 'elements of Promise.all wait behind the last call only',
     file: 'src/sampling/async-waits.ts',
     find: 'const covers = this.coversOf(trigger);',
-    replace: 'const covers = this.innermost.slice(-1);',
+    replace: 'const covers = this.coversOf(trigger).slice(-1);',
     tests: ['src/sampling/async-waits'],
   },
   {
