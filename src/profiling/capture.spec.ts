@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { countTurns } from '../../test/support/async.js';
 import type { Profile } from '../format/profile.js';
 import { CapturedProfile, type CaptureEvent, Captures } from './capture.js';
 import { HoldMeter } from './loop.js';
@@ -73,15 +74,10 @@ describe('CapturedProfile', () => {
     const captured = new CapturedProfile('goroutine', {} as Profile, new HoldMeter(), { dump });
     let now = 0;
     jest.spyOn(performance, 'now').mockImplementation(() => (now += 4)); // each step fills a slice
-    let turns = 0;
-    const count = (): void => {
-      turns++;
-      next = setImmediate(count);
-    };
-    let next = setImmediate(count);
+    const loop = countTurns();
     const text = await captured.encodeText(2);
-    clearImmediate(next);
+    loop.stop();
     expect(text.toString()).toBe(pieces.join(''));
-    expect(turns).toBeGreaterThanOrEqual(2 * pieces.length);
+    expect(loop.turns).toBeGreaterThanOrEqual(2 * pieces.length);
   });
 });

@@ -1,5 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { countTurns } from '../../test/support/async.js';
 import { HoldMeter, runSliced, wait } from './loop.js';
 
 describe('runSliced', () => {
@@ -22,37 +23,27 @@ describe('runSliced', () => {
   });
 
   it('holds the event loop for 4 ms at a time, and lets it turn in between', async () => {
-    let turn = 0;
-    const count = (): void => {
-      turn++;
-      next = setImmediate(count);
-    };
-    let next = setImmediate(count);
+    const loop = countTurns();
     const turns: number[] = [];
     const holds = new HoldMeter();
     await runSliced(
-      work(40, 1, () => turns.push(turn)),
+      work(40, 1, () => turns.push(loop.turns)),
       holds,
     );
-    clearImmediate(next);
+    loop.stop();
     expect(holds.longestMs).toBe(4);
     expect(new Set(turns).size).toBe(10);
   });
 
   it('lets the event loop turn between two pieces of work in a row', async () => {
-    let turn = 0;
-    const count = (): void => {
-      turn++;
-      next = setImmediate(count);
-    };
-    let next = setImmediate(count);
+    const loop = countTurns();
     const turns: number[] = [];
     for (let i = 0; i < 5; i++)
       await runSliced(
-        work(1, 1, () => turns.push(turn)),
+        work(1, 1, () => turns.push(loop.turns)),
         new HoldMeter(),
       );
-    clearImmediate(next);
+    loop.stop();
     expect(new Set(turns).size).toBe(5);
   });
 

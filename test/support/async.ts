@@ -16,6 +16,22 @@ export async function until<T>(attempt: () => Promise<T>, missing: (result: T) =
   }
 }
 
+/** Counts how often the event loop turns, until it is stopped. */
+export function countTurns(): { readonly turns: number; stop(): void } {
+  let turns = 0;
+  const count = (): void => {
+    turns++;
+    next = setImmediate(count);
+  };
+  let next = setImmediate(count);
+  return {
+    get turns() {
+      return turns;
+    },
+    stop: () => clearImmediate(next),
+  };
+}
+
 /** Checks all rows at the same time; an error names its row. */
 export async function inParallel<Row>(
   rows: readonly Row[],
