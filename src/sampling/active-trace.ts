@@ -1,0 +1,45 @@
+import { perProcess } from './process-state.js';
+
+/** A region that has begun. */
+export interface OpenRegion {
+  end(): void;
+}
+
+/** A task that has begun. */
+export interface OpenTask {
+  /** Makes it the task of a function and of all that this starts: of its regions, logs and tasks. */
+  run<T>(work: () => T): T;
+  end(): void;
+}
+
+/** Where annotations go while a trace is recorded. */
+export interface ActiveTrace {
+  /** Begins a region in what executes now. */
+  startRegion(name: string): OpenRegion;
+  /**
+   * Does work in a region. It may wait, also beside other regions of its caller: then it is an execution of its own.
+   *
+   * @param work called with what ends the region
+   */
+  inRegion<T>(name: string, work: (end: () => void) => T): T;
+  /** Begins a task below the one that is current now. */
+  newTask(name: string): OpenTask;
+  /** Notes something for the current task. */
+  log(key: string, value: string): void;
+}
+
+interface Holder {
+  trace: ActiveTrace | undefined;
+}
+
+const holder = perProcess<Holder>('active-trace', () => ({ trace: undefined }));
+
+/** The trace that is recorded now. */
+export function activeTrace(): ActiveTrace | undefined {
+  return holder.trace;
+}
+
+/** @param trace undefined when it has ended */
+export function setActiveTrace(trace: ActiveTrace | undefined): void {
+  holder.trace = trace;
+}
