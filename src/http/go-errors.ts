@@ -27,9 +27,9 @@ export function goException(which: keyof typeof GO_ERRORS): HttpException {
   return new HttpException(message, status);
 }
 
-/** While another CPU capture runs, or when the sampler does not start. */
-export function cannotStart(reason: string): HttpException {
-  return new HttpException(`Could not enable CPU profiling: ${reason}`, 500);
+/** While another capture of that kind runs, or when it does not start. */
+export function cannotStart(what: 'CPU profiling' | 'tracing', reason: string): HttpException {
+  return new HttpException(`Could not enable ${what}: ${reason}`, 500);
 }
 
 /** Beyond the option `maxSeconds`. */
@@ -69,7 +69,8 @@ export class GoErrorFilter implements ExceptionFilter {
 export function replyOf(error: unknown): PprofReply {
   try {
     if (carriesStatus(error)) return goError(statusOf(error), messageOf(error));
-    if (error instanceof ProfilerBusyError) return replyOf(cannotStart(error.message));
+    if (error instanceof ProfilerBusyError)
+      return replyOf(cannotStart(STARTED[error.profile], error.message));
     if (error instanceof ProfilerUnavailableError) return unavailable(error);
     if (error instanceof ProfilerArgumentError) return goError(400, error.message);
     if (error instanceof ProfilerCanceledError) return goError(error.isDeadline ? 408 : 500, error.message);
@@ -83,9 +84,11 @@ export function replyOf(error: unknown): PprofReply {
   return goError(500, 'Internal Server Error');
 }
 
+const STARTED = { profile: 'CPU profiling', trace: 'tracing' } as const;
+
 function unavailable({ profile, message }: ProfilerUnavailableError): PprofReply {
   return profile === 'profile'
-    ? replyOf(cannotStart(message))
+    ? replyOf(cannotStart('CPU profiling', message))
     : goError(500, `${profile} is not available: ${message}`);
 }
 

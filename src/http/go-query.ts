@@ -1,5 +1,5 @@
 /**
- * Go's rules for parameters: `url.ParseQuery`, `strconv.Atoi`, `strconv.ParseInt`. They differ from JavaScript's, and
+ * Go's rules for parameters: `url.ParseQuery`, `strconv.Atoi`, `strconv.ParseInt`, `strconv.ParseFloat`. They differ from JavaScript's, and
  * clients written for Go count on them.
  */
 
@@ -53,6 +53,22 @@ export function parseInt64(text: string): number | undefined {
   if (!DECIMAL.test(text)) return undefined;
   const value = BigInt(text.replace('+', ''));
   return value > MAX_INT64 || value < -MAX_INT64 - 1n ? undefined : Number(value);
+}
+
+const DECIMAL_FLOAT = /^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?$/i;
+const HEX_FLOAT = /^([+-]?)0x(?=\.?[0-9a-f])([0-9a-f]*)\.?([0-9a-f]*)p([+-]?[0-9]+)$/i;
+
+/** Go's `ParseFloat(text, 64)`: undefined for what is no number, and for one that is too large. */
+export function parseFloat64(text: string): number | undefined {
+  const decimal = text.replace(/(?<=[0-9])_(?=[0-9])/g, '');
+  const value = DECIMAL_FLOAT.test(decimal) ? Number(decimal) : hexFloat(text);
+  return Number.isFinite(value) ? value : undefined;
+}
+
+function hexFloat(text: string): number {
+  const [, sign, whole = '', part = '', exponent] = HEX_FLOAT.exec(text.replace(/(?<=[0-9a-fx])_(?=[0-9a-f])/gi, '')) ?? [];
+  const mantissa = Number.parseInt(whole + part, 16);
+  return Number(`${sign}1`) * mantissa * 2 ** (Number(exponent) - 4 * part.length);
 }
 
 /** Go's `QueryUnescape`; undefined for a broken escape. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { replyOf } from './go-errors.js';
 import { type QueryLike, rawQueryOf } from './go-query.js';
-import { type PprofReply, toReply } from './reply.js';
+import { complete, type PprofReply, toReply } from './reply.js';
 import { noteRequest } from './request.js';
 import { Routes } from './routes.js';
 
@@ -77,7 +77,7 @@ export class PprofHandler {
         peer,
         signal,
       };
-      return toReply(await this.routes.serve(noteRequest(routed)), name);
+      return await complete(toReply(await this.routes.serve(noteRequest(routed)), name));
     } catch (error) {
       return replyOf(error);
     }

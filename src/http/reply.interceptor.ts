@@ -2,7 +2,15 @@ import type { ServerResponse } from 'node:http';
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import { defer, finalize, from, lastValueFrom, mergeAll, type Observable, of, tap } from 'rxjs';
 import { replyOf } from './go-errors.js';
-import { abandon, endConnection, type PprofReply, takeOver, toReply, writeReply } from './reply.js';
+import {
+  abandon,
+  endConnection,
+  type PprofReply,
+  type StreamedReply,
+  takeOver,
+  toReply,
+  writeReply,
+} from './reply.js';
 import { type RoutedRequest, routedRequest } from './request.js';
 
 /**
@@ -35,7 +43,7 @@ async function reply(
   response: ServerResponse,
 ): Promise<void> {
   const { name, routes } = request;
-  const write = (result: PprofReply): void => {
+  const write = (result: PprofReply | StreamedReply): void => {
     if (routes.closing) endConnection(response);
     writeReply(response, result);
   };

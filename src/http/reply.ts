@@ -11,6 +11,11 @@ export interface PprofReply {
   readonly body: string | Uint8Array;
 }
 
+/** A reply whose body is written while it is being made. */
+export interface StreamedReply extends Omit<PprofReply, 'body'> {
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
 const NO_BYTES = new Uint8Array();
 
 const TEXT = { 'content-type': 'text/plain; charset=utf-8' };
@@ -64,7 +69,7 @@ export function goError(
  *
  * @throws TypeError for a stream
  */
-export function toReply(result: unknown, endpoint: string): PprofReply {
+export function toReply(result: unknown, endpoint: string): PprofReply | StreamedReply {
   if (result instanceof Uint8Array) return attachment(endpoint, result);
   if (result instanceof ArrayBuffer) return attachment(endpoint, new Uint8Array(result));
   if (isReply(result)) return { ...result, headers: { ...headersOf(result.body), ...result.headers } };
@@ -73,7 +78,7 @@ export function toReply(result: unknown, endpoint: string): PprofReply {
   return typeof result === 'object' ? json(result) : text(String(result ?? ''));
 }
 
-function headersOf(body: string | Uint8Array): Readonly<Record<string, string>> {
+function headersOf(body: unknown): Readonly<Record<string, string>> {
   return typeof body === 'string' ? TEXT : { 'content-type': 'application/octet-stream' };
 }
 
@@ -180,15 +185,17 @@ export function abandon(response: ServerResponse): void {
 }
 
 /** Writes a reply and ends the response; nothing happens if that is over, or somebody else's. */
-export function writeReply(response: ServerResponse, { status, headers, body }: PprofReply): void {
+export function writeReply(response: ServerResponse, reply: PprofReply | StreamedReply): void {
   if (isLost(response)) return;
+  const { status, headers, body } = reply;
   response.removeHeader('content-disposition'); // of a reply that could not be written
   response.statusCode = status;
   setHeaders(response, headers);
+  replied.add(response);
+  if (!isComplete(body)) return void writePieces(response, body);
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   const isHead = response.req.method === 'HEAD';
   if (!isHead) response.setHeader('content-length', bytes.length);
-  replied.add(response);
   if (isHead || bytes.length <= CHUNK) response.end(bytes);
   else writeInTurns(response, bytes);
 }
@@ -199,23 +206,51 @@ const CHUNK = 256 * 1024;
 /** The first piece at once: while nothing is sent, what cannot be written, as a status that there is not, is for the caller. */
 function writeInTurns(response: ServerResponse, bytes: Uint8Array): void {
   const taken = response.write(bytes.subarray(0, CHUNK));
-  void writeRest(response, bytes.subarray(CHUNK), taken).catch(() => response.destroy());
+  void writePieces(response, inTurns(bytes.subarray(CHUNK)), taken);
 }
 
-/** @throws AbortError when the response is over before that */
-async function writeRest(response: ServerResponse, rest: Uint8Array, taken: boolean): Promise<void> {
-  const closed = new AbortController();
-  void whenClosed(response).then(() => closed.abort());
-  const { signal } = closed;
-  for (let at = 0; ; at += CHUNK) {
-    // Sockets that are none may return nothing, and drain nothing.
-    if (taken === false) await once(response, 'drain', { signal });
-    await nextTurn(undefined, { signal });
-    if (isOver(response)) return;
-    if (at >= rest.length) break;
-    taken = response.write(rest.subarray(at, at + CHUNK));
+async function* inTurns(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
+  for (let at = 0; at < bytes.length; at += CHUNK) {
+    await nextTurn();
+    yield bytes.subarray(at, at + CHUNK);
   }
-  response.end();
+}
+
+/** Writes pieces as fast as the client takes them. It ends with the response, or destroys it if there is an error. */
+async function writePieces(
+  response: ServerResponse,
+  pieces: AsyncIterable<Uint8Array>,
+  taken = true,
+): Promise<void> {
+  const closed = new AbortController();
+  void whenClosed(response).then(() => {
+    closed.abort();
+    if (!response.writableFinished) abandon(response);
+  });
+  try {
+    for await (const piece of pieces) {
+      // Sockets that are none may return nothing, and drain nothing.
+      if (taken === false) await once(response, 'drain', closed);
+      if (isOver(response)) return;
+      taken = response.write(piece);
+    }
+    response.end();
+  } catch {
+    response.destroy();
+  }
+}
+
+function isComplete(body: PprofReply['body'] | StreamedReply['body']): body is PprofReply['body'] {
+  return typeof body === 'string' || body instanceof Uint8Array;
+}
+
+/** The same with all of its body. */
+export async function complete(reply: PprofReply | StreamedReply): Promise<PprofReply> {
+  const { body } = reply;
+  if (isComplete(body)) return { ...reply, body };
+  const pieces: Uint8Array[] = [];
+  for await (const piece of body) pieces.push(piece);
+  return { ...reply, body: Buffer.concat(pieces) };
 }
 
 /** Has the connection end with this reply. */

@@ -101,7 +101,8 @@ class HttpRequest extends TrackedRequest {
     const own = routedRequest(request!);
     const { route, handler } = own ? own.routes.match(own) : matchOf(adapted ?? request!);
     const { method = '' } = request!;
-    return { method, route, handler, state: stateOf(request!, response!), own: own !== undefined };
+    const status = response!.headersSent ? response!.statusCode : undefined;
+    return { method, route, handler, state: stateOf(request!, response!), status, own: own !== undefined };
   }
 
   protected release(): void {

@@ -181,6 +181,24 @@ export class Captures {
     }
   }
 
+  /** A capture whose bytes are given away while it is under way; it ends with them. */
+  async *streamed(
+    request: CaptureRequest,
+    holds: HoldMeter,
+    pieces: AsyncIterable<Uint8Array>,
+  ): AsyncGenerator<Uint8Array, void> {
+    const since = performance.now();
+    let bytes = 0;
+    try {
+      for await (const piece of pieces) {
+        bytes += piece.length;
+        yield piece;
+      }
+    } finally {
+      this.report({ ...request, since }, { longestHoldMs: holds.longestMs }, bytes);
+    }
+  }
+
   /**
    * What each profile says of itself; `go tool pprof -comments` prints it.
    *

@@ -7,12 +7,21 @@ export abstract class ProfilerError extends Error {
   }
 }
 
-/** A CPU capture runs already: one of ours, in code or over HTTP, or someone else's with the same package. */
+/** A capture of that kind runs already: one of ours, in code or over HTTP, or someone else's with the same package. */
 export class ProfilerBusyError extends ProfilerError {
-  constructor(options?: ErrorOptions) {
-    super('cpu profiling already in use', options);
+  constructor(
+    readonly profile: 'profile' | 'trace',
+    options?: ErrorOptions,
+  ) {
+    super(BUSY[profile], options);
   }
 }
+
+/** Go's texts. */
+const BUSY = {
+  profile: 'cpu profiling already in use',
+  trace: 'execution tracer already enabled',
+};
 
 /** This process cannot take a profile: the message says why, and what helps. */
 export class ProfilerUnavailableError extends ProfilerError {
@@ -25,10 +34,10 @@ export class ProfilerUnavailableError extends ProfilerError {
   }
 }
 
-/** `stopCpuProfile` without a `startCpuProfile`. */
+/** `stopCpuProfile` without a `startCpuProfile`, or `stop` of a tracer that was not started. */
 export class ProfilerNotStartedError extends ProfilerError {
-  constructor() {
-    super('cpu profiling is not started');
+  constructor(what: 'cpu profiling' | 'the execution tracer') {
+    super(`${what} is not started`);
   }
 }
 

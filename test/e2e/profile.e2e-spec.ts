@@ -6,7 +6,7 @@ import { checkRow, type ContractRow, file, HEAD, refused, TEXTS } from '../suppo
 import { DecodedProfile } from '../support/decoded-profile.js';
 import { type Answer, request } from '../support/http.js';
 
-const BUSY = `${cannotStart(new ProfilerBusyError().message).message}\n`;
+const BUSY = `${cannotStart('CPU profiling', new ProfilerBusyError('profile').message).message}\n`;
 
 const CONTRACT: readonly ContractRow[] = [
   file('/profile?seconds=30', 'profile', 'HEAD captures nothing', HEAD),

@@ -614,9 +614,11 @@ describe.each(ADAPTERS)('requests in flight on %s', (adapter) => {
     });
     const table = app.get(RequestsInFlight);
     const begun: TrackedRequest[] = [];
-    const stop = table.onBegin((tracked) => {
-      begun.push(tracked);
-      storage.enterWith(tracked);
+    const stop = table.listen({
+      begin(tracked) {
+        begun.push(tracked);
+        storage.enterWith(tracked);
+      },
     });
     open();
     for (const path of ['/cats', '/cats/7']) await request(url + path);
@@ -625,8 +627,8 @@ describe.each(ADAPTERS)('requests in flight on %s', (adapter) => {
     expect(begun).toHaveLength(2);
     expect(seen).toEqual(begun);
     expect(begun.map((tracked) => tracked.snapshot())).toMatchObject([
-      { route: '/cats', handler: 'CatsController.findAll' },
-      { route: '/cats/:id', handler: 'CatsController.findOne' },
+      { route: '/cats', handler: 'CatsController.findAll', status: 200 },
+      { route: '/cats/:id', handler: 'CatsController.findOne', status: 200 },
     ]);
     const kept = begun.flatMap((tracked) =>
       Object.values(tracked).filter((value) => value instanceof Object),

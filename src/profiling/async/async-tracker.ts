@@ -24,7 +24,7 @@ export class AsyncTracker {
   observe(observer: WaitObserver): ObservedWaits {
     const hook = asyncHook();
     const observed = hook.observe(observer);
-    const forget = this.requests.onBegin((request) => hook.enter(request));
+    const forget = this.requests.listen({ begin: (request) => hook.enter(request) });
     return {
       ...observed,
       stop() {

@@ -7,6 +7,7 @@ const DESCRIPTION: RequestDescription = {
   route: '/cats/:id',
   handler: 'CatsController.findOne',
   state: 'handling',
+  status: undefined,
   own: false,
 };
 
@@ -64,15 +65,19 @@ describe('the requests in flight of an application', () => {
     expect(request.snapshot().state).toBe('replying');
   });
 
-  it('are announced to a listener when they begin, and it knows them after their end', () => {
+  it('are announced to a listener when they begin and end, and it knows them after their end', () => {
     const table = new RequestsInFlight();
     const begun: TrackedRequest[] = [];
-    const stop = table.onBegin((request) => begun.push(request));
+    const ended: TrackedRequest[] = [];
+    const stop = table.listen({
+      begin: (request) => void begun.push(request),
+      end: (request) => void ended.push(request),
+    });
     const request = new MadeUpRequest();
     table.begin(request);
     expect([begun, request.id, request.hasEnded]).toEqual([[request], 3, false]);
     table.end(request);
-    expect([request.hasEnded, request.description]).toEqual([true, undefined]);
+    expect([request.hasEnded, request.description, ended]).toEqual([true, undefined, [request]]);
     expect(request.snapshot()).toMatchObject({ id: 3, ...DESCRIPTION });
     stop();
     table.begin(new MadeUpRequest());

@@ -20,6 +20,8 @@ export interface RequestInFlight {
   /** The method of a controller that handles it, such as `CatsController.findOne`; undefined for other handlers. */
   readonly handler: string | undefined;
   readonly state: RequestState;
+  /** Of the response; undefined before its headers are sent. */
+  readonly status: number | undefined;
   /** Whether it is at one of this library's endpoints. */
   readonly own: boolean;
   /** Milliseconds since it began. */
@@ -34,6 +36,7 @@ const UNKNOWN: RequestDescription = {
   route: undefined,
   handler: undefined,
   state: 'replying',
+  status: undefined,
   own: false,
 };
 
@@ -73,7 +76,15 @@ export function requestOf(context: unknown): RequestInFlight | undefined {
   return context instanceof TrackedRequest ? context.snapshot() : undefined;
 }
 
-type BeginListener = (request: TrackedRequest) => void;
+/** Somebody who wants to know of requests. */
+export interface RequestListener {
+  /**
+   * Called before the application's own listeners see the request: what it sets by `AsyncLocalStorage.enterWith` is there in
+   * all that the request does.
+   */
+  begin(request: TrackedRequest): void;
+  end?(request: TrackedRequest): void;
+}
 
 const tables = new WeakMap<ModulesContainer, RequestsInFlight>();
 
@@ -83,7 +94,7 @@ const tables = new WeakMap<ModulesContainer, RequestsInFlight>();
  */
 export class RequestsInFlight implements Iterable<TrackedRequest> {
   private readonly requests: TrackedRequest[] = [];
-  private readonly listeners = new Set<BeginListener>();
+  private readonly listeners = new Set<RequestListener>();
   /** Numbers of threads and awaits are between those of requests. */
   private lastId = -1;
 
@@ -102,7 +113,7 @@ export class RequestsInFlight implements Iterable<TrackedRequest> {
   begin(request: TrackedRequest): void {
     request.id = this.lastId += 4;
     request.index = this.requests.push(request) - 1;
-    if (this.listeners.size > 0) for (const listener of this.listeners) listener(request);
+    if (this.listeners.size > 0) for (const listener of this.listeners) listener.begin(request);
   }
 
   /** Ends a request, if it has not ended. */
@@ -111,15 +122,11 @@ export class RequestsInFlight implements Iterable<TrackedRequest> {
     const last = this.requests.pop()!;
     if (last !== request) this.requests[(last.index = request.index)] = last;
     request.end(this.listeners.size > 0);
+    for (const listener of this.listeners) listener.end?.(request);
   }
 
-  /**
-   * Calls a listener for each request that begins, before the application's own listeners see it: what it sets by
-   * `AsyncLocalStorage.enterWith` is there in all that the request does.
-   *
-   * @returns a function that removes the listener
-   */
-  onBegin(listener: BeginListener): () => void {
+  /** @returns a function that removes the listener */
+  listen(listener: RequestListener): () => void {
     this.listeners.add(listener);
     return () => void this.listeners.delete(listener);
   }

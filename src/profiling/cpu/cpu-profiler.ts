@@ -129,7 +129,7 @@ export class CpuProfiler implements OnModuleDestroy {
    */
   async stop(): Promise<CapturedProfile> {
     const { started } = this;
-    if (!started) throw new ProfilerNotStartedError();
+    if (!started) throw new ProfilerNotStartedError('cpu profiling');
     this.started = undefined;
     const { capture, since } = started;
     return this.captures.run({ profile: 'profile', since }, () => this.end(capture));

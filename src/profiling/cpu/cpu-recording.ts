@@ -24,7 +24,7 @@ const BLIND_SPOT =
 
 /** @throws ProfilerBusyError while another CPU capture runs in this process */
 export function refuseIfBusy(): void {
-  if (processState().cpuBusy) throw new ProfilerBusyError();
+  if (processState().cpuBusy) throw new ProfilerBusyError('profile');
 }
 
 /**
@@ -68,7 +68,7 @@ function startSampling(cpu: CpuSampler, hz: number, afterGc: boolean): CpuRecord
     return cpu.start(hz, afterGc);
   } catch (cause) {
     throw BUSY.test(String(cause))
-      ? new ProfilerBusyError({ cause })
+      ? new ProfilerBusyError('profile', { cause })
       : new ProfilerUnavailableError('profile', cause);
   }
 }

@@ -1,0 +1,52 @@
+import { GoTraceWriter } from '../../format/go-trace.js';
+import type { TraceEvent } from '../../format/trace-event.js';
+import { TraceEventJson } from '../../format/trace-event-json.js';
+import { ProfilerArgumentError } from '../errors.js';
+
+/** What a trace is written as: for `go tool trace`, or trace-event JSON for Perfetto and Chrome. */
+export const TRACE_FORMATS = ['go', 'json'] as const;
+
+export type TraceFormat = (typeof TRACE_FORMATS)[number];
+
+/** Bytes of a trace that is being recorded. */
+export interface TraceOutput {
+  /** Takes the next event of a `TraceOrder`. */
+  add(event: TraceEvent): void;
+  /** What is written so far and was not taken before. */
+  take(): Uint8Array;
+  /** The rest, in pieces that take a moment each. */
+  rest(): Iterable<Uint8Array>;
+}
+
+const OUTPUTS: Readonly<Record<TraceFormat, () => TraceOutput>> = {
+  go() {
+    const writer = new GoTraceWriter();
+    return {
+      add: (event) => writer.add(event),
+      take: () => writer.take(),
+      *rest() {
+        yield writer.finish();
+      },
+    };
+  },
+  /** Its names are known only at the end. */
+  json() {
+    const json = new TraceEventJson();
+    return {
+      add: (event) => json.add(event),
+      take: () => NOTHING,
+      *rest() {
+        for (const text of json.text({ pid: process.pid, name: process.title, about: {} })) yield Buffer.from(text);
+      },
+    };
+  },
+};
+
+const NOTHING = new Uint8Array();
+
+/** @throws ProfilerArgumentError if there is no such format */
+export function traceOutput(format: TraceFormat): TraceOutput {
+  if (!TRACE_FORMATS.includes(format))
+    throw new ProfilerArgumentError(`invalid format ${String(format)}: expected ${TRACE_FORMATS.join(' or ')}`);
+  return OUTPUTS[format]();
+}

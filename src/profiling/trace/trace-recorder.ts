@@ -1,0 +1,469 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { TraceEvent, WaitCause } from '../../format/trace-event.js';
+import type { ActiveTrace, OpenRegion, OpenTask } from '../../sampling/active-trace.js';
+import type { CallerFrame } from '../../sampling/call-stack.js';
+import { isOwn, type Origin, StackOrigins, stateOf } from '../../sampling/stack-origin.js';
+import type { CallStack } from '../../sampling/wait-sample.js';
+import { PROMISE_STATE, RESOURCE_KINDS, type WaitState } from '../../sampling/wait-states.js';
+import type { RequestInFlight, TrackedRequest } from '../async/requests-in-flight.js';
+import { Execution, OUTSIDE, tag, tagOf, UNDECIDED } from './execution.js';
+
+/** The world around the recorder, which tests replace. */
+export interface TraceWorld {
+  /** In ns, whole. */
+  now(): number;
+  executionAsyncId(): number;
+  executionAsyncResource(): object;
+  /** The stack that has led to a hook; the same list for the same stack, if possible. */
+  stackOf(hook: (...args: never[]) => unknown): readonly CallerFrame[];
+}
+
+/** The main thread. */
+const MAIN = 0;
+
+const CAUSES: Readonly<Record<WaitState, WaitCause>> = {
+  'IO wait': 'network',
+  sleep: 'timer',
+  syscall: 'syscall',
+  'chan receive': 'promise',
+  select: 'select',
+};
+
+/** What is current in all that a region or a task contains. */
+interface Scope {
+  readonly region: number | undefined;
+  readonly execution: Execution;
+  readonly task: number;
+}
+
+/** An execution of a request, and the ids of what is known of it only later. */
+interface TracedRequest {
+  readonly execution: Execution;
+  readonly name: number;
+  readonly start: number;
+}
+
+interface OfGoroutine {
+  readonly time: number;
+  readonly thread: number;
+  readonly goroutine: number;
+}
+
+/** Where goroutines begin: a name, or the outermost frame of a stack. */
+export type StartFunction = string | CallerFrame;
+
+/**
+ * Makes an execution trace of the events of `async_hooks`. A callback belongs to the execution that its resource was made
+ * in. A callback of what lives on, such as a socket, begins an execution of its own if the application waits for
+ * anything in it; otherwise it belongs to {@link OUTSIDE}. What an execution waits for is told by the rule of `AsyncWaits`: by
+ * its innermost `await`, or the resource that was made for a callback.
+ */
+export class TraceRecorder implements ActiveTrace {
+  /** There were more events than it keeps, so it has ended. */
+  isFull = false;
+  /** The ids of stacks that are to have a start function as their only frame. */
+  readonly starts = new Map<StartFunction, number[]>();
+  /** The ids of stacks that waits began at. */
+  readonly stacks = new Map<CallStack, number>();
+  private isStopped = false;
+  private events: TraceEvent[] = [];
+  private readonly origins = new StackOrigins();
+  private readonly scope = new AsyncLocalStorage<Scope>();
+  private readonly requests = new Map<TrackedRequest, TracedRequest>();
+  /** Executions by the promise that they wait for. */
+  private readonly waiting = new Map<number, Execution>();
+  private lastGoroutine = OUTSIDE;
+  /** Of stacks, names, tasks and regions. */
+  private lastId = 0;
+
+  /** What runs, or ran last. */
+  private current = new Execution(this, OUTSIDE, true);
+  /** When the last callback ended; undefined while one runs. */
+  private idleSince: number | undefined;
+  /** Callbacks run inside others. */
+  private readonly callers: Execution[] = [];
+  private depth = 0;
+
+  /** As in `AsyncWaits`, since the present callback began. */
+  private made = 0;
+  private madeBefore = 0;
+  private derived = 0;
+  private hasAwaited = false;
+  private resource = 0;
+  private resourceCause: WaitCause = 'promise';
+  private resourceStack: CallStack | undefined;
+  private resolved = 0;
+
+  /** @param limit of events that are kept until they are taken; past it, recording ends */
+  constructor(
+    private readonly world: TraceWorld,
+    private readonly limit: number,
+  ) {
+    const time = world.now();
+    this.emit({ type: 'create', time, thread: MAIN, goroutine: OUTSIDE, start: this.start('(event loop)') });
+    this.emit({ type: 'run', time, thread: MAIN, goroutine: OUTSIDE });
+  }
+
+  readonly init = (id: number, type: string, trigger: number, resource: object): void => {
+    this.made = id;
+    const execution = this.running();
+    if (type === 'PROMISE') {
+      if (trigger === this.world.executionAsyncId()) return tag(resource, execution.uncounted); // not derived
+      tag(resource, execution.counted);
+      execution.pending++;
+      return this.derive(execution, id, trigger);
+    }
+    const kind = RESOURCE_KINDS.get(type);
+    this.resource = id;
+    this.resourceCause = kind ? CAUSES[kind.state] : 'yield';
+    this.resourceStack = undefined;
+    if (!kind && type !== 'Immediate') return tag(resource, execution.uncounted);
+    if (kind?.isOneShot === false) return; // its callbacks may be for anybody
+    const origin = this.origin();
+    if (origin.isFetch) this.resourceCause = 'network';
+    if (!origin.isUser) return tag(resource, execution.uncounted);
+    tag(resource, execution.counted);
+    execution.pending++;
+    this.decide(execution, origin);
+    this.resourceStack = origin.stack;
+    if (!this.hasAwaited) execution.next = { cause: this.resourceCause, stack: origin.stack, promise: 0 };
+  };
+
+  readonly before = (): void => {
+    const time = this.world.now();
+    this.madeBefore = this.made;
+    this.derived = 0;
+    this.hasAwaited = false;
+    this.resource = 0;
+    const resource = this.world.executionAsyncResource();
+    const execution = this.executionOf(resource);
+    if (this.depth++ > 0) {
+      this.callers.push(this.outsideIfUndecided());
+      if (execution !== this.current) this.begin(execution, time);
+      return;
+    }
+    const goesOn = execution === this.current && resource instanceof Promise;
+    if (!goesOn) {
+      this.close(this.idleSince ?? time);
+      this.begin(execution, time);
+    }
+    this.idleSince = undefined;
+  };
+
+  readonly after = (): void => {
+    const time = this.world.now();
+    if (this.depth <= 1) {
+      this.depth = 0;
+      this.idleSince ??= time; // of a callback that began before the trace
+      return;
+    }
+    this.depth--;
+    const outer = this.callers.pop()!;
+    if (outer === this.current) return;
+    this.close(time);
+    this.begin(outer.hasEnded ? new Execution(this) : outer, time);
+  };
+
+  readonly promiseResolve = (id: number): void => {
+    this.resolved = id;
+    const waiting = this.waiting.get(id);
+    if (!waiting) return;
+    this.waiting.delete(id);
+    if (waiting === this.running()) return;
+    this.outsideIfUndecided();
+    this.emit({ type: 'wake', ...this.at(waiting) });
+  };
+
+  /** The events since they were taken last. */
+  take(): TraceEvent[] {
+    const { events } = this;
+    this.events = [];
+    return events;
+  }
+
+  /** What executes from here on is for an execution of that name. */
+  enter(name: string): void {
+    this.running();
+    this.switchTo(this.create(name, true));
+  }
+
+  /** @param isNew it begins in the callback that runs; otherwise it did so before the trace */
+  beginRequest(request: TrackedRequest, isNew: boolean): void {
+    const task = ++this.lastId;
+    const execution = new Execution(this, ++this.lastGoroutine, true, task);
+    const traced = { execution, name: ++this.lastId, start: ++this.lastId };
+    this.requests.set(request, traced);
+    if (isNew) {
+      this.running();
+      this.outsideIfUndecided();
+    }
+    const of = this.at(execution);
+    this.emit({ type: 'create', ...of, start: traced.start, ...(!isNew && { waits: 'network' }) });
+    if (isNew) this.switchTo(execution);
+    this.emit({ type: 'task', ...of, task, parent: 0, name: traced.name });
+  }
+
+  endRequest(request: TrackedRequest): void {
+    const traced = this.requests.get(request);
+    if (!traced) return;
+    const { execution } = traced;
+    const caller = this.running();
+    const of = this.at(execution);
+    if (caller !== execution) {
+      this.outsideIfUndecided();
+      this.emit({ type: 'run', ...of });
+    }
+    this.describe(request, traced);
+    this.emit({ type: 'task-end', ...of, task: execution.task });
+    this.emit({ type: 'end', ...of });
+    this.requests.delete(request);
+    this.waiting.delete(execution.next.promise);
+    execution.hasEnded = true;
+    if (caller === execution) this.begin(new Execution(this), of.time);
+    else this.emit({ ...of, type: 'run', goroutine: caller.goroutine });
+  }
+
+  startRegion(name: string): OpenRegion {
+    const execution = this.decided();
+    const region = this.openRegion(execution, name);
+    return { end: once(() => this.closeRegion(execution, region)) };
+  }
+
+  /** If a region is open that does not contain this one, they are parallel: then this is an execution of its own. */
+  inRegion<T>(name: string, work: (end: () => void) => T): T {
+    const caller = this.decided();
+    const outer = this.scope.getStore();
+    if (caller.scopes.at(-1) === (outer?.execution === caller ? outer.region : undefined))
+      return this.inScope(caller, name, work);
+    const own = this.create(name, false, this.task(caller));
+    this.begin(own, this.world.now());
+    try {
+      return this.inScope(own, name, work);
+    } finally {
+      if (this.current === own) this.switchTo(caller);
+    }
+  }
+
+  newTask(name: string): OpenTask {
+    const execution = this.decided();
+    const [task, id] = [++this.lastId, ++this.lastId];
+    this.emit({ type: 'name', id, text: name });
+    this.emit({ type: 'task', ...this.at(execution), task, parent: this.task(execution), name: id });
+    const { region } = this.scope.getStore() ?? {};
+    return {
+      run: (work) => this.scope.run({ region, execution, task }, work),
+      end: once(() => this.emit({ type: 'task-end', ...this.at(this.decided()), task })),
+    };
+  }
+
+  log(key: string, value: string): void {
+    const execution = this.decided();
+    this.emit({ type: 'log', ...this.at(execution), task: this.task(execution), key, value });
+  }
+
+  /** Ends the recording. Requests that are in flight have their names then, and no end. */
+  stop(): void {
+    this.close(this.idleSince ?? this.world.now());
+    this.isStopped = true;
+    for (const [request, traced] of this.requests) this.nameRequest(request, traced);
+    this.requests.clear();
+    this.scope.disable();
+  }
+
+  private derive(execution: Execution, id: number, trigger: number): void {
+    const isOld = trigger <= this.madeBefore;
+    const isInnermost = isOld || this.derived < trigger;
+    this.derived = id;
+    if (!isInnermost) return;
+    const isOfJob = this.resource === trigger - 1 && this.resourceCause === 'syscall'; // which makes its promise itself
+    const isOfResource = !isOld && (this.resource > trigger || isOfJob);
+    if (isOfResource && this.resourceStack) {
+      this.hasAwaited = true;
+      execution.next = { cause: this.resourceCause, stack: this.resourceStack, promise: trigger };
+      return;
+    }
+    if (trigger === this.resolved && execution.goroutine !== UNDECIDED) return; // it goes on at once
+    const origin = this.origin();
+    if (!origin.isUser) return;
+    this.hasAwaited = true;
+    this.decide(execution, origin);
+    const cause = isOfResource ? this.resourceCause : CAUSES[stateOf(origin, PROMISE_STATE)];
+    execution.next = { cause, stack: origin.stack, promise: trigger };
+  }
+
+  private origin(callee: (...args: never[]) => unknown = this.init): Origin {
+    return this.origins.of(this.world.stackOf(callee));
+  }
+
+  private executionOf(resource: object): Execution {
+    const found = tagOf(resource);
+    const execution = found?.execution;
+    if (execution?.trace !== this || execution.hasEnded) return new Execution(this);
+    if (found!.isCounted && execution.pending > 0) execution.pending--;
+    return execution;
+  }
+
+  /** What runs now. Code outside of callbacks begins an execution. */
+  private running(): Execution {
+    if (this.idleSince !== undefined) {
+      this.close(this.idleSince);
+      this.begin(new Execution(this), this.world.now());
+      this.idleSince = undefined;
+    }
+    return this.current;
+  }
+
+  /** What runs now, as an execution of its own if possible. */
+  private decided(): Execution {
+    const execution = this.running();
+    if (execution.goroutine === UNDECIDED) this.decide(execution, this.origin(this.decided));
+    return execution;
+  }
+
+  /** It is one of its own, and begins at the outermost frame of the application's. */
+  private decide(execution: Execution, { stack }: Origin): void {
+    if (execution.goroutine !== UNDECIDED) return;
+    execution.goroutine = ++this.lastGoroutine;
+    const { begin: time, goroutine } = execution;
+    const start = this.start(startFunction(stack));
+    this.emit({ type: 'create', time, thread: MAIN, goroutine, start });
+    this.emit({ type: 'run', time, thread: MAIN, goroutine });
+  }
+
+  private outsideIfUndecided(): Execution {
+    const { current } = this;
+    if (current.goroutine === UNDECIDED) {
+      current.goroutine = OUTSIDE;
+      this.run(current);
+    }
+    return current;
+  }
+
+  private create(name: string, isKept: boolean, task = 0): Execution {
+    const execution = new Execution(this, ++this.lastGoroutine, isKept, task);
+    this.emit({ type: 'create', ...this.at(execution), start: this.start(name) });
+    return execution;
+  }
+
+  private switchTo(execution: Execution): void {
+    const time = this.world.now();
+    this.close(time);
+    this.begin(execution, time);
+  }
+
+  private begin(execution: Execution, time: number): void {
+    this.current = execution;
+    execution.begin = time;
+    if (execution.goroutine !== UNDECIDED) this.run(execution);
+  }
+
+  private run({ goroutine, begin: time, next }: Execution): void {
+    this.waiting.delete(next.promise);
+    this.emit({ type: 'run', time, thread: MAIN, goroutine });
+  }
+
+  /** What has run waits from now on, or has ended. */
+  private close(time: number): void {
+    const execution = this.outsideIfUndecided();
+    const { goroutine, next } = execution;
+    const of = { time, thread: MAIN, goroutine };
+    execution.hasEnded = goroutine !== OUTSIDE && execution.isOver;
+    if (execution.hasEnded) return this.emit({ type: 'end', ...of });
+    const { cause, stack, promise } = next;
+    if (promise > 0) this.waiting.set(promise, execution);
+    this.emit({ type: 'wait', ...of, cause, stack: stack ? this.stackId(stack) : 0 });
+  }
+
+  private inScope<T>(execution: Execution, name: string, work: (end: () => void) => T): T {
+    const region = this.openRegion(execution, name);
+    const task = this.task(execution);
+    execution.scopes.push(region);
+    const end = once(() => {
+      execution.scopes.splice(execution.scopes.indexOf(region), 1);
+      this.closeRegion(execution, region);
+    });
+    return this.scope.run({ region, execution, task }, () => work(end));
+  }
+
+  private openRegion(execution: Execution, name: string): number {
+    const region = ++this.lastId;
+    this.emit({ type: 'region', ...this.at(execution), region, task: this.task(execution), name });
+    return region;
+  }
+
+  private closeRegion(execution: Execution, region: number): void {
+    this.running();
+    this.outsideIfUndecided();
+    this.emit({ type: 'region-end', ...this.at(execution), region });
+  }
+
+  private task(execution: Execution): number {
+    return this.scope.getStore()?.task ?? execution.task;
+  }
+
+  private describe(request: TrackedRequest, traced: TracedRequest): void {
+    const { route, status } = this.nameRequest(request, traced);
+    const { execution } = traced;
+    const of = { ...this.at(execution), task: execution.task };
+    if (route !== undefined) this.emit({ type: 'log', ...of, key: 'route', value: route });
+    if (status !== undefined) this.emit({ type: 'log', ...of, key: 'status', value: String(status) });
+  }
+
+  private nameRequest(request: TrackedRequest, { name, start }: TracedRequest): RequestInFlight {
+    const snapshot = request.snapshot();
+    const { method, route, handler } = snapshot;
+    const text = `${method} ${route ?? '(no route)'}`;
+    this.events.push({ type: 'name', id: name, text });
+    this.startAt(handler ?? text, start);
+    return snapshot;
+  }
+
+  private start(fn: StartFunction): number {
+    const id = ++this.lastId;
+    this.startAt(fn, id);
+    return id;
+  }
+
+  private startAt(fn: StartFunction, id: number): void {
+    const ids = this.starts.get(fn);
+    if (ids) ids.push(id);
+    else this.starts.set(fn, [id]);
+  }
+
+  private stackId(stack: CallStack): number {
+    const known = this.stacks.get(stack);
+    if (known !== undefined || this.stacks.size >= MOST_STACKS) return known ?? 0;
+    const id = ++this.lastId;
+    this.stacks.set(stack, id);
+    return id;
+  }
+
+  private at({ goroutine }: Execution): OfGoroutine {
+    return { time: this.world.now(), thread: MAIN, goroutine };
+  }
+
+  private emit(event: TraceEvent): void {
+    if (this.isFull || this.isStopped) return;
+    this.events.push(event);
+    this.isFull = this.events.length >= this.limit;
+  }
+}
+
+/** Waits that begin at others have no stack. */
+const MOST_STACKS = 50_000;
+
+function startFunction({ frames }: CallStack): StartFunction {
+  const frame = frames.findLast(
+    ({ filename }) => filename !== '' && !filename.startsWith('node:') && !isOwn(filename),
+  );
+  return frame ?? '(anonymous)';
+}
+
+function once(work: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (isDone) return;
+    isDone = true;
+    work();
+  };
+}

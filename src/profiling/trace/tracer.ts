@@ -1,0 +1,209 @@
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { TraceOrder } from '../../format/trace-order.js';
+import type { TraceEvent } from '../../format/trace-event.js';
+import { activeTrace, type OpenRegion, type OpenTask } from '../../sampling/active-trace.js';
+import { RequestsInFlight } from '../async/requests-in-flight.js';
+import { type CaptureRequest, Captures } from '../capture.js';
+import { ProfilerNotStartedError } from '../errors.js';
+import { FrameResolver } from '../frames/frame-resolver.js';
+import { HoldMeter, runSliced, wait } from '../loop.js';
+import { definitionsOf } from './trace-definitions.js';
+import { type TraceFormat, type TraceOutput, traceOutput } from './trace-output.js';
+import { TraceRecording } from './trace-recording.js';
+import { inRegion } from './when-over.js';
+
+export { TRACE_FORMATS, type TraceFormat } from './trace-output.js';
+
+/** How to write a trace. */
+export interface TraceOptions {
+  /**
+   * `go` for `go tool trace`, `json` for Perfetto and Chrome.
+   * @default 'go'
+   */
+  readonly format?: TraceFormat;
+}
+
+/** Which trace, for those who report it. */
+interface TraceRequest extends Required<TraceOptions>, Pick<CaptureRequest, 'peer'> {
+  readonly seconds?: number;
+  /** Ends the trace; what was recorded is still written, if anybody waits for it. */
+  readonly signal: AbortSignal;
+}
+
+/** How often events are written, in ms. */
+const WRITE_MS = 100;
+
+/** Events between two yields. */
+const SLICE = 100;
+
+/** Annotations while no trace is recorded. */
+const NO_REGION: OpenRegion = { end: () => {} };
+const NO_TASK: OpenTask = { run: (work) => work(), end: () => {} };
+
+/**
+ * Records execution traces: Go's `runtime/trace` with its names. There is one trace at a time in a process, whoever has started
+ * it; annotations go into that one, and do next to nothing while there is none.
+ *
+ * @example
+ * const file = createWriteStream('trace.out');
+ * tracer.start(file);
+ * await doWork();
+ * await tracer.stop();
+ * file.end(); // go tool trace trace.out
+ *
+ * @publicApi
+ */
+@Injectable()
+export class Tracer implements OnModuleDestroy {
+  private readonly closing = new AbortController();
+  private started: { readonly end: AbortController; readonly written: Promise<void> } | undefined;
+
+  /** @internal */
+  constructor(
+    private readonly requests: RequestsInFlight,
+    private readonly frames: FrameResolver,
+    private readonly captures: Captures,
+  ) {}
+
+  /** Whether a trace is recorded now. */
+  isEnabled(): boolean {
+    return activeTrace() !== undefined;
+  }
+
+  /**
+   * Starts to record, and writes the trace to a stream as it grows (with `format: 'json'` at the end). The stream is not ended.
+   *
+   * @throws ProfilerBusyError while a trace is recorded
+   * @throws ProfilerArgumentError if the format is invalid
+   */
+  start(stream: Writable, { format = 'go' }: TraceOptions = {}): void {
+    const end = new AbortController();
+    const written = writeTo(stream, this.take({ format, signal: end.signal }));
+    written.catch(() => {}); // stop() reports it
+    this.started = { end, written };
+  }
+
+  /**
+   * Ends what {@link start} began.
+   *
+   * @returns when all is written
+   * @throws ProfilerNotStartedError if nothing was started
+   * @throws what the stream has failed with, which has ended the trace
+   */
+  async stop(): Promise<void> {
+    const { started } = this;
+    if (!started) throw new ProfilerNotStartedError('the execution tracer');
+    this.started = undefined;
+    started.end.abort();
+    await started.written;
+  }
+
+  /**
+   * Begins a task, such as a job that many functions work on, below the one that is current. It may end in another execution.
+   *
+   * @example
+   * const task = tracer.newTask('import');
+   * try {
+   *   await task.run(() => this.importAll());
+   * } finally {
+   *   task.end();
+   * }
+   */
+  newTask(name: string): OpenTask {
+    return activeTrace()?.newTask(name) ?? NO_TASK;
+  }
+
+  /**
+   * Does work in a region: from its begin until the promise that it returns is settled, or the observable ends. Regions may run side by
+   * side.
+   *
+   * @example
+   * const rows = await tracer.withRegion('load rows', () => this.db.query(sql));
+   */
+  withRegion<T>(name: string, work: () => T): T {
+    return inRegion(name, work);
+  }
+
+  /** Begins a region, which is to end before those around it, and in the same request or execution. */
+  startRegion(name: string): OpenRegion {
+    return activeTrace()?.startRegion(name) ?? NO_REGION;
+  }
+
+  /** Notes a message of a category, for the current task. */
+  log(category: string, message: string): void {
+    activeTrace()?.log(category, message);
+  }
+
+  onModuleDestroy(): void {
+    this.closing.abort();
+  }
+
+  /**
+   * Records from now on.
+   *
+   * @returns the bytes; there are more while it is recorded
+   * @throws ProfilerBusyError while a trace is recorded
+   *
+   * @internal
+   */
+  take({ format, seconds, signal, peer }: TraceRequest): AsyncIterable<Uint8Array> {
+    const output = traceOutput(format);
+    const holds = new HoldMeter();
+    const recording = holds.time(() => new TraceRecording(this.requests));
+    const ended = endOf(seconds, signal, this.closing.signal).then(() => holds.time(() => recording.stop()));
+    return this.captures.streamed(
+      { profile: 'trace', ...(peer !== undefined && { peer }), signal },
+      holds,
+      this.pieces(recording, output, ended, holds),
+    );
+  }
+
+  private async *pieces(
+    recording: TraceRecording,
+    output: TraceOutput,
+    ended: Promise<void>,
+    holds: HoldMeter,
+  ): AsyncGenerator<Uint8Array, void> {
+    const order = new TraceOrder((event) => output.add(event));
+    const add = async (events: Iterable<TraceEvent>): Promise<void> => runSliced(added(order, events), holds);
+    try {
+      while (!recording.isOver) {
+        await Promise.race([ended, wait(WRITE_MS)]);
+        await add(recording.take());
+        const bytes = holds.time(() => output.take());
+        if (bytes.length > 0) yield bytes;
+      }
+    } finally {
+      recording.stop();
+    }
+    await add(recording.take());
+    await add(await definitionsOf(recording.stacks, this.frames, holds));
+    const rest = output.rest()[Symbol.iterator]();
+    for (;;) {
+      await setImmediate();
+      const { done, value } = holds.time(() => rest.next());
+      if (done) return;
+      yield value;
+    }
+  }
+}
+
+function* added(order: TraceOrder, events: Iterable<TraceEvent>): Generator<void, void> {
+  let count = 0;
+  for (const event of events) {
+    if (++count % SLICE === 0) yield;
+    order.add(event);
+  }
+}
+
+function endOf(seconds: number | undefined, ...signals: readonly AbortSignal[]): Promise<void> {
+  return wait((seconds ?? Infinity) * 1000, ...signals);
+}
+
+/** Writes pieces as fast as a stream takes them. */
+async function writeTo(stream: Writable, pieces: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const piece of pieces) if (!stream.write(piece)) await once(stream, 'drain');
+}
