@@ -65,7 +65,7 @@ describe('collectionsOf', () => {
 
 describe('CollectionWatch', () => {
   setFlagsFromString('--expose-gc');
-  afterEach(() => jest.restoreAllMocks());
+  afterEach(() => void jest.restoreAllMocks());
   const gc = runInNewContext('gc') as () => void;
 
   it('has each collection once, with its time and sizes', async () => {
