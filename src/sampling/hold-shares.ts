@@ -1,5 +1,5 @@
 import type { LoopHold } from './hold-finder.js';
-import type { SampledSegment } from './inspector-samples.js';
+import { linesHit, type SampledSegment } from './inspector-samples.js';
 import type { HoldShare, RawFrame, Sliced } from './sampler.js';
 
 /** Stacks that stand for no code. */
@@ -154,11 +154,7 @@ class HoldInSegment {
    * function there, or if it has hits at one line only.
    */
   private linesOf(node: number): [node: number, part: number][] {
-    const { hits, linesAfter } = this.stretch.samples!;
-    const lines = hits
-      .slice(node, node + 1 + (linesAfter[node] ?? 0))
-      .map((hit, i): [number, number] => [node + i, hit])
-      .filter(([, hit]) => hit > 0);
+    const lines = linesHit(this.stretch.samples!, node);
     const total = lines.reduce((sum, [, hit]) => sum + hit, 0);
     const areKnown = total > 0 && (lines.length === 1 || !this.others.has(node));
     return areKnown ? lines.map(([line, hit]) => [line, hit / total]) : [[node, 1]];

@@ -111,6 +111,17 @@ function* hitsOf(
   return left;
 }
 
+/** The lines of a node of V8's that were hit, as nodes, and how often. */
+export function linesHit(
+  { hits, linesAfter }: Pick<SampledSegment, 'hits' | 'linesAfter'>,
+  node: number,
+): [node: number, hits: number][] {
+  return hits
+    .slice(node, node + 1 + (linesAfter[node] ?? 0))
+    .map((hit, i): [number, number] => [node + i, hit])
+    .filter(([, hit]) => hit > 0);
+}
+
 /** Whether V8 stamps its samples with the clock that the readings have. */
 function hasSameClock({ startTime }: Profiler.Profile, { askedMicros, beginMicros }: Span): boolean {
   return startTime >= askedMicros - 1000 && startTime <= beginMicros + 1000;

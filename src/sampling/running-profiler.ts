@@ -111,10 +111,15 @@ export class RunningProfiler implements KeptProfiler {
     return { begin: new Date(Date.now() - kept * 1000), seconds: kept, samples };
   }
 
+  /** Ends the current segment, which V8 hands out soon after. */
+  split(): void {
+    if (!this.isClosed) this.rotate(this.recorded);
+  }
+
   /** Ends the current segment, and has V8 hand out at once all that have ended. */
   cut(): void {
     if (this.isClosed) return;
-    this.rotate(this.recorded);
+    this.split();
     for (const segment of this.open.values()) if (segment !== this.current) this.handOut(segment);
   }
 

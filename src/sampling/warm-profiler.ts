@@ -1,3 +1,4 @@
+import { nowMicros } from './cpu-readings.js';
 import type { CpuSegment } from './cpu-segment.js';
 import { inspectorCpu } from './inspector.sampler.js';
 import { type ProcessState, processState } from './process-state.js';
@@ -120,6 +121,24 @@ export class SampleWatch {
   /** To be called again and again, or segments pile up. */
   forget(): void {
     if (this.ended.length > 0) this.ended = [];
+  }
+
+  /** Segments that have ended since it was asked before. */
+  takeEnded(): readonly CpuSegment[] {
+    const { ended } = this;
+    this.ended = [];
+    for (const segment of ended) segment.isKept = true;
+    return ended;
+  }
+
+  /**
+   * Ends the current segment, which V8 hands out soon after.
+   *
+   * @param ms not if it is shorter
+   */
+  split(ms: number): void {
+    const { profiler } = this.warm;
+    if (profiler && nowMicros() - profiler.current.beginMicros >= ms * 1000) profiler.split();
   }
 
   /** Has V8 hand out at once what it has sampled up to now. */
