@@ -1,0 +1,372 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { readTraceEvents } from '../../test/support/trace-event-reader.js';
+import { TraceEventJson } from './trace-event-json.js';
+import type { TraceEvent, TraceFrame, WaitCause } from './trace-event.js';
+
+const PROCESS = { pid: 4242, name: 'cats', about: { node: 'v20.20.2', note: 'a "note"\u2028\ud800' } };
+
+function text(events: readonly TraceEvent[], process = PROCESS): string {
+  const json = new TraceEventJson();
+  for (const event of events) json.add(event);
+  return [...json.text(process)].join('');
+}
+
+function frame(address: number, name: string, line: number, filename = '/app/cats.ts'): TraceFrame {
+  return { address, name, filename, line };
+}
+
+function collection(kind: string, time: number, end: number, after?: number): TraceEvent {
+  return { type: 'collection', kind, time, end, before: time / 10, ...(after !== undefined && { after }) };
+}
+
+function sample(thread: number, time: number, stack: number): TraceEvent {
+  return { type: 'sample', thread, goroutine: 1, time, stack };
+}
+
+const MAIN: TraceEvent = { type: 'thread', thread: 0, time: 1000, id: 4242, name: 'main' };
+
+/** A request that runs in a guard and a handler, waits for a timer, is woken from outside, and ends; times in µs. */
+const REQUEST: readonly TraceEvent[] = [
+  MAIN,
+  { type: 'create', thread: 0, goroutine: 7, time: 1_000_000, start: 1 },
+  { type: 'run', thread: 0, goroutine: 7, time: 1_000_000 },
+  { type: 'task', thread: 0, goroutine: 7, time: 1_001_000, task: 3, parent: 0, name: 1 },
+  { type: 'region', thread: 0, goroutine: 7, time: 1_002_000, region: 1, task: 3, name: 'guard' },
+  { type: 'region-end', thread: 0, goroutine: 7, time: 1_003_001, region: 1 },
+  { type: 'region', thread: 0, goroutine: 7, time: 1_004_000, region: 2, task: 3, name: 'handler' },
+  { type: 'wait', thread: 0, goroutine: 7, time: 1_005_000, cause: 'timer', stack: 2 },
+  { type: 'wake', thread: 0, goroutine: 7, time: 1_030_000 },
+  { type: 'run', thread: 0, goroutine: 7, time: 1_032_000 },
+  { type: 'region-end', thread: 0, goroutine: 7, time: 1_033_000, region: 2 },
+  { type: 'log', thread: 0, goroutine: 7, time: 1_033_500, task: 3, key: 'status', value: '200' },
+  { type: 'task-end', thread: 0, goroutine: 7, time: 1_034_000, task: 3 },
+  { type: 'end', thread: 0, goroutine: 7, time: 1_035_000 },
+  { type: 'name', id: 1, text: 'GET /cats/:id' },
+  { type: 'stack', id: 1, frames: [frame(1, 'inner', 5), frame(2, 'CatsController.findOne', 12)] },
+  { type: 'stack', id: 2, frames: [frame(3, 'sleep', 40), frame(2, 'CatsController.findOne', 14)] },
+];
+
+describe('trace-event JSON of a request', () => {
+  const trace = readTraceEvents(text(REQUEST));
+
+  it('names the process, the thread and what the caller says about the trace', () => {
+    expect(trace.processName).toBe('cats');
+    expect(trace.about).toEqual(PROCESS.about);
+    expect(trace.threads.get(4242)).toMatchObject({ name: 'main', sortIndex: 1 });
+  });
+
+  it('has the execution as a track, with regions and waits inside', () => {
+    const track = trace.tracks.find(({ category }) => category === 'execution')!;
+    expect(track.id).toBe('0x7');
+    expect(track.slices.map(({ name, depth, start, end }) => [depth, name, start, end])).toEqual([
+      [0, 'CatsController.findOne', 1_000_000, 1_035_000],
+      [1, 'guard', 1_002_000, 1_003_001],
+      [1, 'handler', 1_004_000, 1_033_000],
+      [2, 'timer', 1_005_000, 1_030_000],
+      [2, 'runnable', 1_030_000, 1_032_000],
+    ]);
+    expect(track.slices[0]!.args).toEqual({ start: 'CatsController.findOne (/app/cats.ts:12)' });
+    expect(track.slices[2]!.args).toEqual({ task: 3 });
+    expect(track.slices[3]!.args).toEqual({ at: 'sleep (/app/cats.ts:40)' });
+    expect(track.instants).toEqual([{ name: 'status', time: 1_033_500, args: { value: '200', task: 3 } }]);
+  });
+
+  it('has the task as a track', () => {
+    const track = trace.tracks.find(({ category }) => category === 'task')!;
+    expect(track.slices).toEqual([
+      {
+        name: 'GET /cats/:id',
+        category: 'task',
+        depth: 0,
+        start: 1_001_000,
+        end: 1_034_000,
+        args: { execution: 7 },
+      },
+    ]);
+  });
+
+  it('shows what ran on the thread by the name of the task', () => {
+    const { slices } = trace.threads.get(4242)!;
+    expect(slices.map(({ name, start, end, args }) => ({ name, start, end, args }))).toEqual([
+      { name: 'GET /cats/:id', start: 1_000_000, end: 1_005_000, args: { execution: 7, task: 3 } },
+      { name: 'GET /cats/:id', start: 1_032_000, end: 1_035_000, args: { execution: 7, task: 3 } },
+    ]);
+  });
+});
+
+describe('trace-event JSON', () => {
+  it('of a trace that ends anywhere in a request ends what is open at the time of the last event', () => {
+    for (let length = 2; length <= 13; length++) {
+      const events = REQUEST.slice(0, length);
+      const { tracks } = readTraceEvents(text(events));
+      expect(tracks[0]!.slices[0]!.end).toBe((events.at(-1) as { time: number }).time);
+    }
+  });
+
+  it('of no events is a trace of a process', () => {
+    expect(readTraceEvents(text([]))).toMatchObject({ processName: 'cats', tracks: [] });
+  });
+
+  it('writes names as they are, whatever characters they have', () => {
+    const name = '"\\\u2028\ud800\u0000😀';
+    const { tracks } = readTraceEvents(
+      text([
+        MAIN,
+        { type: 'create', thread: 0, goroutine: 1, time: 2000, start: 0 },
+        { type: 'task', thread: 0, goroutine: 1, time: 3000, task: 1, parent: 0, name: 1 },
+        { type: 'name', id: 1, text: name },
+      ]),
+    );
+    expect(tracks.map(({ slices }) => slices[0]!.name)).toEqual(['(unknown)', name]);
+  });
+
+  it('gives each thread a tid of its own, also if the process has the id of a worker thread', () => {
+    const { threads } = readTraceEvents(
+      text([
+        { ...MAIN, id: 1 },
+        { type: 'thread', thread: 1, time: 1000, id: 1, name: 'worker 1' },
+        { type: 'thread', thread: 2, time: 1000, id: 2, name: 'worker 2' },
+      ]),
+    );
+    expect([...threads].map(([tid, { name }]) => [tid, name])).toEqual([
+      [1, 'main'],
+      [2, 'worker 1'],
+      [3, 'worker 2'],
+    ]);
+  });
+
+  it('shows collections by time, those that overlap on different threads, and the size of the heap', () => {
+    const trace = readTraceEvents(
+      text([
+        MAIN,
+        collection('incremental', 90_000, 95_000, 50),
+        collection('minor', 20_000, 30_000, 10),
+        collection('major', 25_000, 60_000),
+        collection('minor', 60_000, 70_000, 30),
+      ]),
+    );
+    const lanes = [...trace.threads.values()].filter(({ name }) => name === 'Garbage collections');
+    expect(lanes.map(({ slices }) => slices.map(({ name, start, end }) => [name, start, end]))).toEqual([
+      [
+        ['minor', 20_000, 30_000],
+        ['minor', 60_000, 70_000],
+        ['incremental', 90_000, 95_000],
+      ],
+      [['major', 25_000, 60_000]],
+    ]);
+    expect(lanes[0]!.slices[0]!.args).toEqual({ before: 2000, after: 10 });
+    expect(lanes[1]!.slices[0]!.args).toEqual({ before: 2500 });
+    expect(trace.counters.get('JS heap')!.map(({ time, values }) => [time, values.used])).toEqual([
+      [20_000, 2000],
+      [25_000, 2500],
+      [30_000, 10],
+      [60_000, 6000],
+      [70_000, 30],
+      [90_000, 9000],
+      [95_000, 50],
+    ]);
+  });
+
+  it('has the CPU samples of each thread, in order of their times', () => {
+    const { profiles } = readTraceEvents(
+      text([
+        MAIN,
+        { type: 'thread', thread: 1, time: 1000, id: 1, name: 'worker' },
+        sample(1, 5_000_000, 2),
+        sample(0, 3_000_900, 1),
+        sample(0, 1_000_700, 1),
+        sample(0, 2_000_100, 2),
+        sample(0, 4_000_000, 9),
+        { type: 'stack', id: 1, frames: [frame(1, 'inner', 5), frame(2, 'outer', 12)] },
+        { type: 'stack', id: 2, frames: [frame(2, 'outer', 12)] },
+      ]),
+    );
+    expect(profiles).toMatchObject([
+      { tid: 1, samples: [{ micros: 5000, stack: ['outer', '(root)'] }] },
+      {
+        tid: 4242,
+        samples: [
+          { micros: 1000, stack: ['inner', 'outer', '(root)'] },
+          { micros: 2000, stack: ['outer', '(root)'] },
+          { micros: 3000, stack: ['inner', 'outer', '(root)'] },
+          { micros: 4000, stack: ['(root)'] },
+        ],
+      },
+    ]);
+  });
+
+  it('of any consistent trace passes the strict reader, with everything in it', () => {
+    fc.assert(
+      fc.property(fc.array(STEP, { maxLength: 200 }), fc.nat({ max: 2 }), (steps, workers) => {
+        const events = consistentTrace(steps, workers);
+        const { tracks, threads, profiles } = readTraceEvents(text(events));
+        const slices = tracks.flatMap((track) => track.slices);
+        const onThreads = [...threads.values()].flatMap((thread) => thread.slices);
+        const count = (type: TraceEvent['type']): number =>
+          events.filter((event) => event.type === type).length;
+        expect({
+          executions: tracks.filter(({ category }) => category === 'execution').length,
+          tasks: tracks.filter(({ category }) => category === 'task').length,
+          regions: slices.filter(({ name }) => name === 'region').length,
+          waits: slices.filter(({ name }) => CAUSES.includes(name as WaitCause)).length,
+          logs: tracks.flatMap(({ instants }) => instants).length,
+          runs: onThreads.filter(({ category }) => category === 'execution').length,
+          collections: onThreads.filter(({ category }) => category === 'collection').length,
+          samples: profiles.flatMap(({ samples }) => samples).length,
+        }).toEqual({
+          executions: count('create'),
+          tasks: count('task'),
+          regions: count('region'),
+          waits: events.filter((event) => waitCause(event) !== 'yield').length,
+          logs: count('log'),
+          runs: count('run'),
+          collections: count('collection'),
+          samples: count('sample'),
+        });
+      }),
+    );
+  });
+});
+
+const CAUSES: readonly WaitCause[] = ['network', 'timer', 'promise', 'select', 'syscall', 'yield'];
+
+function waitCause(event: TraceEvent): WaitCause {
+  if (event.type === 'wait') return event.cause;
+  return event.type === 'create' ? (event.waits ?? 'yield') : 'yield';
+}
+
+const ACTIONS = [
+  'create',
+  'run',
+  'wait',
+  'preempt',
+  'wake',
+  'end',
+  'task',
+  'task-end',
+  'region',
+  'region-end',
+  'log',
+  'collection',
+  'sample',
+] as const;
+
+type Step = readonly [action: (typeof ACTIONS)[number], choice: number, nanos: number];
+
+const STEP: fc.Arbitrary<Step> = fc.tuple(
+  fc.constantFrom(...ACTIONS),
+  fc.nat({ max: 30 }),
+  fc.oneof(fc.constant(0), fc.nat({ max: 2_000_000 })),
+);
+
+interface ModelExecution {
+  goroutine: number;
+  thread: number;
+  state: 'running' | 'waiting' | 'runnable';
+  regions: number[];
+}
+
+/** A consistent trace from any steps: those that don't fit are left out. */
+function consistentTrace(steps: readonly Step[], workers: number): TraceEvent[] {
+  const events: TraceEvent[] = [];
+  const clocks = Array.from({ length: workers + 1 }, (_, thread) => 1e15 + thread * 777);
+  for (const [thread, time] of clocks.entries())
+    events.push({ type: 'thread', thread, time, id: thread + 1, name: `thread ${thread}` });
+  const executions: ModelExecution[] = [];
+  const tasks: number[] = [];
+  let ids = 0;
+  for (const [action, choice, nanos] of steps) {
+    const thread = choice % clocks.length;
+    const time = (clocks[thread]! += nanos);
+    const own = executions.filter((execution) => execution.thread === thread);
+    const running = own.find(({ state }) => state === 'running');
+    const chosen = (state: ModelExecution['state']): ModelExecution | undefined => {
+      const fitting = own.filter((execution) => execution.state === state);
+      return fitting[choice % fitting.length];
+    };
+    const at = (execution: ModelExecution) => ({ thread, time, goroutine: execution.goroutine });
+    const stop = (execution: ModelExecution, state: ModelExecution['state']): void => {
+      execution.state = state;
+    };
+    const id = ++ids;
+    const cause = CAUSES[choice % CAUSES.length]!;
+    const next = chosen('runnable');
+    const waiting = chosen('waiting');
+    const actions: Record<(typeof ACTIONS)[number], () => void> = {
+      create: () => {
+        const waits = choice % 2 === 0 && cause !== 'yield';
+        const state = waits ? 'waiting' : 'runnable';
+        executions.push({ goroutine: id, thread, state, regions: [] });
+        events.push({
+          type: 'create',
+          thread,
+          time,
+          goroutine: id,
+          start: 0,
+          ...(waits && { waits: cause }),
+        });
+      },
+      run: () => {
+        if (running || !next) return;
+        stop(next, 'running');
+        events.push({ type: 'run', ...at(next) });
+      },
+      wait: () => {
+        if (!running) return;
+        stop(running, cause === 'yield' ? 'runnable' : 'waiting');
+        events.push({ type: 'wait', ...at(running), cause, stack: choice });
+      },
+      preempt: () => {
+        if (!running) return;
+        stop(running, 'runnable');
+        events.push({ type: 'preempt', ...at(running) });
+      },
+      wake: () => {
+        if (!waiting) return;
+        stop(waiting, 'runnable');
+        events.push({ type: 'wake', ...at(waiting) });
+      },
+      end: () => {
+        if (!running || running.regions.length > 0) return;
+        executions.splice(executions.indexOf(running), 1);
+        events.push({ type: 'end', ...at(running) });
+      },
+      task: () => {
+        if (!running) return;
+        tasks.push(id);
+        events.push({ type: 'task', ...at(running), task: id, parent: tasks[choice] ?? 0, name: 0 });
+      },
+      'task-end': () => {
+        if (!running || tasks.length === 0) return;
+        const [task] = tasks.splice(choice % tasks.length, 1);
+        events.push({ type: 'task-end', ...at(running), task: task! });
+      },
+      region: () => {
+        if (!running) return;
+        running.regions.push(id);
+        events.push({ type: 'region', ...at(running), region: id, task: 0, name: 'region' });
+      },
+      'region-end': () => {
+        const region = running?.regions.pop();
+        if (running && region) events.push({ type: 'region-end', ...at(running), region });
+      },
+      log: () => {
+        if (running) events.push({ type: 'log', ...at(running), task: 0, key: 'key', value: 'value' });
+      },
+      collection: () => {
+        const begin = time - choice * 1000;
+        events.push({
+          type: 'collection',
+          kind: 'minor',
+          time: begin,
+          end: begin + choice * 2000,
+          before: 1,
+        });
+      },
+      sample: () => events.push({ type: 'sample', thread, time: time - choice, goroutine: 1, stack: choice }),
+    };
+    actions[action]();
+  }
+  return events;
+}
