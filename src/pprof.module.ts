@@ -47,6 +47,7 @@ import { HeapProfiler } from './profiling/heap/heap-profiler.js';
 import { HeapReader } from './profiling/heap/heap-reader.js';
 import { ProfileRegistry, PROFILES } from './profiling/profile-registry.js';
 import { ProfilerService } from './profiling/profiler.service.js';
+import { Tracer } from './profiling/trace/tracer.js';
 import { chooseSampler } from './sampling/choose-sampler.js';
 import { processState } from './sampling/process-state.js';
 import type { Sampling } from './sampling/sampler.js';
@@ -126,6 +127,7 @@ class PprofFeatureModule {}
     SeparatePort,
     SourceMapper,
     SymbolTable,
+    Tracer,
   ],
   exports: [
     AsyncTracker,
@@ -136,6 +138,7 @@ class PprofFeatureModule {}
     ProfileRegistry,
     ProfilerService,
     SymbolTable,
+    Tracer,
   ],
 })
 export class PprofModule extends ConfigurableModuleClass implements OnApplicationBootstrap, OnModuleDestroy {

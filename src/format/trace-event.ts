@@ -69,7 +69,12 @@ export type TraceEvent =
       readonly name: string;
     } & OfGoroutine)
   | ({ readonly type: 'region-end'; readonly region: number } & OfGoroutine)
-  | ({ readonly type: 'log'; readonly task: number; readonly key: string; readonly value: string } & OfGoroutine)
+  | ({
+      readonly type: 'log';
+      readonly task: number;
+      readonly key: string;
+      readonly value: string;
+    } & OfGoroutine)
   /** A CPU sample. `goroutine` is what ran then. */
   | ({ readonly type: 'sample'; readonly stack: number } & OfGoroutine)
   | { readonly type: 'name'; readonly id: number; readonly text: string }

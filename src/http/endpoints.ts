@@ -2,6 +2,7 @@ import { CmdlineEndpoint } from './endpoints/cmdline.js';
 import { IndexEndpoint } from './endpoints/index-page.js';
 import { NamedProfileEndpoint } from './endpoints/named-profile.js';
 import { ProfileEndpoint } from './endpoints/profile.js';
+import { TraceEndpoint } from './endpoints/trace.js';
 import { SymbolEndpoint, SymbolzEndpoint } from './endpoints/symbol.js';
 
 /** All endpoints of the library. A new one is a file beside these, and a line here. */
@@ -11,5 +12,6 @@ export const ENDPOINTS = [
   ProfileEndpoint,
   SymbolEndpoint,
   SymbolzEndpoint,
+  TraceEndpoint,
   NamedProfileEndpoint,
 ];

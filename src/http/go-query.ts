@@ -66,7 +66,8 @@ export function parseFloat64(text: string): number | undefined {
 }
 
 function hexFloat(text: string): number {
-  const [, sign, whole = '', part = '', exponent] = HEX_FLOAT.exec(text.replace(/(?<=[0-9a-fx])_(?=[0-9a-f])/gi, '')) ?? [];
+  const [, sign, whole = '', part = '', exponent] =
+    HEX_FLOAT.exec(text.replace(/(?<=[0-9a-fx])_(?=[0-9a-f])/gi, '')) ?? [];
   const mantissa = Number.parseInt(whole + part, 16);
   return Number(`${sign}1`) * mantissa * 2 ** (Number(exponent) - 4 * part.length);
 }

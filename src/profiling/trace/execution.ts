@@ -19,9 +19,14 @@ const FROM_OUTSIDE: AwaitedNext = { cause: 'network', stack: undefined, promise:
 
 /** An asynchronous execution: a request, a chain of timers, a message handler and all that they start. */
 export class Execution {
-  /** For resources that are counted in {@link pending}, and for others. */
-  readonly counted: ExecutionTag = { execution: this, isCounted: true };
-  readonly uncounted: ExecutionTag = { execution: this, isCounted: false };
+  /** By what a resource is. */
+  readonly tags: Readonly<Record<'promise' | 'await' | 'callback' | 'tick' | 'other', ExecutionTag>> = {
+    promise: { execution: this, isCounted: false, isDrained: true },
+    await: { execution: this, isCounted: true, isDrained: true },
+    callback: { execution: this, isCounted: true, isDrained: false },
+    tick: { execution: this, isCounted: false, isDrained: true },
+    other: { execution: this, isCounted: false, isDrained: false },
+  };
   /** When it began to run last, in ns. */
   begin = 0;
   /** Callbacks that are still to come. */
@@ -51,7 +56,10 @@ export class Execution {
 /** What an async resource has of its execution. */
 export interface ExecutionTag {
   readonly execution: Execution;
+  /** In `pending`. */
   readonly isCounted: boolean;
+  /** It is called back before the event loop goes on. */
+  readonly isDrained: boolean;
 }
 
 const TAG = Symbol('nestjs-pprof/execution');

@@ -86,5 +86,10 @@ function frameOf({ address, functionName: name, filename, line }: PlaceInCode): 
 
 /** Of a function that is known by its name alone. */
 function namedFrame(name: string): TraceFrame {
-  return { address: addressFor({ functionName: name, filename: '', line: 0, column: 0 }, name), name, filename: '', line: 0 };
+  return {
+    address: addressFor({ functionName: name, filename: '', line: 0, column: 0 }, name),
+    name,
+    filename: '',
+    line: 0,
+  };
 }

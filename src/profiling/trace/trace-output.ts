@@ -13,7 +13,7 @@ export interface TraceOutput {
   /** Takes the next event of a `TraceOrder`. */
   add(event: TraceEvent): void;
   /** What is written so far and was not taken before. */
-  take(): Uint8Array;
+  take(): readonly Uint8Array[];
   /** The rest, in pieces that take a moment each. */
   rest(): Iterable<Uint8Array>;
 }
@@ -25,7 +25,8 @@ const OUTPUTS: Readonly<Record<TraceFormat, () => TraceOutput>> = {
       add: (event) => writer.add(event),
       take: () => writer.take(),
       *rest() {
-        yield writer.finish();
+        writer.finish();
+        yield* writer.take();
       },
     };
   },
@@ -34,19 +35,20 @@ const OUTPUTS: Readonly<Record<TraceFormat, () => TraceOutput>> = {
     const json = new TraceEventJson();
     return {
       add: (event) => json.add(event),
-      take: () => NOTHING,
+      take: () => [],
       *rest() {
-        for (const text of json.text({ pid: process.pid, name: process.title, about: {} })) yield Buffer.from(text);
+        for (const text of json.text({ pid: process.pid, name: process.title, about: {} }))
+          yield Buffer.from(text);
       },
     };
   },
 };
 
-const NOTHING = new Uint8Array();
-
 /** @throws ProfilerArgumentError if there is no such format */
 export function traceOutput(format: TraceFormat): TraceOutput {
   if (!TRACE_FORMATS.includes(format))
-    throw new ProfilerArgumentError(`invalid format ${String(format)}: expected ${TRACE_FORMATS.join(' or ')}`);
+    throw new ProfilerArgumentError(
+      `invalid format ${String(format)}: expected ${TRACE_FORMATS.join(' or ')}`,
+    );
   return OUTPUTS[format]();
 }

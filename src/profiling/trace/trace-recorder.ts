@@ -6,7 +6,7 @@ import { isOwn, type Origin, StackOrigins, stateOf } from '../../sampling/stack-
 import type { CallStack } from '../../sampling/wait-sample.js';
 import { PROMISE_STATE, RESOURCE_KINDS, type WaitState } from '../../sampling/wait-states.js';
 import type { RequestInFlight, TrackedRequest } from '../async/requests-in-flight.js';
-import { Execution, OUTSIDE, tag, tagOf, UNDECIDED } from './execution.js';
+import { Execution, type ExecutionTag, OUTSIDE, tag, tagOf, UNDECIDED } from './execution.js';
 
 /** The world around the recorder, which tests replace. */
 export interface TraceWorld {
@@ -19,7 +19,10 @@ export interface TraceWorld {
 }
 
 /** The main thread. */
-const MAIN = 0;
+export const MAIN = 0;
+
+/** Types of what is called back before the event loop goes on. */
+const TICKS = new Set(['TickObject', 'Microtask']);
 
 const CAUSES: Readonly<Record<WaitState, WaitCause>> = {
   'IO wait': 'network',
@@ -108,21 +111,22 @@ export class TraceRecorder implements ActiveTrace {
     this.made = id;
     const execution = this.running();
     if (type === 'PROMISE') {
-      if (trigger === this.world.executionAsyncId()) return tag(resource, execution.uncounted); // not derived
-      tag(resource, execution.counted);
+      if (trigger === this.world.executionAsyncId()) return tag(resource, execution.tags.promise); // not derived
+      tag(resource, execution.tags.await);
       execution.pending++;
       return this.derive(execution, id, trigger);
     }
     const kind = RESOURCE_KINDS.get(type);
+    if (!kind && type !== 'Immediate')
+      return tag(resource, TICKS.has(type) ? execution.tags.tick : execution.tags.other);
     this.resource = id;
     this.resourceCause = kind ? CAUSES[kind.state] : 'yield';
     this.resourceStack = undefined;
-    if (!kind && type !== 'Immediate') return tag(resource, execution.uncounted);
     if (kind?.isOneShot === false) return; // its callbacks may be for anybody
     const origin = this.origin();
     if (origin.isFetch) this.resourceCause = 'network';
-    if (!origin.isUser) return tag(resource, execution.uncounted);
-    tag(resource, execution.counted);
+    if (!origin.isUser) return tag(resource, execution.tags.other);
+    tag(resource, execution.tags.callback);
     execution.pending++;
     this.decide(execution, origin);
     this.resourceStack = origin.stack;
@@ -135,14 +139,14 @@ export class TraceRecorder implements ActiveTrace {
     this.derived = 0;
     this.hasAwaited = false;
     this.resource = 0;
-    const resource = this.world.executionAsyncResource();
-    const execution = this.executionOf(resource);
+    const tagged = tagOf(this.world.executionAsyncResource());
+    const execution = this.executionOf(tagged);
     if (this.depth++ > 0) {
       this.callers.push(this.outsideIfUndecided());
       if (execution !== this.current) this.begin(execution, time);
       return;
     }
-    const goesOn = execution === this.current && resource instanceof Promise;
+    const goesOn = execution === this.current && tagged!.isDrained;
     if (!goesOn) {
       this.close(this.idleSince ?? time);
       this.begin(execution, time);
@@ -199,7 +203,10 @@ export class TraceRecorder implements ActiveTrace {
     }
     const of = this.at(execution);
     this.emit({ type: 'create', ...of, start: traced.start, ...(!isNew && { waits: 'network' }) });
-    if (isNew) this.switchTo(execution);
+    if (isNew) {
+      this.switchTo(execution);
+      tag(this.world.executionAsyncResource(), execution.tags.other); // the parser, whose other callbacks are the request's too
+    }
     this.emit({ type: 'task', ...of, task, parent: 0, name: traced.name });
   }
 
@@ -291,15 +298,19 @@ export class TraceRecorder implements ActiveTrace {
     execution.next = { cause, stack: origin.stack, promise: trigger };
   }
 
+  /** An id of a stack that no other one has. */
+  newId(): number {
+    return ++this.lastId;
+  }
+
   private origin(callee: (...args: never[]) => unknown = this.init): Origin {
     return this.origins.of(this.world.stackOf(callee));
   }
 
-  private executionOf(resource: object): Execution {
-    const found = tagOf(resource);
-    const execution = found?.execution;
+  private executionOf(tagged: ExecutionTag | undefined): Execution {
+    const execution = tagged?.execution;
     if (execution?.trace !== this || execution.hasEnded) return new Execution(this);
-    if (found!.isCounted && execution.pending > 0) execution.pending--;
+    if (tagged!.isCounted && execution.pending > 0) execution.pending--;
     return execution;
   }
 
@@ -354,6 +365,7 @@ export class TraceRecorder implements ActiveTrace {
   private begin(execution: Execution, time: number): void {
     this.current = execution;
     execution.begin = time;
+    if (execution.goroutine === OUTSIDE) execution.goroutine = UNDECIDED;
     if (execution.goroutine !== UNDECIDED) this.run(execution);
   }
 

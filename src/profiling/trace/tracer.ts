@@ -1,10 +1,12 @@
-import { once } from 'node:events';
 import type { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
-import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { PPROF_OPTIONS, PPROF_SAMPLING, type ResolvedPprofOptions } from '../../pprof.options.js';
 import { TraceOrder } from '../../format/trace-order.js';
 import type { TraceEvent } from '../../format/trace-event.js';
 import { activeTrace, type OpenRegion, type OpenTask } from '../../sampling/active-trace.js';
+import type { Sampling } from '../../sampling/sampler.js';
 import { RequestsInFlight } from '../async/requests-in-flight.js';
 import { type CaptureRequest, Captures } from '../capture.js';
 import { ProfilerNotStartedError } from '../errors.js';
@@ -12,7 +14,7 @@ import { FrameResolver } from '../frames/frame-resolver.js';
 import { HoldMeter, runSliced, wait } from '../loop.js';
 import { definitionsOf } from './trace-definitions.js';
 import { type TraceFormat, type TraceOutput, traceOutput } from './trace-output.js';
-import { TraceRecording } from './trace-recording.js';
+import { TraceRecording, type TraceSources } from './trace-recording.js';
 import { inRegion } from './when-over.js';
 
 export { TRACE_FORMATS, type TraceFormat } from './trace-output.js';
@@ -35,6 +37,9 @@ interface TraceRequest extends Required<TraceOptions>, Pick<CaptureRequest, 'pee
 
 /** How often events are written, in ms. */
 const WRITE_MS = 100;
+
+/** setTimeout takes no more than 2^31 - 1 ms. */
+const MAX_SECONDS = 2_147_483;
 
 /** Events between two yields. */
 const SLICE = 100;
@@ -63,6 +68,8 @@ export class Tracer implements OnModuleDestroy {
 
   /** @internal */
   constructor(
+    @Inject(PPROF_SAMPLING) private readonly sampling: Sampling,
+    @Inject(PPROF_OPTIONS) private readonly options: ResolvedPprofOptions,
     private readonly requests: RequestsInFlight,
     private readonly frames: FrameResolver,
     private readonly captures: Captures,
@@ -81,7 +88,8 @@ export class Tracer implements OnModuleDestroy {
    */
   start(stream: Writable, { format = 'go' }: TraceOptions = {}): void {
     const end = new AbortController();
-    const written = writeTo(stream, this.take({ format, signal: end.signal }));
+    const pieces = this.take({ format, signal: end.signal });
+    const written = pipeline(pieces, stream, { end: false });
     written.catch(() => {}); // stop() reports it
     this.started = { end, written };
   }
@@ -149,37 +157,42 @@ export class Tracer implements OnModuleDestroy {
    *
    * @internal
    */
-  take({ format, seconds, signal, peer }: TraceRequest): AsyncIterable<Uint8Array> {
+  take({ format, seconds = MAX_SECONDS, signal, peer }: TraceRequest): AsyncIterable<Uint8Array> {
     const output = traceOutput(format);
     const holds = new HoldMeter();
-    const recording = holds.time(() => new TraceRecording(this.requests));
-    const ended = endOf(seconds, signal, this.closing.signal).then(() => holds.time(() => recording.stop()));
+    const recording = holds.time(() => new TraceRecording(this.sources()));
+    void wait(seconds * 1000, signal, this.closing.signal).then(() => holds.time(() => recording.stop()));
     return this.captures.streamed(
       { profile: 'trace', ...(peer !== undefined && { peer }), signal },
       holds,
-      this.pieces(recording, output, ended, holds),
+      this.pieces(recording, output, holds),
     );
+  }
+
+  private sources(): TraceSources {
+    const { cpuProfileRate: hz, flightRecorder } = this.options;
+    const warm = { hz, pastSeconds: flightRecorder?.seconds ?? 0 }; // or the recorder would have to restart the profiler
+    return { requests: this.requests, sampling: this.sampling, warm, comments: this.captures.comments([]) };
   }
 
   private async *pieces(
     recording: TraceRecording,
     output: TraceOutput,
-    ended: Promise<void>,
     holds: HoldMeter,
   ): AsyncGenerator<Uint8Array, void> {
     const order = new TraceOrder((event) => output.add(event));
     const add = async (events: Iterable<TraceEvent>): Promise<void> => runSliced(added(order, events), holds);
     try {
-      while (!recording.isOver) {
-        await Promise.race([ended, wait(WRITE_MS)]);
-        await add(recording.take());
-        const bytes = holds.time(() => output.take());
-        if (bytes.length > 0) yield bytes;
+      while (recording.endedEarly === undefined) {
+        await wait(WRITE_MS, recording.over);
+        if (recording.over.aborted) break;
+        await add(await recording.take(holds));
+        yield* output.take();
       }
     } finally {
       recording.stop();
     }
-    await add(recording.take());
+    await add(await recording.rest(holds));
     await add(await definitionsOf(recording.stacks, this.frames, holds));
     const rest = output.rest()[Symbol.iterator]();
     for (;;) {
@@ -197,13 +210,4 @@ function* added(order: TraceOrder, events: Iterable<TraceEvent>): Generator<void
     if (++count % SLICE === 0) yield;
     order.add(event);
   }
-}
-
-function endOf(seconds: number | undefined, ...signals: readonly AbortSignal[]): Promise<void> {
-  return wait((seconds ?? Infinity) * 1000, ...signals);
-}
-
-/** Writes pieces as fast as a stream takes them. */
-async function writeTo(stream: Writable, pieces: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const piece of pieces) if (!stream.write(piece)) await once(stream, 'drain');
 }
