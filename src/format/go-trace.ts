@@ -73,6 +73,8 @@ interface Goroutine {
   /** Of its starts and wakes: by it, readers merge the threads. */
   sequence: number;
   isInSyscall: boolean;
+  /** The id of its start function's stack. */
+  readonly start: number;
 }
 
 interface Region {
@@ -95,6 +97,8 @@ export class GoTraceWriter {
   private readonly threads: Batches[] = [];
   private readonly strings = new Strings(this.common);
   private readonly goroutines = new Map<number, Goroutine>();
+  /** By thread. */
+  private readonly running: (Goroutine | undefined)[] = [];
   private readonly regions = new Map<number, Region>();
   private readonly names = new Definitions();
   private readonly starts = new Definitions();
@@ -144,17 +148,18 @@ export class GoTraceWriter {
       case 'thread-end':
         return batches.event(Ev.ProcStop, time, 0);
       case 'create':
-        this.goroutines.set(event.goroutine, { sequence: 1, isInSyscall: false });
-        return batches.event(Ev.GoCreate, time, 3, event.goroutine, startId(this.starts.use(event.start)));
+        return this.create(event, batches, time);
       case 'run':
-        return batches.event(Ev.GoStart, time, 2, event.goroutine, this.next(event.goroutine));
+        return this.run(event, batches, time);
       case 'wait':
         return this.wait(event, batches, time);
       case 'preempt':
+        this.running[event.thread] = undefined;
         return batches.event(Ev.GoPreempt, time, 1);
       case 'wake':
         return this.wake(event, batches, time);
       case 'end':
+        this.running[event.thread] = undefined;
         this.goroutines.delete(event.goroutine);
         return batches.event(Ev.GoEnd, time, 0);
       case 'task':
@@ -180,22 +185,36 @@ export class GoTraceWriter {
     batches.event(Ev.ProcStart, ticks, 1, id);
   }
 
-  private wait({ goroutine, cause, stack }: Of<'wait'>, batches: Batches, time: number): void {
+  private create({ goroutine, thread, start }: Of<'create'>, batches: Batches, time: number): void {
+    const state: Goroutine = { sequence: 1, isInSyscall: false, start: startId(this.starts.use(start)) };
+    this.goroutines.set(goroutine, state);
+    batches.event(Ev.GoCreate, time, 3, goroutine, state.start, this.causer(thread, state));
+  }
+
+  private run({ goroutine, thread }: Of<'run'>, batches: Batches, time: number): void {
+    const state = this.goroutines.get(goroutine)!;
+    this.running[thread] = state;
+    batches.event(Ev.GoStart, time, 2, goroutine, state.sequence++);
+  }
+
+  private wait({ goroutine, thread, cause, stack }: Of<'wait'>, batches: Batches, time: number): void {
+    this.running[thread] = undefined;
     batches.event(WAITS[cause], time, 1, stackId(stack));
     if (cause !== 'syscall') return;
     batches.event(Ev.GoSysBlock, time, 0);
     this.goroutines.get(goroutine)!.isInSyscall = true;
   }
 
-  private wake({ goroutine }: Of<'wake'>, batches: Batches, time: number): void {
+  private wake({ goroutine, thread }: Of<'wake'>, batches: Batches, time: number): void {
     const state = this.goroutines.get(goroutine)!;
-    const type = state.isInSyscall ? Ev.GoSysExit : Ev.GoUnblock;
+    if (state.isInSyscall) batches.event(Ev.GoSysExit, time, 3, goroutine, state.sequence++);
+    else batches.event(Ev.GoUnblock, time, 3, goroutine, state.sequence++, this.causer(thread, state));
     state.isInSyscall = false;
-    batches.event(type, time, 3, goroutine, this.next(goroutine));
   }
 
-  private next(goroutine: number): number {
-    return this.goroutines.get(goroutine)!.sequence++;
+  /** The stack of what makes a goroutine runnable. It must not be empty: Go 1.23 takes no wait as ended by a wake without one. */
+  private causer(thread: number, goroutine: Goroutine): number {
+    return (this.running[thread] ?? goroutine).start;
   }
 
   private nameOf(name: number): number {
@@ -203,16 +222,26 @@ export class GoTraceWriter {
   }
 
   private region(event: Of<'region'>, batches: Batches, time: number): void {
-    const { task } = event;
-    const name = this.strings.idOf(event.name);
-    this.regions.set(event.region, { task, name });
-    batches.event(Ev.UserRegion, time, 4, task, 0, name);
+    const region = { task: event.task, name: this.strings.idOf(event.name) };
+    this.regions.set(event.region, region);
+    this.regionEdge(0, region, event, batches, time);
   }
 
   private regionEnd(event: Of<'region-end'>, batches: Batches, time: number): void {
-    const { task, name } = this.regions.get(event.region)!;
+    const region = this.regions.get(event.region)!;
     this.regions.delete(event.region);
-    batches.event(Ev.UserRegion, time, 4, task, 1, name);
+    this.regionEdge(1, region, event, batches, time);
+  }
+
+  /** With a stack: without one, Go 1.19 shows no regions and no tasks at all. */
+  private regionEdge(
+    mode: 0 | 1,
+    { task, name }: Region,
+    { goroutine }: Of<'region' | 'region-end'>,
+    batches: Batches,
+    time: number,
+  ): void {
+    batches.event(Ev.UserRegion, time, 4, task, mode, name, this.goroutines.get(goroutine)!.start);
   }
 
   private collection({ time, end, before, after }: Of<'collection'>): void {
