@@ -28,8 +28,8 @@ interface OfGoroutine extends OnThread {
 }
 
 /**
- * An event of an execution trace, as plain data. Ids of tasks, regions, names and stacks are positive integers; 0 is "none". A name or a
- * stack may be defined after the events that refer to it.
+ * An event of an execution trace, as plain data. Ids of tasks, regions, names and stacks are positive integers, below 2^31 and given once; 0
+ * is "none". A name or a stack may be defined after the events that refer to it, but a trace that is cut off has only those before.
  */
 export type TraceEvent =
   /** A thread of the process, from here on. `id` is the system's or Node's. */

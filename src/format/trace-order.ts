@@ -1,0 +1,388 @@
+import type { TraceEvent, WaitCause } from './trace-event.js';
+
+type Of<Type extends TraceEvent['type']> = Extract<TraceEvent, { readonly type: Type }>;
+type OfGoroutine = Exclude<Extract<TraceEvent, { readonly goroutine: number }>, Of<'sample'>>;
+
+/** The goroutine of all that belongs to no other one. */
+const REST = 1;
+
+interface Thread {
+  readonly number: number;
+  /** Of its last event. */
+  time: number;
+  isOn: boolean;
+  running: Goroutine | undefined;
+  /** Those that another one interrupted, outermost first: each runs again when that stops. */
+  readonly suspended: Goroutine[];
+}
+
+interface Goroutine {
+  readonly number: number;
+  readonly created: number;
+  /** Of its last event. */
+  time: number;
+  runsOn: Thread | undefined;
+  suspendedOn: Thread | undefined;
+  /** What it waits for, if it does. */
+  cause: WaitCause | undefined;
+  /** From where on it waits. */
+  stack: number;
+  /** Open ones, outermost first. */
+  readonly regions: Region[];
+}
+
+interface Region {
+  readonly id: number;
+  readonly goroutine: Goroutine;
+  hasEnded: boolean;
+}
+
+/**
+ * Makes a consistent stream of events that come in any order and with any gaps. In what it emits:
+ *
+ * - Times never fall on a thread, nor for a goroutine.
+ * - A goroutine is created, then runs and waits in turn until it ends, with a `wake` between `wait` and `run`. A thread runs one
+ *   at a time. Where another one begins to run, it is preempted first, and runs again when that stops.
+ * - What happens to a goroutine that does not run, such as the begin of a region, makes it run for that moment.
+ * - Regions nest within a goroutine: one that ends before those inside it ends with them. All end with their goroutine.
+ * - A task or region begins once, and ends only if it began. Those that never end are left open.
+ * - Collections do not overlap one another. They and samples have their own times, which may lie before those of other events. The
+ *   `goroutine` of a sample is 0 where it did not exist then.
+ * - Threads and goroutines that are used before they begin, begin there. Goroutines that waited before the trace (`waits`) are created, run
+ *   for no time and wait.
+ * - Regions, tasks and logs of a goroutine that has ended are those of goroutine 1; its other events are dropped. A number that
+ *   is created again becomes a new one. What has ended takes no memory.
+ */
+export class TraceOrder {
+  private readonly threads = new Map<number, Thread>();
+  /** By their number before it became a new one. */
+  private readonly goroutines = new Map<number, Goroutine>();
+  private readonly regions = new Map<number, Region>();
+  /** When each open one began. */
+  private readonly tasks = new Map<number, number>();
+  private highest = REST;
+  /** When the last collection ended. */
+  private collected = 0;
+
+  /** @param emit called with each event, in order */
+  constructor(private readonly emit: (event: TraceEvent) => void) {}
+
+  /** Takes an event; emits what follows from it, which may be nothing. */
+  add(event: TraceEvent): void {
+    switch (event.type) {
+      case 'name':
+      case 'stack':
+        return this.emit(event);
+      case 'sample':
+        return this.sample(event);
+      case 'collection':
+        return this.collection(event);
+      case 'thread':
+        return this.beginThread(event);
+      case 'thread-end':
+        return this.endThread(event);
+      default:
+        return this.addTo(this.threadOf(event), event);
+    }
+  }
+
+  private addTo(thread: Thread, event: OfGoroutine): void {
+    switch (event.type) {
+      case 'create':
+        if (!this.goroutines.has(event.goroutine)) this.create(event, thread);
+        return;
+      case 'run':
+        return this.run(event, thread);
+      case 'wait':
+        return this.wait(event, thread);
+      case 'preempt':
+        return this.preempt(event);
+      case 'wake':
+        return this.wake(event, thread);
+      case 'end':
+        return this.end(event, thread);
+      case 'region':
+        return this.beginRegion(event, thread);
+      case 'region-end':
+        return this.endRegion(event, thread);
+      case 'task':
+        return this.beginTask(event, thread);
+      case 'task-end':
+        return this.endTask(event, thread);
+      case 'log':
+        return this.annotate(event, this.annotated(event, thread), thread);
+    }
+  }
+
+  private sample(event: Of<'sample'>): void {
+    const known = this.goroutines.get(event.goroutine);
+    const goroutine = known && known.created <= event.time ? known.number : 0;
+    this.emit(goroutine === event.goroutine ? event : { ...event, goroutine });
+  }
+
+  private collection(event: Of<'collection'>): void {
+    const time = Math.max(event.time, this.collected);
+    this.collected = Math.max(event.end, time);
+    const fits = time === event.time && this.collected === event.end;
+    this.emit(fits ? event : { ...event, time, end: this.collected });
+  }
+
+  private beginThread(event: Of<'thread'>): void {
+    const known = this.threads.get(event.thread);
+    if (known?.isOn) return;
+    const thread = known ?? { number: event.thread, time: 0, isOn: true, running: undefined, suspended: [] };
+    thread.isOn = true;
+    this.threads.set(event.thread, thread);
+    this.emit(at(advance(thread, event.time), event));
+  }
+
+  private endThread(event: Of<'thread-end'>): void {
+    const thread = this.threads.get(event.thread);
+    if (!thread?.isOn) return;
+    advance(thread, event.time);
+    if (thread.running) this.interrupt(thread.running);
+    for (const goroutine of thread.suspended.splice(0)) goroutine.suspendedOn = undefined;
+    thread.isOn = false;
+    this.emit(at(thread.time, event));
+  }
+
+  private threadOf({ thread: number, time }: OfGoroutine): Thread {
+    const known = this.threads.get(number);
+    if (known?.isOn) return known;
+    this.beginThread({ type: 'thread', time, thread: number, id: number, name: '' });
+    return this.threads.get(number)!;
+  }
+
+  private create(event: Of<'create'>, thread: Thread): Goroutine {
+    const { goroutine: wanted, waits } = event;
+    const number = wanted === REST || wanted > this.highest ? wanted : this.highest + 1;
+    this.highest = Math.max(this.highest, number);
+    const goroutine: Goroutine = {
+      number,
+      created: advance(thread, event.time),
+      time: thread.time,
+      runsOn: undefined,
+      suspendedOn: undefined,
+      cause: undefined,
+      stack: 0,
+      regions: [],
+    };
+    this.goroutines.set(wanted, goroutine);
+    this.pass(waits ? { ...event, waits: undefined } : event, goroutine, thread);
+    if (waits) this.wait({ ...event, type: 'wait', cause: waits, stack: 0 }, thread);
+    return goroutine;
+  }
+
+  /** The goroutine of an event, which begins here if it is new; undefined if it has ended. */
+  private goroutineOf({ goroutine: number, time }: OfGoroutine, thread: Thread): Goroutine | undefined {
+    const known = this.goroutines.get(number);
+    if (known || (number <= this.highest && number !== REST)) return known;
+    return this.create({ type: 'create', time, thread: thread.number, goroutine: number, start: 0 }, thread);
+  }
+
+  /** The goroutine of an event that must not be lost. */
+  private annotated(event: OfGoroutine, thread: Thread): Goroutine {
+    return this.goroutineOf(event, thread) ?? this.goroutineOf({ ...event, goroutine: REST }, thread)!;
+  }
+
+  private run(event: Of<'run'>, thread: Thread): void {
+    const goroutine = this.goroutineOf(event, thread);
+    if (!goroutine || goroutine.runsOn === thread) return;
+    this.makeWay(goroutine, thread, event.time);
+    this.pass(event, goroutine, thread);
+    occupy(thread, goroutine);
+  }
+
+  private wait(event: Of<'wait'>, thread: Thread): void {
+    const goroutine = this.goroutineOf(event, thread);
+    if (!goroutine || goroutine.cause) return;
+    const resumes = this.enter(goroutine, thread, event.time);
+    const runsOn = goroutine.runsOn!;
+    this.pass(event, goroutine, runsOn);
+    vacate(runsOn, goroutine);
+    if (event.cause !== 'yield') goroutine.cause = event.cause;
+    goroutine.stack = event.stack;
+    if (resumes) this.resume(runsOn);
+  }
+
+  private preempt(event: Of<'preempt'>): void {
+    const goroutine = this.goroutines.get(event.goroutine);
+    if (!goroutine?.runsOn) return;
+    const { runsOn } = goroutine;
+    this.pass(event, goroutine, runsOn);
+    vacate(runsOn, goroutine);
+    suspend(runsOn, goroutine);
+  }
+
+  private wake(event: Of<'wake'>, thread: Thread): void {
+    const goroutine = this.goroutines.get(event.goroutine);
+    if (!goroutine?.cause) return;
+    this.pass(event, goroutine, thread);
+    goroutine.cause = undefined;
+  }
+
+  private end(event: Of<'end'>, thread: Thread): void {
+    const goroutine = this.goroutines.get(event.goroutine);
+    if (!goroutine || goroutine.number === REST) return;
+    const resumes = this.enter(goroutine, thread, event.time);
+    const runsOn = goroutine.runsOn!;
+    while (goroutine.regions.length > 0) this.closeRegion(event, goroutine, thread);
+    this.pass(event, goroutine, runsOn);
+    vacate(runsOn, goroutine);
+    this.goroutines.delete(event.goroutine);
+    if (resumes) this.resume(runsOn);
+  }
+
+  private beginTask(event: Of<'task'>, thread: Thread): void {
+    if (this.tasks.has(event.task)) return;
+    const goroutine = this.annotated(event, thread);
+    this.annotate(event, goroutine, thread);
+    this.tasks.set(event.task, goroutine.time);
+  }
+
+  private endTask(event: Of<'task-end'>, thread: Thread): void {
+    const begin = this.tasks.get(event.task);
+    if (begin === undefined) return;
+    this.tasks.delete(event.task);
+    const goroutine = this.annotated(event, thread);
+    goroutine.time = Math.max(goroutine.time, begin + 1); // on two threads, nothing but the time orders the two
+    this.annotate(event, goroutine, thread);
+  }
+
+  private beginRegion(event: Of<'region'>, thread: Thread): void {
+    if (this.regions.has(event.region)) return;
+    const goroutine = this.annotated(event, thread);
+    const region: Region = { id: event.region, goroutine, hasEnded: false };
+    this.regions.set(region.id, region);
+    goroutine.regions.push(region);
+    this.annotate(event, goroutine, thread);
+  }
+
+  private endRegion(event: Of<'region-end'>, thread: Thread): void {
+    const region = this.regions.get(event.region);
+    if (!region) return;
+    const { goroutine } = region;
+    region.hasEnded = true;
+    while (goroutine.regions.at(-1)?.hasEnded) this.closeRegion(event, goroutine, thread);
+  }
+
+  /** Ends the innermost region of a goroutine. */
+  private closeRegion(event: Of<'region-end' | 'end'>, goroutine: Goroutine, thread: Thread): void {
+    const { id } = goroutine.regions.pop()!;
+    this.regions.delete(id);
+    const isIt = event.type === 'region-end' && event.region === id;
+    this.annotate(isIt ? event : { ...event, type: 'region-end', region: id }, goroutine, thread);
+  }
+
+  /** Emits an event of a goroutine, which runs for that moment if it does not run. */
+  private annotate(event: OfGoroutine, goroutine: Goroutine, thread: Thread): void {
+    const { runsOn, suspendedOn, cause, stack } = goroutine;
+    if (runsOn) return this.pass(event, goroutine, runsOn);
+    const place = suspendedOn?.suspended.indexOf(goroutine);
+    const resumes = this.enter(goroutine, thread, event.time);
+    this.pass(event, goroutine, thread);
+    if (cause) this.emit({ type: 'wait', ...placeOf(goroutine, thread), cause, stack });
+    else this.emit({ type: 'preempt', ...placeOf(goroutine, thread) });
+    vacate(thread, goroutine);
+    goroutine.cause = cause;
+    if (suspendedOn) suspend(suspendedOn, goroutine, place);
+    if (resumes) this.resume(thread);
+  }
+
+  /**
+   * Makes a goroutine run, where it does not run yet.
+   *
+   * @returns whether the thread runs another one again after it
+   */
+  private enter(goroutine: Goroutine, thread: Thread, time: number): boolean {
+    if (goroutine.runsOn) return true;
+    const interrupts = thread.running !== undefined;
+    this.makeWay(goroutine, thread, time);
+    this.begin(goroutine, thread);
+    return interrupts;
+  }
+
+  /** Makes a goroutine runnable and its thread free. */
+  private makeWay(goroutine: Goroutine, thread: Thread, time: number): void {
+    advance(thread, Math.max(time, goroutine.time));
+    if (goroutine.runsOn) this.move(goroutine, goroutine.runsOn, thread.time);
+    if (goroutine.suspendedOn) unsuspend(goroutine.suspendedOn, goroutine);
+    goroutine.time = advance(thread, goroutine.time);
+    if (goroutine.cause) this.emit({ type: 'wake', ...placeOf(goroutine, thread) });
+    goroutine.cause = undefined;
+    const { running } = thread;
+    if (!running) return;
+    this.interrupt(running);
+    suspend(thread, running);
+  }
+
+  /** Takes a goroutine from the thread where it runs. */
+  private move(goroutine: Goroutine, from: Thread, time: number): void {
+    advance(from, time);
+    this.interrupt(goroutine);
+    this.resume(from);
+  }
+
+  private begin(goroutine: Goroutine, thread: Thread): void {
+    goroutine.time = advance(thread, goroutine.time);
+    this.emit({ type: 'run', ...placeOf(goroutine, thread) });
+    occupy(thread, goroutine);
+  }
+
+  private interrupt(goroutine: Goroutine): void {
+    const thread = goroutine.runsOn!;
+    goroutine.time = advance(thread, goroutine.time);
+    this.emit({ type: 'preempt', ...placeOf(goroutine, thread) });
+    vacate(thread, goroutine);
+  }
+
+  /** Runs what was interrupted last. */
+  private resume(thread: Thread): void {
+    const goroutine = thread.suspended.pop();
+    if (!goroutine) return;
+    goroutine.suspendedOn = undefined;
+    this.begin(goroutine, thread);
+  }
+
+  /** Emits an event, with time, thread and number as they must be. */
+  private pass(event: OfGoroutine, goroutine: Goroutine, thread: Thread): void {
+    const { number } = goroutine;
+    const time = advance(thread, Math.max(event.time, goroutine.time));
+    goroutine.time = time;
+    const fits = event.time === time && event.thread === thread.number && event.goroutine === number;
+    this.emit(fits ? event : { ...event, time, thread: thread.number, goroutine: number });
+  }
+}
+
+function advance(thread: Thread, time: number): number {
+  if (time > thread.time) thread.time = time;
+  return thread.time;
+}
+
+function at(time: number, event: Of<'thread' | 'thread-end'>): TraceEvent {
+  return event.time === time ? event : { ...event, time };
+}
+
+function placeOf(goroutine: Goroutine, thread: Thread): { time: number; thread: number; goroutine: number } {
+  return { time: goroutine.time, thread: thread.number, goroutine: goroutine.number };
+}
+
+function occupy(thread: Thread, goroutine: Goroutine): void {
+  thread.running = goroutine;
+  goroutine.runsOn = thread;
+}
+
+function vacate(thread: Thread, goroutine: Goroutine): void {
+  thread.running = undefined;
+  goroutine.runsOn = undefined;
+}
+
+function suspend(thread: Thread, goroutine: Goroutine, place = thread.suspended.length): void {
+  thread.suspended.splice(place, 0, goroutine);
+  goroutine.suspendedOn = thread;
+}
+
+function unsuspend(thread: Thread, goroutine: Goroutine): void {
+  thread.suspended.splice(thread.suspended.lastIndexOf(goroutine), 1);
+  goroutine.suspendedOn = undefined;
+}
