@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { Handlers, Helpers, Processor, Types } from '@paulirish/trace_engine';
 import fc from 'fast-check';
 import { readTraceEvents } from '../../test/support/trace-event-reader.js';
 import { TraceEventJson } from './trace-event-json.js';
@@ -92,6 +93,64 @@ describe('trace-event JSON of a request', () => {
       { name: 'GET /cats/:id', start: 1_000_000, end: 1_005_000, args: { execution: 7, task: 3 } },
       { name: 'GET /cats/:id', start: 1_032_000, end: 1_035_000, args: { execution: 7, task: 3 } },
     ]);
+  });
+});
+
+/** Chrome's DevTools, without its window. */
+async function readByDevTools(events: readonly TraceEvent[]) {
+  const { traceEvents } = JSON.parse(text(events)) as { traceEvents: Types.Events.Event[] };
+  const engine = Processor.TraceProcessor.createWithAllHandlers();
+  await engine.parse(traceEvents, {});
+  const data = engine.data!;
+  const asyncEvents = traceEvents.filter(({ ph }) => 'ben'.includes(ph)) as Types.Events.PairableAsync[];
+  return {
+    processNames: [...data.Meta.processNames.values()].map(({ args }) => args.name),
+    threads: Handlers.Threads.threadsInTrace(data),
+    pairs: Helpers.Trace.createMatchedSortedSyntheticEvents(asyncEvents),
+    profile: data.Samples.profilesInProcess
+      .get(Types.Events.ProcessID(4242))
+      ?.get(Types.Events.ThreadID(4242)),
+  };
+}
+
+describe('the engine of DevTools reads from trace-event JSON', () => {
+  it('threads, what ran on them, requests, regions, waits, collections and CPU samples', async () => {
+    const { processNames, threads, pairs, profile } = await readByDevTools([
+      ...REQUEST,
+      sample(0, 1_004_500, 2),
+      sample(0, 1_034_500, 1),
+      collection('minor', 1_010_000, 1_012_000),
+    ]);
+    expect(processNames).toEqual(['cats']);
+    expect(threads.map(({ name, entries }) => [name, entries.map(({ name }) => name)])).toEqual([
+      [
+        'main',
+        ['GET /cats/:id', 'ProfileCall', 'ProfileCall', 'GET /cats/:id', 'ProfileCall', 'ProfileCall'],
+      ],
+      ['Garbage collections', ['minor']],
+    ]);
+    expect(pairs.map(({ name, ts, dur }) => [name, ts, dur])).toEqual([
+      ['CatsController.findOne', 1000, 35],
+      ['GET /cats/:id', 1001, 33],
+      ['guard', 1002, expect.closeTo(1.001)],
+      ['handler', 1004, 29],
+      ['timer', 1005, 25],
+      ['runnable', 1030, 2],
+    ]);
+    const { samples, nodes } = profile!.rawProfile;
+    const names = new Map(nodes.map(({ id, callFrame }) => [id, callFrame.functionName]));
+    expect(samples!.map((id) => names.get(id))).toEqual(['sleep', 'inner']);
+  });
+
+  it('all slices of a thread, also if each begins when the one before it ends', async () => {
+    const events: TraceEvent[] = [MAIN, { type: 'create', thread: 0, goroutine: 1, time: 1e12, start: 0 }];
+    for (let i = 1; i <= 500; i++) {
+      const time = 1e14 + i * 1001;
+      events.push({ type: 'run', thread: 0, goroutine: 1, time });
+      events.push({ type: 'preempt', thread: 0, goroutine: 1, time: time + 1001 });
+    }
+    const { threads } = await readByDevTools(events);
+    expect(threads[0]!.tree.roots.size).toBe(500);
   });
 });
 
@@ -270,7 +329,7 @@ interface ModelExecution {
 /** A consistent trace from any steps: those that don't fit are left out. */
 function consistentTrace(steps: readonly Step[], workers: number): TraceEvent[] {
   const events: TraceEvent[] = [];
-  const clocks = Array.from({ length: workers + 1 }, (_, thread) => 1e15 + thread * 777);
+  const clocks = Array.from({ length: workers + 1 }, (_, thread) => 1e14 + thread * 777);
   for (const [thread, time] of clocks.entries())
     events.push({ type: 'thread', thread, time, id: thread + 1, name: `thread ${thread}` });
   const executions: ModelExecution[] = [];

@@ -396,7 +396,11 @@ class EventWriter {
   }
 
   private complete(cat: string, tid: number, name: string, time: number, end: number, args: object): void {
-    this.write({ ph: 'X', cat, name, tid, ts: time / 1000, dur: (end - time) / 1000, args });
+    const ts = time / 1000;
+    const short = (end - time) / 1000;
+    // DevTools drops a slice that begins before the one before it ends, be it by the rounding of this sum.
+    const dur = ts + short === end / 1000 ? short : end / 1000 - ts;
+    this.write({ ph: 'X', cat, name, tid, ts, dur, args });
   }
 
   private addThread(wanted: number, name: string): number {

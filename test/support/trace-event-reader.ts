@@ -84,6 +84,8 @@ class TraceReader {
   private readonly tracks = new Map<string, ReadTrack & { open: OpenSlice[]; last: number }>();
   private readonly counters = new Map<string, { time: number; values: Record<string, unknown> }[]>();
   private readonly profiles = new Map<string, Profile>();
+  /** Of the last slice of each thread, as readers add them. */
+  private readonly ends = new Map<number, number>();
   private readonly usedTids = new Set<number>();
 
   private readonly phases: Record<string, (event: Event) => void> = {
@@ -148,6 +150,8 @@ class TraceReader {
     const slices = this.slices.get(tid) ?? [];
     this.slices.set(tid, slices);
     check(start >= (slices.at(-1)?.end ?? 0), event, 'overlaps the slice before it');
+    check(event.ts >= (this.ends.get(tid) ?? 0), event, 'overlaps the slice before it by rounding');
+    this.ends.set(tid, event.ts + event.dur);
     slices.push({ name, category, start, end: start + duration, depth: 0, args });
   }
 
