@@ -54,6 +54,7 @@ export { HeapProfiler } from './profiling/heap/heap-profiler.js';
 export type { CollectOptions, NamedProfile } from './profiling/named-profile.js';
 export { ProfileRegistry } from './profiling/profile-registry.js';
 export { ProfilerService } from './profiling/profiler.service.js';
+export { type TraceDecorator, TraceRegion, TraceTask } from './profiling/trace/trace.decorators.js';
 export type { ObservedWaits } from './sampling/async-hook.js';
 export type { CallStack, Wait, WaitObserver } from './sampling/wait-sample.js';
 export type { CallerFrame } from './sampling/call-stack.js';
