@@ -55,6 +55,7 @@ export type { CollectOptions, NamedProfile } from './profiling/named-profile.js'
 export { ProfileRegistry } from './profiling/profile-registry.js';
 export { ProfilerService } from './profiling/profiler.service.js';
 export { type TraceFormat, type TraceOptions, Tracer } from './profiling/trace/tracer.js';
+export { type TraceDecorator, TraceRegion, TraceTask } from './profiling/trace/trace.decorators.js';
 export type { ObservedWaits } from './sampling/async-hook.js';
 export type { OpenRegion, OpenTask } from './sampling/active-trace.js';
 export type { CallStack, Wait, WaitObserver } from './sampling/wait-sample.js';

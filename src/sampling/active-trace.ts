@@ -5,9 +5,9 @@ export interface OpenRegion {
   end(): void;
 }
 
-/** A task that has begun. */
+/** A task that has begun. To end it again, or when the trace is over, does nothing. */
 export interface OpenTask {
-  /** Makes it the task of a function and of all that this starts: of its regions, logs and tasks. */
+  /** Makes it the task of a function and of all that this starts: of its regions, logs and tasks. Any number of times, also when it has ended. */
   run<T>(work: () => T): T;
   end(): void;
 }
@@ -19,7 +19,8 @@ export interface ActiveTrace {
   /**
    * Does work in a region. It may wait, also beside other regions of its caller: then it is an execution of its own.
    *
-   * @param work called with what ends the region
+   * @param work called with what ends the region, also if it throws; to end it again, or when the trace is over, does nothing
+   * @returns what work returns, also if that is a promise: the same one
    */
   inRegion<T>(name: string, work: (end: () => void) => T): T;
   /** Begins a task below the one that is current now. */

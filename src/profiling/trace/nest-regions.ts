@@ -1,0 +1,165 @@
+import { GuardsConsumer } from '@nestjs/core/guards/guards-consumer.js';
+import { InterceptorsConsumer } from '@nestjs/core/interceptors/interceptors-consumer.js';
+import { PipesConsumer } from '@nestjs/core/pipes/pipes-consumer.js';
+import { isObservable } from 'rxjs';
+import { perProcess } from '../../sampling/process-state.js';
+import { inRegion, whenEnded, whenSettled } from './when-over.js';
+
+type Restore = () => void;
+type AnyFunction = (this: unknown, ...args: unknown[]) => unknown;
+/** A guard, a pipe or an interceptor. */
+type Enhancer = Record<string, AnyFunction>;
+
+/** Where Nest runs what regions are made for. */
+const CONSUMERS = [
+  {
+    kind: 'guard',
+    does: 'canActivate',
+    consumer: GuardsConsumer.prototype,
+    method: 'tryActivate' satisfies keyof GuardsConsumer,
+    argument: 0,
+    over: whenNestIsDone,
+  },
+  {
+    kind: 'pipe',
+    does: 'transform',
+    consumer: PipesConsumer.prototype,
+    method: 'apply' satisfies keyof PipesConsumer,
+    argument: 2,
+    over: whenAwaited,
+  },
+  {
+    kind: 'interceptor',
+    does: 'intercept',
+    consumer: InterceptorsConsumer.prototype,
+    method: 'intercept' satisfies keyof InterceptorsConsumer,
+    argument: 0,
+    over: whenNestIsDone,
+  },
+];
+
+/** What Nest's `mixin()` names a class, and the name in the source of a class. */
+const MIXIN = /^[0-9a-f]{21}$/;
+const DECLARED = /^class\s+(?!extends\b)([^\s{]+)/;
+
+const installed = perProcess('nest-regions', () => ({ users: 0, restore: (): void => {} }));
+
+/**
+ * Has regions in the execution trace for the guards, interceptors, pipes and handlers of all Nest applications in the process, such as
+ * `guard AuthGuard` and `handler CatsController.findOne`: of HTTP, microservices, WebSockets and GraphQL.
+ *
+ * @returns a function that ends that and puts back what was there, to be called once
+ */
+export function nestRegions(): Restore {
+  if (installed.users++ === 0) installed.restore = install();
+  return () => {
+    if (--installed.users === 0) installed.restore();
+  };
+}
+
+function install(): Restore {
+  const restores = CONSUMERS.map(({ kind, does, consumer, method, argument, over }) => {
+    const nameOf = namesOf(kind);
+    const inRegions = (enhancer: Enhancer): Enhancer => ({
+      [does]: (...args) => inRegion(nameOf(enhancer), () => enhancer[does]!(...args), over),
+    });
+    return replace(consumer, method, (original, args) =>
+      original(
+        args.map((arg, i) => (i === argument ? (arg as Enhancer[] | undefined)?.map(inRegions) : arg)),
+      ),
+    );
+  });
+  restores.push(followHandlers());
+  return () => {
+    for (const restore of restores.toReversed()) restore();
+  };
+}
+
+/** When the pipes of a handler are done, Nest calls it by its `apply`. */
+function followHandlers(): Restore {
+  const followed = new Map<unknown, Restore>();
+  const follow = (instance: object, handler: AnyFunction): Restore => {
+    const nameOf = namesOf('handler', `.${keyOf(instance, handler)}`);
+    return replace(handler, 'apply', (apply, call) =>
+      inRegion(nameOf(call[0]), () => apply(call), whenNestIsDone),
+    );
+  };
+  followed.set(
+    InterceptorsConsumer,
+    replace(InterceptorsConsumer.prototype, 'intercept', (original, args) => {
+      const [, , instance, handler] = args as [unknown, unknown, object, AnyFunction];
+      if (!followed.has(handler)) followed.set(handler, follow(instance, handler));
+      return original(args);
+    }),
+  );
+  return () => {
+    for (const restore of followed.values()) restore();
+  };
+}
+
+/**
+ * Replaces a method of an object.
+ *
+ * @param by called with the original, on the same `this`, and the arguments
+ */
+function replace(
+  object: object,
+  key: string,
+  by: (original: (args: unknown[]) => unknown, args: unknown[]) => unknown,
+): Restore {
+  const before = Object.getOwnPropertyDescriptor(object, key);
+  const method = Reflect.get(object, key) as AnyFunction;
+  let isOn = true;
+  const ours = function (this: unknown, ...args: unknown[]): unknown {
+    return isOn ? by((args) => method.apply(this, args), args) : method.apply(this, args);
+  };
+  // Does nothing to a function that is frozen.
+  Reflect.defineProperty(object, key, { value: ours, configurable: true, writable: true });
+  return () => {
+    isOn = false; // it is still called by who has replaced it since
+    if (Reflect.get(object, key) !== ours) return;
+    if (before) Object.defineProperty(object, key, before);
+    else Reflect.deleteProperty(object, key);
+  };
+}
+
+/** Nest subscribes to observables of any class and awaits all that has a `then()`, so that both may be followed. */
+function whenNestIsDone<T>(result: T, end: () => void): T {
+  if (isObservable(result)) return whenEnded(result, end) as T;
+  return whenAwaited(result, end, (value) => whenNestIsDone(value, end));
+}
+
+function whenAwaited<T>(result: T, end: () => void, then = (value: T) => whenValue(value, end)): T {
+  if (typeof (result as { then?: unknown } | null | undefined)?.then !== 'function')
+    return whenValue(result, end);
+  return whenSettled(Promise.resolve(result), end, then) as T;
+}
+
+function whenValue<T>(value: T, end: () => void): T {
+  end();
+  return value;
+}
+
+/** Names of regions by the class of an object. */
+function namesOf(kind: string, suffix = ''): (object: unknown) => string {
+  const known = new WeakMap<object, string>();
+  return (object) => {
+    const type = (object as object | null | undefined)?.constructor ?? Object;
+    const name = known.get(type) ?? `${kind} ${classNameOf(type)}${suffix}`;
+    known.set(type, name);
+    return name;
+  };
+}
+
+function classNameOf(type: { readonly name: string }): string {
+  const name = MIXIN.test(type.name) ? DECLARED.exec(String(type))?.[1] : type.name;
+  return name && name !== 'Object' ? name : '(anonymous)';
+}
+
+/** The name that a method has in its class: decorators may have replaced the function. */
+function keyOf(instance: object, method: AnyFunction): string {
+  for (let object: object | null = instance; object; object = Reflect.getPrototypeOf(object))
+    for (const key of Reflect.ownKeys(object))
+      if (Reflect.getOwnPropertyDescriptor(object, key)!.value === method) return String(key);
+  return method.name;
+}
