@@ -29,6 +29,15 @@ export function otherNativeThreads(): NativeThread[] {
   }
 }
 
+/** The kernel's numbers of all threads of this process; none where the system does not list them (all but Linux). */
+export function nativeThreadIds(): number[] {
+  try {
+    return readdirSync(TASKS).map(Number);
+  } catch {
+    return []; // no /proc
+  }
+}
+
 /** What all threads of this process are called; undefined where the system does not list them (all but Linux). */
 export function threadNames(): ThreadNames | undefined {
   try {

@@ -206,7 +206,8 @@ export class RunningProfiler implements KeptProfiler {
     this.past.push(segment);
   }
 
-  private handOut(segment: CpuSegment): void {
+  /** Has V8 hand out at once a segment that has ended, if it has not yet. */
+  handOut(segment: CpuSegment): void {
     if (!this.open.has(segment.title)) return;
     this.current.exclude(() => segment.timeHold(() => this.session.endProfile(segment.title)));
     this.open.delete(segment.title);

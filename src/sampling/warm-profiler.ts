@@ -141,6 +141,11 @@ export class SampleWatch {
     if (profiler && nowMicros() - profiler.current.beginMicros >= ms * 1000) profiler.split();
   }
 
+  /** Has V8 hand out at once a segment that has ended. */
+  handOut(segment: CpuSegment): void {
+    this.warm.profiler?.handOut(segment);
+  }
+
   /** Has V8 hand out at once what it has sampled up to now. */
   cut(): void {
     this.warm.profiler?.cut();

@@ -1,6 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Worker } from 'node:worker_threads';
 import { type CallerFrame, callStackOf } from './call-stack.js';
+import { nativeThreadIds } from './native-threads.js';
 import { perProcess } from './process-state.js';
 
 /** The name of worker threads of ours. */
@@ -8,7 +9,10 @@ export const OWN_WORKER = 'nestjs-pprof source maps';
 
 /** A worker thread by what created it. */
 export interface CreatedWorker {
+  /** Node's. */
   readonly threadId: number;
+  /** The kernel's number of the thread; undefined where the system does not list them (all but Linux). */
+  readonly nativeId: number | undefined;
   /** The option `name`, where it was given and Node tells it (from 22 on). */
   readonly name: string;
   /** Where `new Worker(...)` was called, innermost first. */
@@ -22,14 +26,23 @@ export interface WorkerCounts {
   readonly alive: readonly CreatedWorker[];
 }
 
+/** A worker thread of which one can learn whether it has ended. */
+export interface WatchedWorker extends CreatedWorker {
+  readonly worker: WeakRef<Worker>;
+}
+
 interface Watch {
   since: Date | undefined;
   users: number;
   /** A worker of ours is being created. */
   isOwn: boolean;
   created: number;
+  /** Called with each that is created. */
+  readonly followers: Set<(worker: WatchedWorker) => void>;
+  /** The kernel's numbers of all threads when this was last looked at. */
+  nativeIds: ReadonlySet<number>;
   /** Those that were alive when the last one was created: never many that have ended. */
-  workers: readonly (CreatedWorker & { readonly worker: WeakRef<Worker> })[];
+  workers: readonly WatchedWorker[];
   stop: (() => void) | undefined;
 }
 
@@ -48,6 +61,8 @@ const watch = (): Watch =>
     users: 0,
     isOwn: false,
     created: 0,
+    followers: new Set(),
+    nativeIds: new Set(),
     workers: [],
     stop: undefined,
   }));
@@ -70,6 +85,22 @@ export function watchWorkers(): () => void {
   };
 }
 
+/**
+ * Calls a function with each worker thread that is alive, and with each when it is created.
+ *
+ * @returns what ends it
+ */
+export function followWorkers(follower: (worker: WatchedWorker) => void): () => void {
+  const unwatch = watchWorkers();
+  const { followers, workers } = watch();
+  workers.filter(isAlive).forEach(follower);
+  followers.add(follower);
+  return () => {
+    followers.delete(follower);
+    unwatch();
+  };
+}
+
 /** What is known of the worker threads now. */
 export function createdWorkers(): WorkerCounts {
   const { since = new Date(), created, workers } = watch();
@@ -88,6 +119,7 @@ export function unwatched<T>(create: () => T): T {
 }
 
 function subscribed(): () => void {
+  watch().nativeIds = new Set(nativeThreadIds());
   subscribe(CHANNEL, onWorker);
   return () => unsubscribe(CHANNEL, onWorker);
 }
@@ -107,11 +139,21 @@ function remember(worker: NodeWorker): void {
   state.created++;
   const entry = {
     threadId: worker.threadId,
+    nativeId: newestThread(state),
     name: givenName(worker.threadName ?? ''),
     stack: creatorsStack(),
     worker: new WeakRef<Worker>(worker),
   };
   state.workers = [...state.workers.filter(isAlive), entry];
+  for (const follower of state.followers) follower(entry);
+}
+
+/** The kernel counts up. Other threads may have been started since the last worker. */
+function newestThread(state: Watch): number | undefined {
+  const ids = nativeThreadIds();
+  const added = ids.filter((id) => !state.nativeIds.has(id));
+  state.nativeIds = new Set(ids);
+  return added.length > 0 ? Math.max(...added) : undefined;
 }
 
 /** The name that a worker was given, if any, by that of its thread. */
@@ -130,6 +172,6 @@ function creatorsStack(): readonly CallerFrame[] {
   }
 }
 
-function isAlive({ worker }: { readonly worker: WeakRef<Worker> }): boolean {
+export function isAlive({ worker }: WatchedWorker): boolean {
   return (worker.deref()?.threadId ?? -1) > 0;
 }

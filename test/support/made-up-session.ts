@@ -18,8 +18,8 @@ export class MadeUpSession {
     micros: () => 0,
     starts(): void {},
     ends(): void {},
-    /** A profile of V8's; the first time delta is a time. */
-    sampled: (): Sampled => ({ nodes: [], samples: [], timeDeltas: [] }),
+    /** A profile of V8's, by when it began; the first time delta is a time. */
+    sampled: (_startTime: number): Sampled => ({ nodes: [], samples: [], timeDeltas: [] }),
   };
 
   readonly posted: string[] = [];
@@ -59,7 +59,8 @@ export class MadeUpSession {
     this.open.delete(title);
     this.hasStarted = this.open.size > 0;
     if (!this.hasStarted) MadeUpSession.v8.ends();
-    const { timeDeltas: [first = startTime + 1, ...deltas] = [], ...sampled } = MadeUpSession.v8.sampled();
+    const { timeDeltas: [first = startTime + 1, ...deltas] = [], ...sampled } =
+      MadeUpSession.v8.sampled(startTime);
     const timeDeltas = [first - startTime, ...deltas];
     return { ...sampled, startTime, endTime: MadeUpSession.v8.micros(), timeDeltas };
   }
