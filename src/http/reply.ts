@@ -228,11 +228,11 @@ async function writePieces(
     if (!response.writableFinished) abandon(response);
   });
   try {
+    // Sockets that are none may return nothing, and drain nothing.
+    if (taken === false) await once(response, 'drain', closed);
     for await (const piece of pieces) {
-      // Sockets that are none may return nothing, and drain nothing.
-      if (taken === false) await once(response, 'drain', closed);
       if (isOver(response)) return;
-      taken = response.write(piece);
+      if (response.write(piece) === false) await once(response, 'drain', closed);
     }
     response.end();
   } catch {

@@ -10,6 +10,8 @@ import { Execution, type ExecutionTag, OUTSIDE, tag, tagOf, UNDECIDED } from './
 
 /** The world around the recorder, which tests replace. */
 export interface TraceWorld {
+  /** Of the process. */
+  readonly pid: number;
   /** In ns, whole. */
   now(): number;
   executionAsyncId(): number;
@@ -103,6 +105,7 @@ export class TraceRecorder implements ActiveTrace {
     private readonly limit: number,
   ) {
     const time = world.now();
+    this.emit({ type: 'thread', time, thread: MAIN, id: world.pid, name: 'main' });
     this.emit({ type: 'create', time, thread: MAIN, goroutine: OUTSIDE, start: this.start('(event loop)') });
     this.emit({ type: 'run', time, thread: MAIN, goroutine: OUTSIDE });
   }

@@ -6,6 +6,8 @@ import { CpuTimeline, type TimedSample } from '../../sampling/cpu-timeline.js';
 import type { RawFrame, Sampling, Sliced, WarmOptions } from '../../sampling/sampler.js';
 import { StackTable } from '../../sampling/stack-table.js';
 import { nanosOfMillis } from '../../sampling/trace-clock.js';
+import type { CreatedWorker } from '../../sampling/worker-creation.js';
+import { type WorkerEvent, WorkerTimeline } from '../../sampling/worker-timeline.js';
 import type { RequestsInFlight } from '../async/requests-in-flight.js';
 import { ProfilerBusyError } from '../errors.js';
 import { type HoldMeter, runSliced } from '../loop.js';
@@ -29,46 +31,35 @@ export interface TraceSources {
   readonly comments: readonly string[];
 }
 
+/** What the sources beside the recorder have. */
+interface Found {
+  readonly workers: readonly WorkerEvent[];
+  readonly collections: Promise<readonly Collection[]>;
+  readonly samples: Sliced<TimedSample[]>;
+}
+
 /** An execution trace that is being recorded, by all of its sources. There is one in a process at a time. */
 export class TraceRecording {
-  private readonly cpu: CpuTimeline;
-  private readonly collections: CollectionWatch;
   private readonly recorder: TraceRecorder;
+  private readonly workers: WorkerTimeline;
+  private readonly collections: CollectionWatch;
+  private readonly cpu: CpuTimeline;
+  /** Worker threads by their numbers in the trace. */
+  private readonly threads: CreatedWorker[] = [];
   private readonly sampleStacks = new Map<readonly RawFrame[], number>();
   private readonly runs = new RunsOfThread();
   private readonly closed = new AbortController();
-  private readonly stops: readonly (() => void)[];
-  private ended:
-    { readonly collections: Promise<Collection[]>; readonly samples: Sliced<TimedSample[]> } | undefined;
+  private readonly stopRecorder: () => void;
+  private found: Found | undefined;
 
   /** @throws ProfilerBusyError if there is another one */
   constructor({ requests, sampling, warm, comments }: TraceSources) {
     if (activeTrace()) throw new ProfilerBusyError('trace');
-    const stacks = new StackTable();
-    const now = (): number => nanosOfMillis(performance.now());
-    const world = { now, executionAsyncId, executionAsyncResource };
-    const recorder = new TraceRecorder(
-      { ...world, stackOf: (callee) => stacks.stackOf(callee) },
-      MOST_EVENTS,
-    );
-    this.recorder = recorder;
-    for (const request of requests) recorder.beginRequest(request, false);
-    const unlisten = requests.listen({
-      begin: (request) => recorder.beginRequest(request, true),
-      end: (request) => recorder.endRequest(request),
-    });
-    setActiveTrace(recorder);
-    const restore = nestRegions();
-    const hook = createHook(recorder).enable();
-    this.stops = [
-      () => hook.disable(),
-      restore,
-      () => setActiveTrace(undefined),
-      unlisten,
-      () => recorder.stop(),
-    ];
-    recorder.enter(WRITER);
-    // What these start is the writer's.
+    this.recorder = newRecorder();
+    const { recorder } = this;
+    this.stopRecorder = connected(recorder, requests);
+    recorder.enter(WRITER); // what the others start is the writer's
+    this.workers = new WorkerTimeline();
     this.collections = new CollectionWatch();
     this.cpu = new CpuTimeline(warm, sampling.warm ? undefined : sampling.cold);
     const { unsampled } = this.cpu;
@@ -81,9 +72,9 @@ export class TraceRecording {
     return this.closed.signal;
   }
 
-  /** Why it ended by itself. */
-  get endedEarly(): string | undefined {
-    return this.recorder.isFull ? `there were more than ${MOST_EVENTS} events to be written` : undefined;
+  /** More is recorded than is written. */
+  get isFull(): boolean {
+    return this.recorder.isFull;
   }
 
   get stacks(): TraceStacks {
@@ -93,36 +84,45 @@ export class TraceRecording {
 
   /** The events since they were taken last, and samples from before. */
   take(holds: HoldMeter): Promise<TraceEvent[]> {
-    return this.gathered(this.collections.take(), this.cpu.take(), holds);
+    return this.events(
+      { workers: this.workers.take(), collections: this.collections.take(), samples: this.cpu.take() },
+      holds,
+    );
   }
 
   /** Ends the recording. */
   stop(): void {
-    if (this.ended) return;
-    for (const stop of this.stops) stop();
-    this.ended = { collections: this.collections.stop(), samples: this.cpu.stop() };
+    if (this.found) return;
+    this.stopRecorder();
+    this.found = {
+      workers: this.workers.stop(),
+      collections: this.collections.stop(),
+      samples: this.cpu.stop(),
+    };
     this.closed.abort();
   }
 
   /** After the end: the events that were not taken before. */
   rest(holds: HoldMeter): Promise<TraceEvent[]> {
-    const { collections, samples } = this.ended!;
-    return this.gathered(collections, samples, holds);
+    return this.events(this.found!, holds);
   }
 
-  private async gathered(
-    collected: Promise<readonly Collection[]>,
-    sampled: Sliced<TimedSample[]>,
-    holds: HoldMeter,
-  ): Promise<TraceEvent[]> {
+  private async events({ workers, collections, samples }: Found, holds: HoldMeter): Promise<TraceEvent[]> {
     const events = this.recorder.take();
-    const collections = await collected;
-    for (const { begin: time, ...collection } of collections)
+    for (const event of workers) events.push(this.worker(event));
+    for (const { begin: time, ...collection } of await collections)
       events.push({ type: 'collection', time, ...collection });
     this.runs.add(events);
-    const samples = await runSliced(sampled, holds);
-    for (const sample of samples) events.push(this.sample(sample));
+    for (const sample of await runSliced(samples, holds)) events.push(this.sample(sample));
     return events;
+  }
+
+  /** Of what executes there nothing is known. */
+  private worker({ type, time, worker }: WorkerEvent): TraceEvent {
+    const { threadId, nativeId: id = threadId, name } = worker;
+    if (type === 'end') return { type: 'thread-end', time, thread: MAIN + 1 + this.threads.indexOf(worker) };
+    const thread = MAIN + this.threads.push(worker);
+    return { type: 'thread', time, thread, id, name: name || `worker ${threadId}` };
   }
 
   private sample({ time, stack }: TimedSample): TraceEvent {
@@ -130,4 +130,41 @@ export class TraceRecording {
     this.sampleStacks.set(stack, id);
     return { type: 'sample', time, thread: MAIN, goroutine: this.runs.at(time), stack: id };
   }
+}
+
+function newRecorder(): TraceRecorder {
+  const stacks = new StackTable();
+  return new TraceRecorder(
+    {
+      pid: process.pid,
+      now: () => nanosOfMillis(performance.now()),
+      executionAsyncId,
+      executionAsyncResource,
+      stackOf: (callee) => stacks.stackOf(callee),
+    },
+    MOST_EVENTS,
+  );
+}
+
+/**
+ * Has a recorder called by all that it records.
+ *
+ * @returns what ends that
+ */
+function connected(recorder: TraceRecorder, requests: RequestsInFlight): () => void {
+  for (const request of requests) recorder.beginRequest(request, false);
+  const unlisten = requests.listen({
+    begin: (request) => recorder.beginRequest(request, true),
+    end: (request) => recorder.endRequest(request),
+  });
+  setActiveTrace(recorder);
+  const restore = nestRegions();
+  const hook = createHook(recorder).enable();
+  return () => {
+    hook.disable();
+    restore();
+    setActiveTrace(undefined);
+    unlisten();
+    recorder.stop();
+  };
 }
