@@ -504,8 +504,8 @@ class Replay {
   }
 
   private sample({ time, p, g: goroutine, stack }: GoEvent): GoSample {
-    // Go 1.19 takes a goroutine that was sampled before its creation for one that exists.
-    if (goroutine !== 0 && !(this.createdAt(goroutine) <= time))
+    // Go 1.19 takes a goroutine that was sampled before its creation, or at the same time, for one that exists.
+    if (goroutine !== 0 && !(this.createdAt(goroutine) < time))
       fail(`a sample of ${goroutine} before it is created`);
     return { time, p, goroutine, stack: (this.stacks.get(stack) ?? []).map(({ name }) => name) };
   }
