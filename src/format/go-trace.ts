@@ -59,7 +59,7 @@ const MOST_CHARACTERS = 333_333;
 /** A longer string may need more than one byte for its length. */
 const SHORT = 42;
 /** Strings that are remembered, in order not to be written twice. */
-const MOST_STRINGS = 65_536;
+const MOST_STRINGS = 4096;
 
 const TICKS_PER_SECOND = 1_000_000_000;
 const UNKNOWN = '(unknown)';

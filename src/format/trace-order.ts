@@ -6,7 +6,7 @@ type OfGoroutine = Exclude<Extract<TraceEvent, { readonly goroutine: number }>, 
 /** The goroutine of all that belongs to no other one. */
 const REST = 1;
 
-/** Goroutines that are known for a while after their end, for samples that come late. */
+/** Goroutines that are remembered, for samples and other events that come after the end. */
 const RECENT = 8192;
 
 interface Thread {
@@ -169,13 +169,13 @@ export class TraceOrder {
   }
 
   private create(event: Of<'create'>, thread: Thread): Goroutine {
-    const { goroutine: given, waits } = event;
+    const { goroutine: given, time, start, waits } = event;
     const number = given === REST || given > this.highest ? given : this.highest + 1;
     this.highest = Math.max(this.highest, number);
     const goroutine: Goroutine = {
       given,
       number,
-      created: advance(thread, event.time),
+      created: advance(thread, time),
       time: thread.time,
       runsOn: undefined,
       suspendedOn: undefined,
@@ -185,16 +185,21 @@ export class TraceOrder {
     };
     this.goroutines.set(given, goroutine);
     this.recent[given % RECENT] = goroutine;
-    this.pass(waits ? { ...event, waits: undefined } : event, goroutine, thread);
-    if (waits) this.wait({ ...event, type: 'wait', cause: waits, stack: 0 }, thread);
+    if (!waits) this.pass(event, goroutine, thread);
+    else {
+      const place = { time, thread: thread.number, goroutine: given };
+      this.pass({ type: 'create', ...place, start }, goroutine, thread);
+      this.wait({ type: 'wait', ...place, cause: waits, stack: 0 }, thread);
+    }
     return goroutine;
   }
 
   /** The goroutine of an event, which begins here if it is new; undefined if it has ended. */
-  private goroutineOf({ goroutine: number, time }: OfGoroutine, thread: Thread): Goroutine | undefined {
-    const known = this.goroutines.get(number);
-    if (known || (number <= this.highest && number !== REST)) return known;
-    return this.create({ type: 'create', time, thread: thread.number, goroutine: number, start: 0 }, thread);
+  private goroutineOf({ goroutine: given, time }: OfGoroutine, thread: Thread): Goroutine | undefined {
+    const known = this.goroutines.get(given);
+    const last = this.recent[given % RECENT];
+    if (known || (last && last.given >= given && given !== REST)) return known;
+    return this.create({ type: 'create', time, thread: thread.number, goroutine: given, start: 0 }, thread);
   }
 
   /** The goroutine of an event that must not be lost. */
