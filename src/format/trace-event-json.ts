@@ -1,5 +1,5 @@
 /**
- * Trace-event JSON: what Perfetto, chrome://tracing and others open.
+ * Trace-event JSON: what Perfetto and Chrome's DevTools open.
  *
  * @see https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU (Trace Event Format)
  * @see https://github.com/google/perfetto/tree/main/src/trace_processor/importers/json
@@ -58,7 +58,8 @@ const PIECE = 32_768;
 export class TraceEventJson {
   private readonly chunks: Float64Array[] = [];
   private used = CHUNK;
-  private readonly texts = new Map<string, number>();
+  private readonly texts: string[] = [];
+  private readonly textIds = new Map<string, number>();
   private readonly threads: Of<'thread'>[] = [];
   private readonly collections: Of<'collection'>[] = [];
   private readonly samples = new Map<number, Of<'sample'>[]>();
@@ -100,7 +101,7 @@ export class TraceEventJson {
 
   /** Writes everything. Yields after each event, or the few that belong to it. */
   private *write(writer: EventWriter): Generator<void, void> {
-    const timeline = new Timeline(writer, this.names, this.stacks, [...this.texts.keys()]);
+    const timeline = new Timeline(writer, this.names, this.stacks, this.texts);
     for (const row of this.rows()) yield timeline[row.kind](row);
     yield* timeline.finishAll(this.last);
     yield* writeCollections(writer, this.collections.toSorted(byTime));
@@ -155,10 +156,11 @@ export class TraceEventJson {
   }
 
   private textId(text: string): number {
-    const known = this.texts.get(text);
+    const known = this.textIds.get(text);
     if (known !== undefined) return known;
-    this.texts.set(text, this.texts.size);
-    return this.texts.size - 1;
+    const id = this.texts.push(text) - 1;
+    this.textIds.set(text, id);
+    return id;
   }
 }
 
@@ -175,17 +177,17 @@ function byTime(a: { readonly time: number }, b: { readonly time: number }): num
 const UNKNOWN = '(unknown)';
 
 function placeOf(frame: TraceFrame | undefined): string | undefined {
-  return frame && `${frame.name} (${frame.filename}:${frame.line})`;
+  return frame?.filename ? `${frame.name} (${frame.filename}:${frame.line})` : frame?.name;
 }
 
-/** An async track: its slices nest, and its times rise. */
+/** A track of async events: its slices nest, and its times rise. */
 interface Track {
   readonly cat: 'execution' | 'task';
   /** A goroutine's or a task's. */
   readonly id: number;
   readonly name: string;
-  /** Of the last event in it. */
   thread: number;
+  /** Time of its last event. */
   last: number;
 }
 
@@ -308,6 +310,7 @@ class Timeline implements Record<Kind, (row: Row) => void> {
   private enter({ goroutine, thread, time }: Row, state: Execution['state'], stack = 0): void {
     const execution = this.executions.get(goroutine)!;
     this.leave(execution, time);
+    if (!execution.task?.open) execution.task = undefined;
     Object.assign(execution, { state, since: time, thread, stack });
   }
 
@@ -317,7 +320,6 @@ class Timeline implements Record<Kind, (row: Row) => void> {
     if (state === 'running') {
       const args = { execution: execution.id, task: task?.id };
       this.writer.slice(execution.thread, (task ?? execution).name, since, until, args);
-      if (!task?.open) execution.task = undefined;
     } else if (state !== 'yield' || until > since) {
       const name = state === 'yield' ? 'runnable' : state;
       this.writer.async('b', execution, name, since, { at: placeOf(this.stacks.get(stack)?.[0]) });
@@ -362,16 +364,8 @@ class EventWriter {
   /** An event of an async track: a begin, an end, or a moment. It's not before the last one. */
   async(ph: 'b' | 'e' | 'n', track: Track, name: string, time: number, args?: object): void {
     track.last = Math.max(track.last, time);
-    const id = hex(track.id);
-    this.write({
-      ph,
-      cat: track.cat,
-      id,
-      name,
-      tid: this.tids.get(track.thread),
-      ts: track.last / 1000,
-      args,
-    });
+    const tid = this.tids.get(track.thread);
+    this.write({ ph, cat: track.cat, id: hex(track.id), name, tid, ts: track.last / 1000, args });
   }
 
   /** What ran on a thread. */
@@ -417,8 +411,8 @@ class EventWriter {
   }
 }
 
-/** Of threads that are none of the process: more than a system's. */
-const EXTRA_TID = 2 ** 31;
+/** Of what is shown as a thread and is none: more than those of Linux. */
+const EXTRA_TID = 10_000_000;
 
 function hex(id: number): string {
   return `0x${id.toString(16)}`;
