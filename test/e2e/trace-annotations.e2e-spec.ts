@@ -18,6 +18,7 @@ import {
   UseInterceptors,
   UsePipes,
 } from '@nestjs/common';
+import { ExternalContextCreator } from '@nestjs/core';
 import { MessagePattern, Payload, Server } from '@nestjs/microservices';
 import { GuardsConsumer } from '@nestjs/core/guards/guards-consumer.js';
 import { InterceptorsConsumer } from '@nestjs/core/interceptors/interceptors-consumer.js';
@@ -105,6 +106,14 @@ class LaterInterceptor implements NestInterceptor {
     return next.handle();
   }
 }
+
+const replacedByAnotherFunction: MethodDecorator = (_, __, descriptor) => {
+  descriptor.value = (() => 'cat') as never;
+};
+
+const frozen: MethodDecorator = (_, __, descriptor) => {
+  Object.freeze(descriptor.value);
+};
 
 abstract class CrudController {
   @Get('inherited')
@@ -200,6 +209,18 @@ class CatsController extends CrudController {
       startWith({ data: 'meow' }),
       finalize(() => this.unsubscribed()),
     );
+  }
+
+  @Get('renamed')
+  @replacedByAnotherFunction
+  renamed(): string {
+    return 'cat';
+  }
+
+  @Get('frozen')
+  @frozen
+  frozen(): string {
+    return 'cat';
   }
 
   @Get('query')
@@ -300,6 +321,8 @@ const ROWS: readonly (readonly [
     'cat',
     logging(...handler('observable', 'log at=handler', 'log at=after')),
   ],
+  ['a handler whose function has no name', 'renamed', 200, 'cat', handler('renamed')],
+  ['no handler that is frozen, and runs it', 'frozen', 200, 'cat', []],
   ['a handler until its query is done', 'query', 200, 'cats', handler('query', 'log at=query')],
   ['a handler until its subject completes', 'subject', 200, 'cat', handler('subject')],
   [
@@ -429,6 +452,21 @@ describe('the trace of a message', () => {
       ...region('pipe DoublingPipe', 'log at=undefined'),
       ...region('handler MessagesController.greet', 'log at=handler'),
     ]);
+  });
+});
+
+describe('the trace of a function that Nest runs for others, such as GraphQL', () => {
+  afterEach(closeApps);
+  afterEach(stopMadeUpTrace);
+
+  it('has the function by its own name if it is no method', async () => {
+    const { app } = await startApp('express', { pprof: false });
+    const resolve = app.get(ExternalContextCreator).create({}, function cats() {}, 'cats');
+    const { lines } = startMadeUpTrace();
+    const restore = nestRegions();
+    await resolve();
+    restore();
+    expect(lines).toEqual(region('handler (anonymous).cats'));
   });
 });
 
