@@ -70,9 +70,12 @@ export class TraceRecorder implements ActiveTrace {
   readonly starts = new Map<StartFunction, number[]>();
   /** The ids of stacks that waits began at. */
   readonly stacks = new Map<CallStack, number>();
+  private readonly identity = {};
   private isStopped = false;
   private events: TraceEvent[] = [];
   private readonly origins = new StackOrigins();
+  /** What stacks begin at; null for those without code of the application. */
+  private readonly startFunctions = new WeakMap<CallStack, CallerFrame | null>();
   private readonly scope = new AsyncLocalStorage<Scope>();
   private readonly requests = new Map<TrackedRequest, TracedRequest>();
   /** Executions by the promise that they wait for. */
@@ -82,7 +85,7 @@ export class TraceRecorder implements ActiveTrace {
   private lastId = 0;
 
   /** What runs, or ran last. */
-  private current = new Execution(this, OUTSIDE, true);
+  private current = new Execution(this.identity, OUTSIDE, true);
   /** When the last callback ended; undefined while one runs. */
   private idleSince: number | undefined;
   /** Callbacks run inside others. */
@@ -168,7 +171,7 @@ export class TraceRecorder implements ActiveTrace {
     const outer = this.callers.pop()!;
     if (outer === this.current) return;
     this.close(time);
-    this.begin(outer.hasEnded ? new Execution(this) : outer, time);
+    this.begin(outer.hasEnded ? new Execution(this.identity) : outer, time);
   };
 
   readonly promiseResolve = (id: number): void => {
@@ -197,7 +200,7 @@ export class TraceRecorder implements ActiveTrace {
   /** @param isNew it begins in the callback that runs; otherwise it did so before the trace */
   beginRequest(request: TrackedRequest, isNew: boolean): void {
     const task = ++this.lastId;
-    const execution = new Execution(this, ++this.lastGoroutine, true, task);
+    const execution = new Execution(this.identity, ++this.lastGoroutine, true, task);
     const traced = { execution, name: ++this.lastId, start: ++this.lastId };
     this.requests.set(request, traced);
     if (isNew) {
@@ -229,7 +232,7 @@ export class TraceRecorder implements ActiveTrace {
     this.requests.delete(request);
     this.waiting.delete(execution.next.promise);
     execution.hasEnded = true;
-    if (caller === execution) this.begin(new Execution(this), of.time);
+    if (caller === execution) this.begin(new Execution(this.identity), of.time);
     else this.emit({ ...of, type: 'run', goroutine: caller.goroutine });
   }
 
@@ -312,7 +315,7 @@ export class TraceRecorder implements ActiveTrace {
 
   private executionOf(tagged: ExecutionTag | undefined): Execution {
     const execution = tagged?.execution;
-    if (execution?.trace !== this || execution.hasEnded) return new Execution(this);
+    if (execution?.trace !== this.identity || execution.hasEnded) return new Execution(this.identity);
     if (tagged!.isCounted && execution.pending > 0) execution.pending--;
     return execution;
   }
@@ -321,7 +324,7 @@ export class TraceRecorder implements ActiveTrace {
   private running(): Execution {
     if (this.idleSince !== undefined) {
       this.close(this.idleSince);
-      this.begin(new Execution(this), this.world.now());
+      this.begin(new Execution(this.identity), this.world.now());
       this.idleSince = undefined;
     }
     return this.current;
@@ -331,15 +334,17 @@ export class TraceRecorder implements ActiveTrace {
   private decided(): Execution {
     const execution = this.running();
     if (execution.goroutine === UNDECIDED) this.decide(execution, this.origin(this.decided));
-    return execution;
+    return this.outsideIfUndecided();
   }
 
-  /** It is one of its own, and begins at the outermost frame of the application's. */
+  /** It is one of its own if the application's code is on the stack: it begins at the outermost frame of that. */
   private decide(execution: Execution, { stack }: Origin): void {
     if (execution.goroutine !== UNDECIDED) return;
+    const fn = this.startFunction(stack);
+    if (!fn) return;
     execution.goroutine = ++this.lastGoroutine;
     const { begin: time, goroutine } = execution;
-    const start = this.start(startFunction(stack));
+    const start = this.start(fn);
     this.emit({ type: 'create', time, thread: MAIN, goroutine, start });
     this.emit({ type: 'run', time, thread: MAIN, goroutine });
   }
@@ -354,7 +359,7 @@ export class TraceRecorder implements ActiveTrace {
   }
 
   private create(name: string, isKept: boolean, task = 0): Execution {
-    const execution = new Execution(this, ++this.lastGoroutine, isKept, task);
+    const execution = new Execution(this.identity, ++this.lastGoroutine, isKept, task);
     this.emit({ type: 'create', ...this.at(execution), start: this.start(name) });
     return execution;
   }
@@ -433,6 +438,13 @@ export class TraceRecorder implements ActiveTrace {
     return snapshot;
   }
 
+  private startFunction(stack: CallStack): CallerFrame | undefined {
+    let fn = this.startFunctions.get(stack);
+    if (fn === undefined)
+      this.startFunctions.set(stack, (fn = stack.frames.findLast(isOfApplication) ?? null));
+    return fn ?? undefined;
+  }
+
   private start(fn: StartFunction): number {
     const id = ++this.lastId;
     this.startAt(fn, id);
@@ -467,11 +479,13 @@ export class TraceRecorder implements ActiveTrace {
 /** Waits that begin at others have no stack. */
 const MOST_STACKS = 50_000;
 
-function startFunction({ frames }: CallStack): StartFunction {
-  const frame = frames.findLast(
-    ({ filename }) => filename !== '' && !filename.startsWith('node:') && !isOwn(filename),
+function isOfApplication({ filename }: CallerFrame): boolean {
+  return (
+    filename !== '' &&
+    !filename.startsWith('node:') &&
+    !/[\\/]node_modules[\\/]/.test(filename) &&
+    !isOwn(filename)
   );
-  return frame ?? '(anonymous)';
 }
 
 function once(work: () => void): () => void {
