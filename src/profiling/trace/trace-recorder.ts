@@ -80,6 +80,7 @@ export class TraceRecorder implements ActiveTrace {
   private readonly requests = new Map<TrackedRequest, TracedRequest>();
   /** Executions by the promise that they wait for. */
   private readonly waiting = new Map<number, Execution>();
+  private writer: Execution | undefined;
   private lastGoroutine = OUTSIDE;
   /** Of stacks, names, tasks and regions. */
   private lastId = 0;
@@ -191,10 +192,14 @@ export class TraceRecorder implements ActiveTrace {
     return events;
   }
 
-  /** What executes from here on is for an execution of that name. */
-  enter(name: string): void {
+  /** What executes from here on is for an execution of that name, with a task of its own, that writes the trace. */
+  enterWriter(name: string): void {
     this.running();
-    this.switchTo(this.create(name, true));
+    const task = ++this.lastId;
+    const writer = this.create(name, true, task);
+    this.switchTo(writer);
+    this.beginTask(writer, { task, parent: 0, name });
+    this.writer = writer;
   }
 
   /** @param isNew it begins in the callback that runs; otherwise it did so before the trace */
@@ -259,9 +264,8 @@ export class TraceRecorder implements ActiveTrace {
 
   newTask(name: string): OpenTask {
     const execution = this.decided();
-    const [task, id] = [++this.lastId, ++this.lastId];
-    this.emit({ type: 'name', id, text: name });
-    this.emit({ type: 'task', ...this.at(execution), task, parent: this.task(execution), name: id });
+    const task = ++this.lastId;
+    this.beginTask(execution, { task, parent: this.task(execution), name });
     const { region } = this.scope.getStore() ?? {};
     return {
       run: (work) => this.scope.run({ region, execution, task }, work),
@@ -276,7 +280,10 @@ export class TraceRecorder implements ActiveTrace {
 
   /** Ends the recording. Requests that are in flight have their names then, and no end. */
   stop(): void {
+    const { writer } = this;
     this.close(this.idleSince ?? this.world.now());
+    if (writer && this.isFull)
+      this.events.push({ type: 'log', ...this.at(writer), task: writer.task, key: 'comment', value: EARLY });
     this.isStopped = true;
     for (const [request, traced] of this.requests) this.nameRequest(request, traced);
     this.requests.clear();
@@ -394,6 +401,15 @@ export class TraceRecorder implements ActiveTrace {
     this.emit({ type: 'wait', ...of, cause, stack: stack ? this.stackId(stack) : 0 });
   }
 
+  private beginTask(
+    execution: Execution,
+    { name: text, ...of }: { task: number; parent: number; name: string },
+  ): void {
+    const name = ++this.lastId;
+    this.emit({ type: 'name', id: name, text });
+    this.emit({ type: 'task', ...this.at(execution), ...of, name });
+  }
+
   private inScope<T>(execution: Execution, name: string, work: (end: () => void) => T): T {
     const region = this.openRegion(execution, name);
     const task = this.task(execution);
@@ -475,6 +491,9 @@ export class TraceRecorder implements ActiveTrace {
     this.isFull = this.events.length >= this.limit;
   }
 }
+
+/** What a trace says of itself if it is full. */
+const EARLY = 'the trace ended early: there were more events than could be written meanwhile';
 
 /** Waits that begin at others have no stack. */
 const MOST_STACKS = 50_000;

@@ -58,7 +58,7 @@ export class TraceRecording {
     this.recorder = newRecorder();
     const { recorder } = this;
     this.stopRecorder = connected(recorder, requests);
-    recorder.enter(WRITER); // what the others start is the writer's
+    recorder.enterWriter(WRITER); // what the others start is the writer's
     this.workers = new WorkerTimeline();
     this.collections = new CollectionWatch();
     this.cpu = new CpuTimeline(
