@@ -3,10 +3,9 @@ import { InterceptorsConsumer } from '@nestjs/core/interceptors/interceptors-con
 import { PipesConsumer } from '@nestjs/core/pipes/pipes-consumer.js';
 import { isObservable } from 'rxjs';
 import { perProcess } from '../../sampling/process-state.js';
+import { type AnyFunction, replace, type Restore } from './replace.js';
 import { inRegion, whenEnded, whenSettled } from './when-over.js';
 
-type Restore = () => void;
-type AnyFunction = (this: unknown, ...args: unknown[]) => unknown;
 /** A guard, a pipe or an interceptor. */
 type Enhancer = Record<string, AnyFunction>;
 
@@ -75,20 +74,14 @@ function install(): Restore {
   };
 }
 
-/** When the pipes of a handler are done, Nest calls it by its `apply`. */
+/** Hooks into each handler, as Nest comes by it. */
 function followHandlers(): Restore {
   const followed = new Map<unknown, Restore>();
-  const follow = (instance: object, handler: AnyFunction): Restore => {
-    const nameOf = namesOf('handler', `.${keyOf(instance, handler)}`);
-    return replace(handler, 'apply', (apply, call) =>
-      inRegion(nameOf(call[0]), () => apply(call), whenNestIsDone),
-    );
-  };
   followed.set(
     InterceptorsConsumer,
     replace(InterceptorsConsumer.prototype, 'intercept', (original, args) => {
       const [, , instance, handler] = args as [unknown, unknown, object, AnyFunction];
-      if (!followed.has(handler)) followed.set(handler, follow(instance, handler));
+      if (!followed.has(handler)) followed.set(handler, handlerInRegion(instance, handler));
       return original(args);
     }),
   );
@@ -97,30 +90,12 @@ function followHandlers(): Restore {
   };
 }
 
-/**
- * Replaces a method of an object.
- *
- * @param by called with the original, on the same `this`, and the arguments
- */
-function replace(
-  object: object,
-  key: string,
-  by: (original: (args: unknown[]) => unknown, args: unknown[]) => unknown,
-): Restore {
-  const before = Object.getOwnPropertyDescriptor(object, key);
-  const method = Reflect.get(object, key) as AnyFunction;
-  let isOn = true;
-  const ours = function (this: unknown, ...args: unknown[]): unknown {
-    return isOn ? by((args) => method.apply(this, args), args) : method.apply(this, args);
-  };
-  // Does nothing to a function that is frozen.
-  Reflect.defineProperty(object, key, { value: ours, configurable: true, writable: true });
-  return () => {
-    isOn = false; // it is still called by who has replaced it since
-    if (Reflect.get(object, key) !== ours) return;
-    if (before) Object.defineProperty(object, key, before);
-    else Reflect.deleteProperty(object, key);
-  };
+/** When the pipes of a handler are done, Nest calls it by its `apply`. */
+function handlerInRegion(instance: object, handler: AnyFunction): Restore {
+  const nameOf = namesOf('handler', `.${keyOf(instance, handler)}`);
+  return replace(handler, 'apply', (apply, call) =>
+    inRegion(nameOf(call[0]), () => apply(call), whenNestIsDone),
+  );
 }
 
 /** Nest subscribes to observables of any class and awaits all that has a `then()`, so that both may be followed. */
