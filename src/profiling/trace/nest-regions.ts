@@ -2,6 +2,7 @@ import { GuardsConsumer } from '@nestjs/core/guards/guards-consumer.js';
 import { InterceptorsConsumer } from '@nestjs/core/interceptors/interceptors-consumer.js';
 import { PipesConsumer } from '@nestjs/core/pipes/pipes-consumer.js';
 import { isObservable } from 'rxjs';
+import type { Run } from '../../sampling/active-trace.js';
 import { perProcess } from '../../sampling/process-state.js';
 import { type AnyFunction, replace, type Restore } from './replace.js';
 import { inRegion, whenEnded, whenSettled } from './when-over.js';
@@ -99,15 +100,18 @@ function handlerInRegion(instance: object, handler: AnyFunction): Restore {
 }
 
 /** Nest subscribes to observables of any class and awaits all that has a `then()`, so that both may be followed. */
-function whenNestIsDone<T>(result: T, end: () => void): T {
-  if (isObservable(result)) return whenEnded(result, end) as T;
-  return whenAwaited(result, end, (value) => whenNestIsDone(value, end));
+function whenNestIsDone<T>(result: T, end: () => void, run: Run): T {
+  if (isObservable(result)) return whenEnded(result, end, run) as T;
+  return afterThen(result, end, (value) => whenNestIsDone(value, end, run));
 }
 
-function whenAwaited<T>(result: T, end: () => void, then = (value: T) => whenValue(value, end)): T {
-  if (typeof (result as { then?: unknown } | null | undefined)?.then !== 'function')
-    return whenValue(result, end);
-  return whenSettled(Promise.resolve(result), end, then) as T;
+function whenAwaited<T>(result: T, end: () => void): T {
+  return afterThen(result, end, (value) => whenValue(value, end));
+}
+
+function afterThen<T>(result: T, end: () => void, then: (value: T) => T): T {
+  const isThenable = typeof (result as { then?: unknown } | null | undefined)?.then === 'function';
+  return isThenable ? (whenSettled(Promise.resolve(result), end, then) as T) : whenValue(result, end);
 }
 
 function whenValue<T>(value: T, end: () => void): T {

@@ -254,6 +254,17 @@ describe.each([
   });
 });
 
+describe('an observable with TraceRegion', () => {
+  afterEach(stopMadeUpTrace);
+
+  it('is subscribed in the region', () => {
+    const trace = startMadeUpTrace();
+    const cats = new (catsWith(TraceRegion))();
+    cats.observable().subscribe();
+    expect(trace.regions.get('work')).toBe('Cats.observable');
+  });
+});
+
 describe('a generator with', () => {
   const Cats = catsWith(TraceRegion);
   const [cats, tasks] = [new Cats(), new (catsWith(TraceTask))()];

@@ -1,11 +1,8 @@
 import { finalize, isObservable, Observable, tap } from 'rxjs';
-import { activeTrace } from '../../sampling/active-trace.js';
+import { activeTrace, type Run } from '../../sampling/active-trace.js';
 import { type AnyFunction, replace } from './replace.js';
 
 type AnyGenerator = Generator | AsyncGenerator;
-
-/** Runs a part of some work. */
-type Run = <T>(work: () => T) => T;
 
 const atOnce: Run = (work) => work();
 
@@ -19,13 +16,13 @@ const atOnce: Run = (work) => work();
 export function inRegion<T>(
   name: string,
   work: () => T,
-  over: (result: T, end: () => void) => T = whenOver,
+  over: (result: T, end: () => void, run: Run) => T = whenOver,
 ): T {
   const trace = activeTrace();
   if (!trace) return work();
-  return trace.inRegion(name, (end) => {
+  return trace.inRegion(name, (end, run = atOnce) => {
     const result = attempt(work, end);
-    if (!isGenerator(result)) return over(result, end);
+    if (!isGenerator(result)) return over(result, end, run);
     end();
     return stepsInRegion(name, result);
   });
