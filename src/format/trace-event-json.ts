@@ -81,10 +81,10 @@ export class TraceEventJson {
       case 'thread-end':
         break;
       case 'collection':
-        this.collections.push(event);
+        insertByTime(this.collections, event);
         break;
       case 'sample':
-        append(this.samples, event.thread, event);
+        this.addSample(event);
         break;
       default:
         this.last = Math.max(this.last, event.time);
@@ -96,17 +96,23 @@ export class TraceEventJson {
   *text(process: TracedProcess): Generator<string, void> {
     const writer = new EventWriter(process, this.threads);
     for (const _ of this.write(writer)) if (writer.length >= PIECE) yield writer.take();
+    for (const [thread, samples] of this.samples)
+      for (const _ of writeSamples(writer, thread, samples, this.stacks)) yield writer.take();
     yield writer.end();
   }
 
-  /** Writes everything. Yields after each event, or the few that belong to it. */
+  /** Writes all but samples. Yields after each event, or the few that belong to it. */
   private *write(writer: EventWriter): Generator<void, void> {
     const timeline = new Timeline(writer, this.names, this.stacks, this.texts);
     for (const row of this.rows()) yield timeline[row.kind](row);
     yield* timeline.finishAll(this.last);
-    yield* writeCollections(writer, this.collections.toSorted(byTime));
-    for (const [thread, samples] of this.samples)
-      yield* writeSamples(writer, thread, samples.toSorted(byTime), this.stacks);
+    yield* writeCollections(writer, this.collections);
+  }
+
+  private addSample(event: Of<'sample'>): void {
+    const samples = this.samples.get(event.thread);
+    if (samples) insertByTime(samples, event);
+    else this.samples.set(event.thread, [event]);
   }
 
   private addRow(event: RowEvent): void {
@@ -164,14 +170,11 @@ export class TraceEventJson {
   }
 }
 
-function append<T>(lists: Map<number, T[]>, key: number, item: T): void {
-  const list = lists.get(key);
-  if (list) list.push(item);
-  else lists.set(key, [item]);
-}
-
-function byTime(a: { readonly time: number }, b: { readonly time: number }): number {
-  return a.time - b.time;
+/** What comes late is late by a little: to sort it all at the end would hold the event loop. */
+function insertByTime<T extends { readonly time: number }>(sorted: T[], item: T): void {
+  let at = sorted.length;
+  while (at > 0 && sorted[at - 1]!.time > item.time) at--;
+  sorted.splice(at, 0, item);
 }
 
 const UNKNOWN = '(unknown)';
@@ -330,16 +333,14 @@ class Timeline implements Record<Kind, (row: Row) => void> {
 
 /** Writes single events. */
 class EventWriter {
+  private readonly separator: string;
   private text: string;
   private readonly tids = new Map<number, number>();
   private readonly taken = new Set<number>();
   private readonly lanes: number[] = [];
 
-  constructor(
-    private readonly process: TracedProcess,
-    threads: readonly Of<'thread'>[],
-  ) {
-    const { pid, name, about } = process;
+  constructor({ pid, name, about }: TracedProcess, threads: readonly Of<'thread'>[]) {
+    this.separator = `,\n{"pid":${pid},`;
     this.text = `{"displayTimeUnit":"ms","otherData":${JSON.stringify(about)},"traceEvents":[\n`;
     this.text += JSON.stringify({ ph: 'M', name: 'process_name', pid, tid: 0, args: { name } });
     for (const { thread, id, name } of threads) this.tids.set(thread, this.addThread(id, name));
@@ -407,7 +408,7 @@ class EventWriter {
   }
 
   private write(event: object): void {
-    this.text += `,\n${JSON.stringify({ pid: this.process.pid, ...event })}`;
+    this.text += `${this.separator}${JSON.stringify(event).slice(1)}`;
   }
 }
 
@@ -431,10 +432,10 @@ function* writeCollections(
     const lane = free < 0 ? ends.length : free;
     ends[lane] = end;
     yield writer.collection(lane, collection);
-    if (before !== undefined) sizes.push({ time, used: before });
-    if (after !== undefined) sizes.push({ time: end, used: after });
+    if (before !== undefined) insertByTime(sizes, { time, used: before });
+    if (after !== undefined) insertByTime(sizes, { time: end, used: after });
   }
-  for (const { time, used } of sizes.toSorted(byTime)) yield writer.heapSize(time, used);
+  for (const { time, used } of sizes) yield writer.heapSize(time, used);
 }
 
 /** Samples, or nodes, of a chunk of a CPU profile. */
@@ -447,14 +448,14 @@ function* writeSamples(
   samples: readonly Of<'sample'>[],
   stacks: ReadonlyMap<number, readonly TraceFrame[]>,
 ): Generator<void, void> {
-  const tree = new CallTree();
+  const tree = new CallTree(stacks);
   let last = Math.floor(samples[0]!.time / 1000);
   writer.cpuProfile('Profile', thread, last, { startTime: last });
   let nodes: number[] = [];
   let timeDeltas: number[] = [];
   for (const [i, { time, stack }] of samples.entries()) {
     const micros = Math.floor(time / 1000);
-    nodes.push(tree.nodeOf(stacks.get(stack) ?? []));
+    nodes.push(tree.nodeOf(stack));
     timeDeltas.push(micros - last);
     last = micros;
     if (i < samples.length - 1 && nodes.length < ENTRIES && tree.added.length < ENTRIES) continue;
@@ -474,21 +475,29 @@ const ROOT = 1;
 
 /** Calls by their callers, with the nodes that were added since the last look. */
 class CallTree {
-  private readonly ids = new Map<string, number>();
   added: CallNode[] = [{ id: ROOT, callFrame: { functionName: '(root)', scriptId: 0 } }];
+  private readonly ids = new Map<string, number>();
+  private readonly ofStacks = new Map<number, number>();
 
-  /** @param frames innermost first */
-  nodeOf(frames: readonly TraceFrame[]): number {
-    return frames.reduceRight((parent, frame) => {
-      const key = `${parent} ${frame.address}`;
-      let id = this.ids.get(key);
-      if (id === undefined) {
-        id = this.ids.size + ROOT + 1;
-        this.ids.set(key, id);
-        this.added.push({ id, parent, callFrame: callFrame(frame) });
-      }
-      return id;
-    }, ROOT);
+  constructor(private readonly stacks: ReadonlyMap<number, readonly TraceFrame[]>) {}
+
+  nodeOf(stack: number): number {
+    const known = this.ofStacks.get(stack);
+    if (known !== undefined) return known;
+    const frames = this.stacks.get(stack) ?? [];
+    const node = frames.reduceRight((caller, frame) => this.called(caller, frame), ROOT);
+    this.ofStacks.set(stack, node);
+    return node;
+  }
+
+  private called(parent: number, frame: TraceFrame): number {
+    const key = `${parent} ${frame.address}`;
+    const known = this.ids.get(key);
+    if (known !== undefined) return known;
+    const id = this.ids.size + ROOT + 1;
+    this.ids.set(key, id);
+    this.added.push({ id, parent, callFrame: callFrame(frame) });
+    return id;
   }
 }
 
