@@ -6,7 +6,7 @@ import { isOwn } from '../../sampling/stack-origin.js';
 import type { FrameResolver } from '../frames/frame-resolver.js';
 import { addressFor } from '../frames/symbol-table.js';
 import { type HoldMeter, runSliced } from '../loop.js';
-import type { StartFunction } from './trace-recorder.js';
+import type { StartFunction } from './trace-buffer.js';
 
 /** What the ids of a trace's stacks stand for. */
 export interface TraceStacks {
@@ -56,7 +56,7 @@ function* definitions({ stacks, starts }: TraceStacks, frameOf: FrameOf): Genera
   for (const [stack, id] of stacks) {
     if (events.length % SLICE === 0) yield;
     const frames = stack.filter((frame) => !isOwn(fileOf(frame))).map(frameOf);
-    for (const frame of frames) byName.set(frame.name, frame);
+    for (const frame of frames) if (isOfHandlers(frame)) byName.set(frame.name, frame);
     events.push({ type: 'stack', id, frames });
   }
   for (const [fn, ids] of starts) {
@@ -82,6 +82,11 @@ function rawFrameOf(frame: CallerFrame | RawFrame): RawFrame {
 
 function frameOf({ address, functionName: name, filename, line }: PlaceInCode): TraceFrame {
   return { address, name, filename, line };
+}
+
+/** Nest's own functions around a handler have its name. */
+function isOfHandlers({ filename }: TraceFrame): boolean {
+  return !filename.includes('node_modules');
 }
 
 /** Of a function that is known by its name alone. */

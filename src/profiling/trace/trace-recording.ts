@@ -15,7 +15,10 @@ import { type HoldMeter, runSliced } from '../loop.js';
 import { nestRegions } from './nest-regions.js';
 import { RunsOfThread } from './runs-of-thread.js';
 import type { TraceStacks } from './trace-definitions.js';
+import { TraceAnnotations } from './trace-annotations.js';
+import type { TraceBuffer } from './trace-buffer.js';
 import { MAIN, TraceRecorder } from './trace-recorder.js';
+import { TracedRequests } from './traced-requests.js';
 
 /** Events that are kept until they are written: some 50 MB. */
 const MOST_EVENTS = 500_000;
@@ -41,7 +44,7 @@ interface Found {
 
 /** An execution trace that is being recorded, by all of its sources. There is one in a process at a time. */
 export class TraceRecording {
-  private readonly recorder: TraceRecorder;
+  private readonly buffer: TraceBuffer;
   private readonly workers: WorkerTimeline;
   private readonly collections: CollectionWatch;
   private readonly cpu: CpuTimeline;
@@ -56,10 +59,12 @@ export class TraceRecording {
   /** @throws ProfilerBusyError if there is another one */
   constructor({ requests, sampling, warm, comments }: TraceSources) {
     if (activeTrace()) throw new ProfilerBusyError('trace');
-    this.recorder = newRecorder();
-    const { recorder } = this;
-    this.stopRecorder = connected(recorder, requests);
-    recorder.enterWriter(WRITER); // what the others start is the writer's
+    const recorder = newRecorder();
+    const { buffer } = recorder;
+    this.buffer = buffer;
+    const annotations = new TraceAnnotations(recorder);
+    this.stopRecorder = connected(recorder, annotations, requests);
+    recorder.switchTo(recorder.create(buffer.start(WRITER), { isKept: true })); // what the others start is the writer's
     this.workers = new WorkerTimeline();
     this.collections = new CollectionWatch();
     this.cpu = new CpuTimeline(
@@ -67,8 +72,8 @@ export class TraceRecording {
       sampling.warm ? undefined : (sampling.cold ?? "the option warm is 'off'"),
     );
     const { unsampled } = this.cpu;
-    for (const comment of comments) recorder.log('comment', comment);
-    if (unsampled !== undefined) recorder.log('comment', `no CPU samples: ${unsampled}`);
+    for (const comment of comments) annotations.log('comment', comment);
+    if (unsampled !== undefined) annotations.log('comment', `no CPU samples: ${unsampled}`);
   }
 
   /** Aborted when it has ended. */
@@ -78,12 +83,12 @@ export class TraceRecording {
 
   /** More is recorded than is written. */
   get isFull(): boolean {
-    return this.recorder.isFull;
+    return this.buffer.isFull;
   }
 
   get stacks(): TraceStacks {
-    const waits = Array.from(this.recorder.stacks, ([{ frames }, id]) => [frames, id] as const);
-    return { stacks: [...waits, ...this.sampleStacks], starts: this.recorder.starts };
+    const waits = Array.from(this.buffer.stacks, ([{ frames }, id]) => [frames, id] as const);
+    return { stacks: [...waits, ...this.sampleStacks], starts: this.buffer.starts };
   }
 
   /** The events since they were taken last, and samples from before. */
@@ -112,7 +117,7 @@ export class TraceRecording {
   }
 
   private async events({ workers, collections, samples }: Found, holds: HoldMeter): Promise<TraceEvent[]> {
-    const events = this.recorder.take();
+    const events = this.buffer.take();
     for (const event of workers) events.push(this.worker(event));
     for (const { begin: time, ...collection } of await collections)
       events.push({ type: 'collection', time, ...collection });
@@ -130,7 +135,7 @@ export class TraceRecording {
   }
 
   private sample({ time, stack }: TimedSample): TraceEvent {
-    const id = this.sampleStacks.get(stack) ?? this.recorder.newId();
+    const id = this.sampleStacks.get(stack) ?? this.buffer.newId();
     this.sampleStacks.set(stack, id);
     return { type: 'sample', time, thread: MAIN, goroutine: this.runs.at(time), stack: id };
   }
@@ -155,22 +160,23 @@ function newRecorder(): TraceRecorder {
  *
  * @returns what ends that
  */
-function connected(recorder: TraceRecorder, requests: RequestsInFlight): () => void {
-  for (const request of requests) recorder.beginRequest(request, false);
-  const unlisten = requests.listen({
-    begin: (request) => recorder.beginRequest(request, true),
-    end: (request) => recorder.endRequest(request),
-  });
-  setActiveTrace(recorder);
-  const unwatch = watchSocketWrites(recorder.written);
-  const restore = nestRegions();
+function connected(
+  recorder: TraceRecorder,
+  annotations: TraceAnnotations,
+  inFlight: RequestsInFlight,
+): () => void {
+  const requests = new TracedRequests(recorder, inFlight);
+  const unlisten = inFlight.listen(requests);
+  setActiveTrace(annotations);
+  const restores = [watchSocketWrites(recorder.written), nestRegions()];
   const hook = createHook(recorder).enable();
   return () => {
     hook.disable();
-    restore();
-    unwatch();
+    for (const restore of restores) restore();
     setActiveTrace(undefined);
     unlisten();
     recorder.stop();
+    requests.stop();
+    annotations.stop();
   };
 }
