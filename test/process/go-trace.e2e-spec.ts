@@ -1,0 +1,32 @@
+import { expect, it } from '@jest/globals';
+import { describeGo } from '../support/go.js';
+import { goTracePages, goTraceProfile } from '../support/go-trace-tool.js';
+import { catsTrace, MILLISECOND } from '../support/cats-trace.js';
+
+describeGo('go tool trace on a trace of 20 requests', () => {
+  const bytes = catsTrace(20);
+
+  it.each([
+    ['net', 'query', 50],
+    ['sync', 'lock', 5],
+    ['syscall', 'readFile', 10],
+  ] as const)('-pprof=%s shows %s and how long it took', async (kind, name, ms) => {
+    const profile = await goTraceProfile('go', kind, bytes);
+    expect([profile.flat('contentions', name), profile.flat('delay', name)]).toEqual([
+      20,
+      20 * ms * MILLISECOND,
+    ]);
+  });
+
+  it('-pprof=sched shows how long requests were runnable', async () => {
+    const profile = await goTraceProfile('go', 'sched', bytes);
+    expect(profile.flat('delay', 'CatsController.findOne')).toBe(20 * MILLISECOND);
+  });
+
+  it('shows goroutines, tasks and regions by their names', async () => {
+    const pages = await goTracePages('go', bytes, ['/goroutines', '/usertasks', '/userregions', '/trace']);
+    expect(pages[0]).toMatch(/CatsController\.findOne *(N=)?20\b/);
+    expect(pages[1]).toMatch(/GET \/cats\/:id 20 /);
+    expect(pages[2]).toMatch(/guard"? .*CatsController\.findOne .* 20 /);
+  });
+});
