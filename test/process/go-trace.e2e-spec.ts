@@ -24,7 +24,12 @@ describeGo('go tool trace on a trace of 20 requests', () => {
   });
 
   it('shows goroutines, tasks and regions by their names', async () => {
-    const pages = await goTracePages('go', bytes, ['/goroutines', '/usertasks', '/userregions', '/trace']);
+    const pages = await goTracePages('go', bytes, [
+      '/goroutines',
+      '/usertasks',
+      '/userregions',
+      '/jsontrace',
+    ]);
     expect(pages[0]).toMatch(/CatsController\.findOne *(N=)?20\b/);
     expect(pages[1]).toMatch(/GET \/cats\/:id 20 /);
     expect(pages[2]).toMatch(/guard"? .*CatsController\.findOne .* 20 /);

@@ -374,6 +374,8 @@ class Replay {
   trace(): GoTrace {
     if (this.events[0]?.type !== 'Gomaxprocs') fail(`begins with ${this.events[0]?.type}`);
     for (const event of this.events) this.replay(event);
+    for (const [p, g] of this.procs)
+      if (g !== 0) fail(`${g} runs on P ${p} until the end: Go 1.19 ends with a panic`);
     const samples = this.rawSamples.map((sample): GoSample => this.sample(sample));
     const { events, strings, stacks, goroutines, tasks, regions, logs, collections, heap, threads } = this;
     return { events, strings, stacks, goroutines, tasks, regions, logs, collections, heap, threads, samples };

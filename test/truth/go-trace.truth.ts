@@ -11,7 +11,14 @@ const GOS = (process.env.TRUTH_GOS ?? 'go').split(':');
 const TRACES = 200;
 const REQUESTS = 50;
 const KINDS: readonly TraceProfile[] = ['net', 'sync', 'syscall', 'sched'];
-const PAGES = ['/goroutines', '/usertasks', '/userregions', '/trace'];
+const PAGES = [
+  '/goroutines',
+  '/usertasks',
+  '/userregions',
+  '/jsontrace',
+  '/jsontrace?goid=1',
+  '/jsontrace?view=thread',
+];
 /** Of which the pages are asked for, which takes longer. */
 const SHOWN = 10;
 
