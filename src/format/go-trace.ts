@@ -86,7 +86,7 @@ interface Region {
 /**
  * Writes an execution trace in Go's format of version 1.19, for `go tool trace` of Go 1.19 and later.
  *
- * It requires events in the order of a `TraceOrder`. Each thread is a P. Names and stacks may be defined after their use, until
+ * It requires events in the order of a `TraceOrder`, and one goroutine at least: without, Go 1.22 and later fail. Each thread is a P. Names and stacks may be defined after their use, until
  * `finish`; those that never are become `(unknown)`. Of a string, it keeps 333,333 characters; of a stack, 100 frames: the innermost
  * ones and the outermost one, which is the start function. Readers take frames of one address for one frame.
  */

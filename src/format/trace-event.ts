@@ -69,8 +69,13 @@ export type TraceEvent =
       readonly name: string;
     } & OfGoroutine)
   | ({ readonly type: 'region-end'; readonly region: number } & OfGoroutine)
-  | ({ readonly type: 'log'; readonly task: number; readonly key: string; readonly value: string } & OfGoroutine)
-  /** A CPU sample. `goroutine` is what ran then. */
+  | ({
+      readonly type: 'log';
+      readonly task: number;
+      readonly key: string;
+      readonly value: string;
+    } & OfGoroutine)
+  /** A CPU sample. `goroutine` is what ran then; 0 if that is not known. */
   | ({ readonly type: 'sample'; readonly stack: number } & OfGoroutine)
   | { readonly type: 'name'; readonly id: number; readonly text: string }
   /** Innermost frame first. */

@@ -357,6 +357,8 @@ class Replay {
   /** What runs, by P; 0: nothing. Without a P that is not on. */
   private readonly procs = new Map<number, number>();
   private readonly threads = new Map<number, number>();
+  /** Ps that a goroutine left in a system call. */
+  private readonly inCall = new Set<number>();
   private readonly openTasks = new Map<number, GoTask>();
   private readonly tasks: GoTask[] = [];
   private readonly regions: GoRegion[] = [];
@@ -383,6 +385,10 @@ class Replay {
 
   private replay(event: GoEvent): void {
     const { type, time, p, g, args } = event;
+    // Go 1.23 shows no running before the call otherwise, or ends with a panic.
+    if (this.inCall.delete(p) && type !== 'ProcStop')
+      fail(`${type} on P ${p} between GoSysBlock and ProcStop`);
+    if (type === 'GoSysBlock') this.inCall.add(p);
     if (type.startsWith('Go') && type !== 'Gomaxprocs') return this.ofGoroutine(event);
     if (type.startsWith('User')) return this.annotation(event);
     if (type === 'ProcStart') {
