@@ -505,7 +505,7 @@ describe('an annotation', () => {
     });
     const events = recorder.take();
     const ofTasks = events.flatMap((event) => ('task' in event ? [{ ...event }] : []));
-    const [{ task }] = ofTasks as [{ task: number }];
+    const task = ofTasks[0]!.task;
     expect(ofTasks).toMatchObject([
       { type: 'task', parent: 0 },
       { type: 'log', value: 'task', task },
