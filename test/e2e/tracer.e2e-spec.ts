@@ -91,7 +91,7 @@ describe('Tracer', () => {
     await once(stream, 'close');
     tracer.start(stream);
     while (tracer.isEnabled()) await nextTurn();
-    await expect(tracer.stop()).rejects.toThrow();
+    await expect(tracer.stop()).rejects.toThrow('Premature close');
   });
 
   it('writes as fast as the stream takes it, and stop waits for that', async () => {
