@@ -134,8 +134,9 @@ export class GoTraceWriter {
     }
   }
 
-  /** The bytes that are finished since the last call, in order: those of whole batches, and after `finish` all. */
+  /** The bytes since the last call, in order, which end with whole batches: a reader accepts a file that ends here. */
   take(): Uint8Array[] {
+    this.finishBatches();
     return this.finished.splice(0);
   }
 
@@ -147,6 +148,10 @@ export class GoTraceWriter {
     );
     for (const id of this.names.missing()) this.common.string(nameId(id), UNKNOWN);
     for (const id of this.starts.missing()) this.defineStart(id, []);
+    this.finishBatches();
+  }
+
+  private finishBatches(): void {
     for (const batches of [this.common, ...this.threads]) batches?.finish();
   }
 
@@ -424,6 +429,7 @@ class Batches {
 
   finish(): void {
     if (this.position > 0) this.finished.push(this.bytes.subarray(0, this.position));
+    this.bytes = this.bytes.subarray(this.position);
     this.position = 0;
   }
 

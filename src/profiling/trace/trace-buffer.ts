@@ -15,11 +15,10 @@ const EARLY = 'the trace ended early: there were more events than could be writt
 export class TraceBuffer {
   /** There were more events than it keeps: there are no more since. */
   isFull = false;
-  /** The ids of stacks that are to have a start function as their only frame. */
-  readonly starts = new Map<StartFunction, number[]>();
-  /** The ids of stacks that waits began at. */
-  readonly stacks = new Map<CallStack, number>();
   private isClosed = false;
+  private readonly stackIds = new Map<CallStack, number>();
+  private stacks: (readonly [CallStack['frames'], number])[] = [];
+  private starts = new Map<StartFunction, number[]>();
   private events: TraceEvent[] = [];
   private lastId = 0;
 
@@ -50,6 +49,14 @@ export class TraceBuffer {
     return events;
   }
 
+  /** Stacks that events refer to, with their ids, since they were taken last: of start functions, the only frame. */
+  takeStacks(): { stacks: TraceBuffer['stacks']; starts: [StartFunction, number[]][] } {
+    const { stacks, starts } = this;
+    this.stacks = [];
+    this.starts = new Map();
+    return { stacks, starts: [...starts] };
+  }
+
   /** An id that no stack, name, task or region has. */
   newId(): number {
     return ++this.lastId;
@@ -57,10 +64,11 @@ export class TraceBuffer {
 
   stackId(stack: CallStack | undefined): number {
     if (!stack) return 0;
-    const known = this.stacks.get(stack);
-    if (known !== undefined || this.stacks.size >= MOST_STACKS) return known ?? 0;
+    const known = this.stackIds.get(stack);
+    if (known !== undefined || this.stackIds.size >= MOST_STACKS) return known ?? 0;
     const id = this.newId();
-    this.stacks.set(stack, id);
+    this.stackIds.set(stack, id);
+    this.stacks.push([stack.frames, id]);
     return id;
   }
 

@@ -86,12 +86,13 @@ export class TraceRecorder {
 
   readonly init = (id: number, type: string, trigger: number, resource: object): void => {
     this.callback.make(id);
-    const execution = this.running();
+    let execution = this.running();
     if (type === 'PROMISE') {
       if (trigger === this.world.executionAsyncId()) return tag(resource, execution.tags.promise); // not derived
+      execution = this.derive(execution, id, trigger);
       tag(resource, execution.tags.await);
       execution.pending++;
-      return this.derive(execution, id, trigger);
+      return;
     }
     const kind = RESOURCE_KINDS.get(type);
     if (!kind && type !== 'Immediate')
@@ -99,10 +100,10 @@ export class TraceRecorder {
     if (kind?.isOneShot === false) return this.use(id, CAUSES[kind.state], undefined); // called back for anybody
     const origin = this.origin();
     if (!origin.isUser || (type === 'Timeout' && !origin.setsTimer))
-      return tag(resource, execution.tags.other);
+      return tag(resource, execution.tags.nodes);
+    execution = this.decide(execution, origin);
     tag(resource, execution.tags.callback);
     execution.pending++;
-    this.decide(execution, origin);
     const { stack } = origin;
     const cause = origin.isFetch ? 'network' : kind ? CAUSES[kind.state] : 'yield';
     this.use(id, cause, stack);
@@ -190,7 +191,7 @@ export class TraceRecorder {
 
   /** The callback that runs is one of several of the execution. */
   adopt(execution: Execution): void {
-    tag(this.world.executionAsyncResource(), execution.tags.other);
+    tag(this.world.executionAsyncResource(), execution.tags.nodes);
   }
 
   /** Does work as another execution. */
@@ -214,6 +215,15 @@ export class TraceRecorder {
     this.begin(new Execution(this.identity), this.world.now());
   }
 
+  /** The events since they were taken last. In them, nothing is running at the end. */
+  take(): TraceEvent[] {
+    const isRunning = this.idleSince === undefined && this.current.goroutine !== UNDECIDED;
+    if (isRunning) this.emit({ type: 'preempt', ...this.at(this.current) });
+    const events = this.buffer.take();
+    if (isRunning) this.emit({ type: 'run', ...this.at(this.current) });
+    return events;
+  }
+
   /** Ends what is recorded. */
   stop(): void {
     const time = this.world.now();
@@ -229,26 +239,27 @@ export class TraceRecorder {
     this.buffer.add(event);
   }
 
-  private derive(execution: Execution, id: number, trigger: number): void {
+  /** @returns the execution that a derived promise is of */
+  private derive(execution: Execution, id: number, trigger: number): Execution {
     const { callback } = this;
-    if (!callback.derive(id, trigger)) return;
+    if (!callback.derive(id, trigger)) return execution;
     callback.awaited = trigger;
     const isForResource = callback.isForResource(trigger);
     if (isForResource && this.resourceStack)
       return this.await(execution, trigger, { cause: this.resourceCause, stack: this.resourceStack });
-    if (trigger === this.resolved && execution.goroutine !== UNDECIDED) return; // it goes on at once
+    if (trigger === this.resolved && execution.goroutine !== UNDECIDED) return execution; // it goes on at once
     const origin = this.origin();
-    if (!origin.isUser) return;
-    this.decide(execution, origin);
+    if (!origin.isUser) return execution;
     const cause = isForResource ? this.resourceCause : CAUSES[stateOf(origin, PROMISE_STATE)];
-    this.await(execution, trigger, { cause, stack: origin.stack });
+    return this.await(this.decide(execution, origin), trigger, { cause, stack: origin.stack });
   }
 
-  private await(execution: Execution, promise: number, awaited: Awaited): void {
+  private await(execution: Execution, promise: number, awaited: Awaited): Execution {
     this.hasAwaited = true;
     execution.waits.delete(promise); // the last one counts
     execution.waits.set(promise, awaited);
     this.waiting.set(promise, execution);
+    return execution;
   }
 
   private use(resource: number, cause: WaitCause, stack: CallStack | undefined): void {
@@ -264,6 +275,8 @@ export class TraceRecorder {
   private executionOf(tagged: ExecutionTag | undefined): Execution {
     const execution = tagged?.execution;
     if (execution?.trace !== this.identity || execution.hasEnded) return new Execution(this.identity);
+    if (tagged!.isNodes && execution.isAsleep)
+      return new Execution(this.identity, UNDECIDED, false, 0, execution);
     if (tagged!.isCounted && execution.pending > 0) execution.pending--;
     return execution;
   }
@@ -278,15 +291,25 @@ export class TraceRecorder {
     return this.current;
   }
 
-  /** It is one of its own if the application's code is on the stack: it begins at the outermost frame of that. */
-  private decide(execution: Execution, { stack }: Origin): void {
-    if (execution.goroutine !== UNDECIDED) return;
+  /**
+   * It is one of its own if the application's code is on the stack: it begins at the outermost frame of that.
+   *
+   * @returns what it is
+   */
+  private decide(execution: Execution, { stack }: Origin): Execution {
+    if (execution.goroutine !== UNDECIDED) return execution;
+    const { begin: time, inPlaceOf } = execution;
+    if (inPlaceOf?.hasEnded === false) {
+      this.begin(inPlaceOf, time);
+      return inPlaceOf;
+    }
     const fn = this.startFunction(stack);
-    if (!fn) return;
-    execution.goroutine = ++this.lastGoroutine;
-    const { begin: time, goroutine } = execution;
+    if (!fn) return execution;
+    const goroutine = ++this.lastGoroutine;
+    execution.goroutine = goroutine;
     this.emit({ type: 'create', time, thread: MAIN, goroutine, start: this.buffer.start(fn) });
     this.run(execution);
+    return execution;
   }
 
   private startFunction(stack: CallStack): CallerFrame | undefined {

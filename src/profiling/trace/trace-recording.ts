@@ -14,9 +14,8 @@ import { ProfilerBusyError } from '../errors.js';
 import { type HoldMeter, runSliced } from '../loop.js';
 import { nestRegions } from './nest-regions.js';
 import { RunsOfThread } from './runs-of-thread.js';
-import type { TraceStacks } from './trace-definitions.js';
+import type { IdentifiedStack, TraceDefinitions } from './trace-definitions.js';
 import { TraceAnnotations } from './trace-annotations.js';
-import type { TraceBuffer } from './trace-buffer.js';
 import { MAIN, TraceRecorder } from './trace-recorder.js';
 import { TracedRequests } from './traced-requests.js';
 
@@ -44,13 +43,15 @@ interface Found {
 
 /** An execution trace that is being recorded, by all of its sources. There is one in a process at a time. */
 export class TraceRecording {
-  private readonly buffer: TraceBuffer;
+  private readonly recorder = newRecorder();
+  private readonly requests: TracedRequests;
   private readonly workers: WorkerTimeline;
   private readonly collections: CollectionWatch;
   private readonly cpu: CpuTimeline;
   /** Worker threads by their numbers in the trace. */
   private readonly threads: CreatedWorker[] = [];
   private readonly sampleStacks = new Map<readonly RawFrame[], number>();
+  private newSampleStacks: IdentifiedStack[] = [];
   private readonly runs = new RunsOfThread();
   private readonly closed = new AbortController();
   private readonly stopRecorder: () => void;
@@ -59,12 +60,11 @@ export class TraceRecording {
   /** @throws ProfilerBusyError if there is another one */
   constructor({ requests, sampling, warm, comments }: TraceSources) {
     if (activeTrace()) throw new ProfilerBusyError('trace');
-    const recorder = newRecorder();
-    const { buffer } = recorder;
-    this.buffer = buffer;
+    const { recorder } = this;
     const annotations = new TraceAnnotations(recorder);
-    this.stopRecorder = connected(recorder, annotations, requests);
-    recorder.switchTo(recorder.create(buffer.start(WRITER), { isKept: true })); // what the others start is the writer's
+    this.requests = new TracedRequests(recorder, requests);
+    this.stopRecorder = connected(recorder, annotations, requests.listen(this.requests));
+    recorder.switchTo(recorder.create(recorder.buffer.start(WRITER), { isKept: true })); // what the others start is the writer's
     this.workers = new WorkerTimeline();
     this.collections = new CollectionWatch();
     this.cpu = new CpuTimeline(
@@ -83,16 +83,12 @@ export class TraceRecording {
 
   /** More is recorded than is written. */
   get isFull(): boolean {
-    return this.buffer.isFull;
-  }
-
-  get stacks(): TraceStacks {
-    const waits = Array.from(this.buffer.stacks, ([{ frames }, id]) => [frames, id] as const);
-    return { stacks: [...waits, ...this.sampleStacks], starts: this.buffer.starts };
+    return this.recorder.buffer.isFull;
   }
 
   /** The events since they were taken last, and samples from before. */
   take(holds: HoldMeter): Promise<TraceEvent[]> {
+    this.requests.nameRouted();
     return this.events(
       { workers: this.workers.take(), collections: this.collections.take(), samples: this.cpu.take() },
       holds,
@@ -103,6 +99,7 @@ export class TraceRecording {
   stop(): void {
     if (this.found) return;
     this.stopRecorder();
+    this.requests.stop();
     this.found = {
       workers: this.workers.stop(),
       collections: this.collections.stop(),
@@ -111,13 +108,20 @@ export class TraceRecording {
     this.closed.abort();
   }
 
+  /** What the stacks of events stand for, since it was taken last. */
+  async takeDefinitions(definitions: TraceDefinitions): Promise<TraceEvent[]> {
+    const { stacks, starts } = this.recorder.buffer.takeStacks();
+    const sampled = this.newSampleStacks.splice(0);
+    return definitions.of([...stacks, ...sampled], starts);
+  }
+
   /** After the end: the events that were not taken before. */
   rest(holds: HoldMeter): Promise<TraceEvent[]> {
     return this.events(this.found!, holds);
   }
 
   private async events({ workers, collections, samples }: Found, holds: HoldMeter): Promise<TraceEvent[]> {
-    const events = this.buffer.take();
+    const events = this.recorder.take();
     for (const event of workers) events.push(this.worker(event));
     for (const { begin: time, ...collection } of await collections)
       events.push({ type: 'collection', time, ...collection });
@@ -135,9 +139,22 @@ export class TraceRecording {
   }
 
   private sample({ time, stack }: TimedSample): TraceEvent {
-    const id = this.sampleStacks.get(stack) ?? this.buffer.newId();
+    return {
+      type: 'sample',
+      time,
+      thread: MAIN,
+      goroutine: this.runs.at(time),
+      stack: this.sampleStack(stack),
+    };
+  }
+
+  private sampleStack(stack: readonly RawFrame[]): number {
+    const known = this.sampleStacks.get(stack);
+    if (known !== undefined) return known;
+    const id = this.recorder.buffer.newId();
     this.sampleStacks.set(stack, id);
-    return { type: 'sample', time, thread: MAIN, goroutine: this.runs.at(time), stack: id };
+    this.newSampleStacks.push([stack, id]);
+    return id;
   }
 }
 
@@ -160,13 +177,7 @@ function newRecorder(): TraceRecorder {
  *
  * @returns what ends that
  */
-function connected(
-  recorder: TraceRecorder,
-  annotations: TraceAnnotations,
-  inFlight: RequestsInFlight,
-): () => void {
-  const requests = new TracedRequests(recorder, inFlight);
-  const unlisten = inFlight.listen(requests);
+function connected(recorder: TraceRecorder, annotations: TraceAnnotations, unlisten: () => void): () => void {
   setActiveTrace(annotations);
   const restores = [watchSocketWrites(recorder.written), nestRegions()];
   const hook = createHook(recorder).enable();
@@ -176,7 +187,6 @@ function connected(
     setActiveTrace(undefined);
     unlisten();
     recorder.stop();
-    requests.stop();
     annotations.stop();
   };
 }

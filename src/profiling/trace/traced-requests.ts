@@ -5,6 +5,7 @@ import type { TraceRecorder } from './trace-recorder.js';
 /** An execution of a request, and the ids of what is known of it only later. */
 interface TracedRequest {
   readonly execution: Execution;
+  isNamed: boolean;
   readonly name: number;
   readonly start: number;
 }
@@ -42,6 +43,12 @@ export class TracedRequests implements RequestListener {
     });
   }
 
+  /** Names the requests in flight whose handlers are known. */
+  nameRouted(): void {
+    for (const [request, traced] of this.requests)
+      if (!traced.isNamed && request.snapshot().handler !== undefined) this.name(request, traced);
+  }
+
   /** Requests that are in flight now have their names, and no end. */
   stop(): void {
     for (const [request, traced] of this.requests) this.name(request, traced);
@@ -53,15 +60,18 @@ export class TracedRequests implements RequestListener {
     const { buffer } = recorder;
     const [task, name, start] = [buffer.newId(), buffer.newId(), buffer.newId()];
     const execution = recorder.create(start, { isKept: true, task, isNew });
-    this.requests.set(request, { execution, name, start });
+    this.requests.set(request, { execution, name, start, isNamed: false });
     if (isNew) recorder.switchTo(execution);
     recorder.emit({ type: 'task', ...recorder.at(execution), task, parent: 0, name });
     return execution;
   }
 
-  private name(request: TrackedRequest, { name, start }: TracedRequest): RequestInFlight {
+  private name(request: TrackedRequest, traced: TracedRequest): RequestInFlight {
     const { buffer } = this.recorder;
     const snapshot = request.snapshot();
+    if (traced.isNamed) return snapshot;
+    traced.isNamed = true;
+    const { name, start } = traced;
     const { method, route, handler } = snapshot;
     const text = `${method} ${route ?? '(no route)'}`;
     buffer.name(name, text);
