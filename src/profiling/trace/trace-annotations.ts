@@ -51,7 +51,7 @@ export class TraceAnnotations implements ActiveTrace {
     const { region } = this.scope.getStore() ?? {};
     return {
       run: (work) => this.scope.run({ region, execution, task }, work),
-      end: once(() => recorder.emit({ type: 'task-end', ...recorder.at(recorder.decided()), task })),
+      end: once(() => recorder.emit({ type: 'task-end', ...recorder.at(recorder.begun()), task })),
     };
   }
 
@@ -91,7 +91,7 @@ export class TraceAnnotations implements ActiveTrace {
   }
 
   private closeRegion(execution: Execution, region: number): void {
-    this.recorder.decided();
+    this.recorder.begun();
     this.recorder.emit({ type: 'region-end', ...this.recorder.at(execution), region });
   }
 

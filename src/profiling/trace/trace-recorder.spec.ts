@@ -2,7 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import type { TraceEvent } from '../../format/trace-event.js';
 import type { CallerFrame } from '../../sampling/call-stack.js';
 import { type RequestDescription, TrackedRequest } from '../async/requests-in-flight.js';
+import { TraceAnnotations } from './trace-annotations.js';
 import { TraceRecorder } from './trace-recorder.js';
+import { TracedRequests } from './traced-requests.js';
 
 const code = (name: string, filename = '/app/cats.js'): CallerFrame => ({ name, filename, line: 1 });
 
@@ -29,8 +31,10 @@ class MadeUpNode {
   private executing = 0;
   private readonly text = new Map<number, string>();
   readonly recorder: TraceRecorder;
+  readonly annotations: TraceAnnotations;
+  readonly requests: TracedRequests;
 
-  constructor(limit = 1000) {
+  constructor(limit = 1000, inFlight: readonly TrackedRequest[] = []) {
     this.recorder = new TraceRecorder(
       {
         pid: 7,
@@ -41,6 +45,8 @@ class MadeUpNode {
       },
       limit,
     );
+    this.annotations = new TraceAnnotations(this.recorder);
+    this.requests = new TracedRequests(this.recorder, inFlight);
   }
 
   pass(nanos: number): void {
@@ -80,7 +86,7 @@ class MadeUpNode {
   callback(id: number, work: () => void = () => {}): void {
     const outer = this.executing;
     this.executing = id;
-    this.recorder.before();
+    this.recorder.before(id);
     work();
     this.pass(10);
     this.recorder.after();
@@ -95,18 +101,25 @@ class MadeUpNode {
 
   /** What was recorded since the last call, one line for each event. */
   lines(): string[] {
-    for (const [fn, ids] of this.recorder.starts)
+    const events = this.recorder.buffer.take();
+    const { stacks, starts } = this.recorder.buffer.takeStacks();
+    for (const [fn, ids] of starts)
       for (const id of ids) this.text.set(id, typeof fn === 'string' ? fn : fn.name);
-    for (const [{ frames }, id] of this.recorder.stacks) this.text.set(id, frames[0]!.name);
-    const events = this.recorder.take();
+    for (const [frames, id] of stacks) this.text.set(id, frames[0]!.name);
     for (const event of events) if (event.type === 'name') this.text.set(event.id, event.text);
     return events.filter(({ type }) => type !== 'name').map((event) => this.lineOf(event));
   }
 
   /** Ends the recording. What came after the callback in {@link started}: events of a callback come with the next one. */
   toEnd(): string[] {
-    this.recorder.stop();
+    this.stop();
     return this.lines().slice(2);
+  }
+
+  stop(): void {
+    this.recorder.stop();
+    this.requests.stop();
+    this.annotations.stop();
   }
 
   private lineOf(event: TraceEvent): string {
@@ -148,13 +161,13 @@ function requested(node: MadeUpNode, known: Partial<RequestDescription> = CATS) 
   let sleep!: ReturnType<MadeUpNode['sleep']>;
   node.callback(parser, () => {
     node.pass(1);
-    node.recorder.beginRequest(request, true);
+    node.requests.begin(request);
     node.pass(1);
     sleep = node.sleep();
   });
   const end = (): void => {
     request.end(true);
-    node.recorder.endRequest(request);
+    node.requests.end(request);
   };
   return { parser, request, sleep, end };
 }
@@ -162,7 +175,13 @@ function requested(node: MadeUpNode, known: Partial<RequestDescription> = CATS) 
 describe('a trace', () => {
   it('begins with the main thread, on which what belongs to no execution runs', () => {
     const node = new MadeUpNode();
-    expect(node.recorder.take()[0]).toEqual({ type: 'thread', time: 0, thread: 0, id: 7, name: 'main' });
+    expect(node.recorder.buffer.take()[0]).toEqual({
+      type: 'thread',
+      time: 0,
+      thread: 0,
+      id: 7,
+      name: 'main',
+    });
     expect(new MadeUpNode().lines().slice(1)).toEqual(['0 create 1 (event loop)', '0 run 1']);
   });
 
@@ -170,17 +189,17 @@ describe('a trace', () => {
     const node = started();
     node.toEnd();
     node.callback(node.old(), () => node.sleep());
-    node.recorder.log('key', 'value');
+    node.annotations.log('key', 'value');
     expect(node.lines()).toEqual([]);
   });
 
   it('ends when it has as many events as are kept, and is full also when they are taken', () => {
     const node = new MadeUpNode(4);
-    expect([node.recorder.isFull, node.lines().length]).toEqual([false, 3]);
+    expect([node.recorder.buffer.isFull, node.lines().length]).toEqual([false, 3]);
     for (let i = 0; i < 3; i++) node.callback(node.old(), () => node.sleep());
-    expect([node.recorder.isFull, node.lines().length]).toEqual([true, 4]);
+    expect([node.recorder.buffer.isFull, node.lines().length]).toEqual([true, 4]);
     node.callback(node.old(), () => node.sleep());
-    expect([node.recorder.isFull, node.lines()]).toEqual([true, []]);
+    expect([node.recorder.buffer.isFull, node.lines()]).toEqual([true, []]);
   });
 });
 
@@ -328,8 +347,8 @@ describe('an execution', () => {
 
   it('is not woken by itself: what it awaits it may resolve', () => {
     const node = started();
-    const { parser, sleep } = requested(node);
-    node.callback(parser, () => node.resolve(sleep.promise));
+    const { sleep } = requested(node);
+    node.callback(sleep.timer, () => node.resolve(sleep.promise));
     expect(node.toEnd().filter((line) => line.includes('wake'))).toEqual([]);
   });
 
@@ -348,7 +367,7 @@ describe('an execution', () => {
 });
 
 describe('a request', () => {
-  it('begins in a callback of the parser, whose other callbacks are its own, and ends with its status', () => {
+  it('begins in a callback of the parser, whose other callbacks do not end its waits, and ends with its status', () => {
     const node = started();
     const { parser, sleep, end } = requested(node);
     node.pass(20);
@@ -364,8 +383,8 @@ describe('a request', () => {
       '11 run 2',
       '11 task 2 GET /cats/:id',
       '22 wait 2 timer at wait',
-      '42 run 2',
-      '52 wait 2 timer at wait',
+      '42 run 1',
+      '52 wait 1 network',
       '72 run 2',
       '82 log 2 route=/cats/:id',
       '82 log 2 status=200',
@@ -378,16 +397,30 @@ describe('a request', () => {
     ]);
   });
 
+  it('goes on in a callback of the parser in which it awaits something else, such as the end of its body', () => {
+    const node = started();
+    const { parser } = requested(node);
+    node.pass(20);
+    node.callback(parser, () => {
+      node.pass(3);
+      node.sleep('FSREQCALLBACK');
+    });
+    expect(node.toEnd().slice(-3)).toEqual([
+      '22 wait 2 timer at wait',
+      '42 run 2',
+      '55 wait 2 syscall at wait',
+    ]);
+  });
+
   it('that began before waits for the network, and may end in the callback of another', () => {
-    const node = new MadeUpNode();
     const request = new MadeUpRequest(CATS);
-    node.recorder.beginRequest(request, false);
+    const node = new MadeUpNode(1000, [request]);
     node.pass(5);
     node.callback(node.old(), () => {
       request.end(true);
-      node.recorder.endRequest(request);
+      node.requests.end(request);
     });
-    node.recorder.stop();
+    node.stop();
     expect(node.lines().slice(2)).toEqual([
       '0 run 1',
       '0 create 2 CatsController.findOne network',
@@ -418,7 +451,7 @@ describe('a request', () => {
 
   it('that the trace does not know ends without a word', () => {
     const node = started();
-    node.recorder.endRequest(new MadeUpRequest());
+    node.requests.end(new MadeUpRequest());
     expect(node.toEnd()).toEqual([]);
   });
 });
@@ -428,8 +461,8 @@ describe('an annotation', () => {
     const node = started();
     node.callback(node.old(), () => {
       node.pass(1);
-      node.recorder.startRegion('region').end();
-      node.recorder.log('key', 'value');
+      node.annotations.startRegion('region').end();
+      node.annotations.log('key', 'value');
     });
     expect(node.toEnd()).toEqual([
       '10 create 2 work',
@@ -444,16 +477,16 @@ describe('an annotation', () => {
   it('outside of callbacks makes an execution that begins there', () => {
     const node = started();
     node.pass(4);
-    node.recorder.log('key', 'value');
+    node.annotations.log('key', 'value');
     expect(node.toEnd()).toEqual(['14 create 2 work', '14 run 2', '14 log 2 key=value', '14 end 2']);
   });
 
   it('that is a region beside another one has an execution of its own, and each ends once', () => {
     const node = started();
     const ends: (() => void)[] = [];
-    const { recorder } = node;
+    const { annotations } = node;
     node.callback(node.old(), () => {
-      for (const name of ['left', 'right']) recorder.inRegion(name, (end) => ends.push(end));
+      for (const name of ['left', 'right']) annotations.inRegion(name, (end) => ends.push(end));
       node.pass(1);
     });
     node.callback(node.old(), () => [...ends, ...ends].forEach((end) => end()));
@@ -477,8 +510,8 @@ describe('an annotation', () => {
   it('that is a region within another one is in the same execution', () => {
     const node = started();
     node.callback(node.old(), () =>
-      node.recorder.inRegion('outer', (endOuter) => {
-        node.recorder.inRegion('inner', (end) => end());
+      node.annotations.inRegion('outer', (endOuter) => {
+        node.annotations.inRegion('inner', (end) => end());
         endOuter();
       }),
     );
@@ -492,18 +525,18 @@ describe('an annotation', () => {
 
   it('that is a task has what it runs, and ends once', () => {
     const node = started();
-    const { recorder } = node;
+    const { annotations, recorder } = node;
     node.callback(node.old(), () => {
-      const task = recorder.newTask('import');
+      const task = annotations.newTask('import');
       task.run(() => {
-        recorder.log('in', 'task');
-        recorder.newTask('below').end();
+        annotations.log('in', 'task');
+        annotations.newTask('below').end();
       });
-      recorder.log('in', 'none');
+      annotations.log('in', 'none');
       task.end();
       task.end();
     });
-    const events = recorder.take();
+    const events = recorder.buffer.take();
     const ofTasks = events.flatMap((event) => ('task' in event ? [{ ...event }] : []));
     const task = ofTasks[0]!.task;
     expect(ofTasks).toMatchObject([
@@ -514,6 +547,6 @@ describe('an annotation', () => {
       { type: 'log', value: 'none', task: 0 },
       { type: 'task-end', task },
     ]);
-    recorder.stop();
+    node.stop();
   });
 });

@@ -161,6 +161,12 @@ export class TraceRecorder {
   /** A socket is written to: what the application awaits then comes from there. */
   readonly written = (): void => this.use(0, 'network', undefined);
 
+  /** What runs now. */
+  begun(): Execution {
+    this.running();
+    return this.outsideIfUndecided();
+  }
+
   /** What runs now, as an execution of its own if possible. */
   decided(): Execution {
     const execution = this.running();
@@ -196,7 +202,7 @@ export class TraceRecorder {
 
   /** Does work as another execution. */
   runAs<T>(execution: Execution, work: () => T): T {
-    const caller = this.decided();
+    const caller = this.begun();
     if (caller === execution) return work();
     this.begin(execution, this.world.now());
     try {
@@ -275,8 +281,8 @@ export class TraceRecorder {
   private executionOf(tagged: ExecutionTag | undefined): Execution {
     const execution = tagged?.execution;
     if (execution?.trace !== this.identity || execution.hasEnded) return new Execution(this.identity);
-    if (tagged!.isNodes && execution.isAsleep)
-      return new Execution(this.identity, UNDECIDED, false, 0, execution);
+    const isRunning = execution === this.current ? this.depth > 0 : !execution.isAsleep;
+    if (tagged!.isNodes && !isRunning) return new Execution(this.identity, UNDECIDED, false, 0, execution);
     if (tagged!.isCounted && execution.pending > 0) execution.pending--;
     return execution;
   }
