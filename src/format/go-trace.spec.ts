@@ -178,7 +178,7 @@ describe('A Go trace', () => {
     const pieces: Uint8Array[] = [];
     for (const [i, event] of events.entries()) {
       order.add(event);
-      if (i % 5000 === 0) pieces.push(...writer.take());
+      if ((i + 1) % (200 * REQUEST.length) === 0) pieces.push(...writer.take());
     }
     expect(readGoTrace(Buffer.concat(pieces)).tasks.length).toBeGreaterThan(100);
     writer.finish();

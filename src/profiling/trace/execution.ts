@@ -11,10 +11,15 @@ export const UNDECIDED = 0;
 export interface Awaited {
   readonly cause: WaitCause;
   readonly stack: CallStack | undefined;
+  /** For a callback, which may be another matter than what it awaits. */
+  readonly isCallback?: boolean;
 }
 
 /** Nothing that is known: a request waits for its client then. */
-const FROM_OUTSIDE: Awaited = { cause: 'network', stack: undefined };
+export const FROM_OUTSIDE: Awaited = { cause: 'network', stack: undefined };
+
+/** A promise of which no more is known. */
+const PROMISE: Awaited = { cause: 'promise', stack: undefined };
 
 /** It could go on, and something else runs first. */
 const NOTHING: Awaited = { cause: 'yield', stack: undefined };
@@ -50,6 +55,8 @@ export class Execution {
   isReady = false;
   /** It has stopped running for another one, and may go on in the same turn of the event loop. */
   isYielding = false;
+  /** Which one it has become, if it has. */
+  became: Execution | undefined;
   /** It has stopped running, and is not ready. */
   isAsleep = false;
   hasEnded = false;
@@ -71,7 +78,10 @@ export class Execution {
 
   /** What it waits for when it stops running now. */
   get next(): Awaited {
-    return this.isReady ? NOTHING : ([...this.waits.values()].at(-1) ?? FROM_OUTSIDE);
+    if (this.isReady) return NOTHING;
+    let next: Awaited | undefined;
+    for (const one of this.waits.values()) if (!one.isCallback || (next?.isCallback ?? true)) next = one;
+    return next ?? (this.pending > 0 ? PROMISE : FROM_OUTSIDE);
   }
 
   /** Nothing of it is to come any more. */

@@ -78,6 +78,7 @@ export class TraceAnnotations implements ActiveTrace {
     const end = once(() => {
       scopes.splice(scopes.indexOf(region), 1);
       this.closeRegion(execution, region);
+      this.recorder.endIfOver(execution);
     });
     const run: Run = (part) => this.scope.run({ region, execution, task }, part);
     return run(() => work(end, run));

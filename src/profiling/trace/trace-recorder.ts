@@ -4,7 +4,7 @@ import { PresentCallback } from '../../sampling/present-callback.js';
 import { isOwn, type Origin, StackOrigins, stateOf } from '../../sampling/stack-origin.js';
 import type { CallStack } from '../../sampling/wait-sample.js';
 import { PROMISE_STATE, RESOURCE_KINDS, type WaitState } from '../../sampling/wait-states.js';
-import { type Awaited, Execution, type ExecutionTag, OUTSIDE, tag, tagOf, UNDECIDED } from './execution.js';
+import { type Awaited, Execution, type ExecutionTag, FROM_OUTSIDE, OUTSIDE, tag, tagOf, UNDECIDED } from './execution.js';
 import { TraceBuffer } from './trace-buffer.js';
 
 /** The world around the recorder, which tests replace. */
@@ -73,8 +73,6 @@ export class TraceRecorder {
   /** Those that have stopped running for others since the event loop went on. */
   private readonly yielded: Execution[] = [];
   private readonly callback = new PresentCallback();
-  /** In the present callback. */
-  private hasAwaited = false;
   private resourceCause: WaitCause = 'promise';
   private resourceStack: CallStack | undefined;
   /** The promise that was resolved last. */
@@ -116,13 +114,12 @@ export class TraceRecorder {
     const { stack } = origin;
     const cause = origin.isFetch ? 'network' : kind ? CAUSES[kind.state] : 'yield';
     this.use(id, cause, stack);
-    if (!this.hasAwaited) execution.waits.set(id, { cause, stack });
+    execution.waits.set(id, { cause, stack, isCallback: true });
   };
 
   readonly before = (id: number): void => {
     const time = this.world.now();
     this.callback.begin();
-    this.hasAwaited = false;
     const resource = this.world.executionAsyncResource();
     const tagged = tagOf(resource);
     const execution = this.executionOf(tagged);
@@ -238,6 +235,13 @@ export class TraceRecorder {
     }
   }
 
+  /** Ends an execution that does not run and of which nothing is to come. */
+  endIfOver(execution: Execution): void {
+    if (execution === this.current || execution.hasEnded || !execution.isOver) return;
+    this.emit({ type: 'end', ...this.at(execution) });
+    this.end(execution);
+  }
+
   /** Ends the execution that runs. */
   endCurrent(): void {
     const { current } = this;
@@ -286,7 +290,6 @@ export class TraceRecorder {
   }
 
   private await(execution: Execution, promise: number, awaited: Awaited): Execution {
-    this.hasAwaited = true;
     execution.waits.delete(promise); // the last one counts
     execution.waits.set(promise, awaited);
     this.waiting.set(promise, execution);
@@ -306,7 +309,7 @@ export class TraceRecorder {
   }
 
   private executionOf(tagged: ExecutionTag | undefined): Execution {
-    const execution = tagged?.execution;
+    const execution = tagged?.execution.became ?? tagged?.execution;
     if (execution?.trace !== this.identity || execution.hasEnded) return new Execution(this.identity);
     const isRunning = execution === this.current ? this.depth > 0 : !execution.isAsleep;
     if (tagged!.isNodes && !isRunning) return new Execution(this.identity, UNDECIDED, false, 0, execution);
@@ -333,6 +336,7 @@ export class TraceRecorder {
     if (execution.goroutine !== UNDECIDED) return execution;
     const { begin: time, inPlaceOf } = execution;
     if (inPlaceOf?.hasEnded === false) {
+      execution.became = inPlaceOf;
       this.begin(inPlaceOf, time);
       return inPlaceOf;
     }
@@ -393,7 +397,7 @@ export class TraceRecorder {
   }
 
   private sleep(execution: Execution, of: OfGoroutine): void {
-    const { cause, stack } = execution.next;
+    const { cause, stack } = of.goroutine === OUTSIDE ? FROM_OUTSIDE : execution.next;
     execution.isYielding = false;
     execution.isAsleep = cause !== 'yield';
     this.emit({ type: 'wait', ...of, cause, stack: this.buffer.stackId(stack) });
