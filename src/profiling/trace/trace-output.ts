@@ -12,16 +12,22 @@ export type TraceFormat = (typeof TRACE_FORMATS)[number];
 export interface TraceOutput {
   /** Takes the next event of a `TraceOrder`. */
   add(event: TraceEvent): void;
+  /** It has as many events as it keeps. */
+  readonly isFull: boolean;
   /** What is written so far and was not taken before. */
   take(): readonly Uint8Array[];
   /** The rest, in pieces that take a moment each. */
   rest(): Iterable<Uint8Array>;
 }
 
-const OUTPUTS: Readonly<Record<TraceFormat, () => TraceOutput>> = {
+/** Events that are kept where all is written at the end: 50 MB. */
+const MOST_EVENTS = 1_000_000;
+
+const OUTPUTS: Readonly<Record<TraceFormat, (comments: readonly string[]) => TraceOutput>> = {
   go() {
     const writer = new GoTraceWriter();
     return {
+      isFull: false,
       add: (event) => writer.add(event),
       take: () => writer.take(),
       *rest() {
@@ -31,13 +37,21 @@ const OUTPUTS: Readonly<Record<TraceFormat, () => TraceOutput>> = {
     };
   },
   /** Its names are known only at the end. */
-  json() {
+  json(comments) {
     const json = new TraceEventJson();
+    const about = Object.fromEntries(comments.map((comment, i) => [`comment ${i + 1}`, comment]));
+    let count = 0;
     return {
-      add: (event) => json.add(event),
+      get isFull() {
+        return count >= MOST_EVENTS;
+      },
+      add(event) {
+        count++;
+        json.add(event);
+      },
       take: () => [],
       *rest() {
-        for (const text of json.text({ pid: process.pid, name: process.title, about: {} }))
+        for (const text of json.text({ pid: process.pid, name: process.title, about }))
           yield Buffer.from(text);
       },
     };
@@ -45,10 +59,10 @@ const OUTPUTS: Readonly<Record<TraceFormat, () => TraceOutput>> = {
 };
 
 /** @throws ProfilerArgumentError if there is no such format */
-export function traceOutput(format: TraceFormat): TraceOutput {
+export function traceOutput(format: TraceFormat, comments: readonly string[]): TraceOutput {
   if (!TRACE_FORMATS.includes(format))
     throw new ProfilerArgumentError(
       `invalid format ${String(format)}: expected ${TRACE_FORMATS.join(' or ')}`,
     );
-  return OUTPUTS[format]();
+  return OUTPUTS[format](comments);
 }

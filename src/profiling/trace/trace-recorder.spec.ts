@@ -383,8 +383,6 @@ describe('a request', () => {
       '11 run 2',
       '11 task 2 GET /cats/:id',
       '22 wait 2 timer at wait',
-      '42 run 1',
-      '52 wait 1 network',
       '72 run 2',
       '82 log 2 route=/cats/:id',
       '82 log 2 status=200',
@@ -395,6 +393,19 @@ describe('a request', () => {
       '112 run 1', // the parser is nobody's again
       '122 wait 1 network',
     ]);
+  });
+
+  it('goes on without a wait if callbacks of the parser come before its ticks', () => {
+    const node = started();
+    const parser = node.old();
+    let tick = 0;
+    node.callback(parser, () => {
+      node.requests.begin(new MadeUpRequest(CATS));
+      tick = node.resource('TickObject');
+    });
+    node.callback(parser);
+    node.callback(tick);
+    expect(node.toEnd().slice(-2)).toEqual(['10 task 2 GET /cats/:id', '40 wait 2 network']);
   });
 
   it('goes on in a callback of the parser in which it awaits something else, such as the end of its body', () => {
@@ -502,7 +513,9 @@ describe('an annotation', () => {
       '21 wait 2 network',
       '21 run 1',
       '21 region-end 2',
+      '21 end 2',
       '21 region-end 3',
+      '21 end 3',
       '31 wait 1 network',
     ]);
   });

@@ -4,7 +4,16 @@ import { PresentCallback } from '../../sampling/present-callback.js';
 import { isOwn, type Origin, StackOrigins, stateOf } from '../../sampling/stack-origin.js';
 import type { CallStack } from '../../sampling/wait-sample.js';
 import { PROMISE_STATE, RESOURCE_KINDS, type WaitState } from '../../sampling/wait-states.js';
-import { type Awaited, Execution, type ExecutionTag, FROM_OUTSIDE, OUTSIDE, tag, tagOf, UNDECIDED } from './execution.js';
+import {
+  type Awaited,
+  Execution,
+  type ExecutionTag,
+  FROM_OUTSIDE,
+  OUTSIDE,
+  tag,
+  tagOf,
+  UNDECIDED,
+} from './execution.js';
 import { TraceBuffer } from './trace-buffer.js';
 
 /** The world around the recorder, which tests replace. */
@@ -67,6 +76,8 @@ export class TraceRecorder {
   private current = new Execution(this.identity, OUTSIDE, true);
   /** When the last callback ended; undefined while one runs. */
   private idleSince: number | undefined;
+  /** What ran before a callback of Node's own that has done nothing yet. */
+  private interrupted: { readonly execution: Execution; readonly idleSince: number } | undefined;
   /** Callbacks run inside others. */
   private readonly callers: Execution[] = [];
   private depth = 0;
@@ -136,9 +147,30 @@ export class TraceRecorder {
     const { current, idleSince = time } = this;
     this.idleSince = undefined;
     if (isDrained && execution === current) return;
+    if (execution.inPlaceOf === current) {
+      this.interrupted = { execution: current, idleSince };
+      return;
+    }
     this.close(idleSince, isDrained);
     if (!isDrained) this.settleYielded(time);
     if (execution === current) this.begin(execution, time);
+  }
+
+  /** Node's own callback has done nothing: it is not shown, and may have come before the ticks and promises of the one before. */
+  private resume({ execution, idleSince }: NonNullable<TraceRecorder['interrupted']>): void {
+    this.interrupted = undefined;
+    this.current = execution;
+    this.idleSince = idleSince;
+  }
+
+  /** It has done something: what ran before has stopped running then. */
+  private closeInterrupted(): void {
+    const { interrupted, current } = this;
+    if (!interrupted) return;
+    this.interrupted = undefined;
+    this.current = interrupted.execution;
+    this.close(interrupted.idleSince);
+    this.current = current;
   }
 
   /** The event loop has gone on: what could have run before is waiting. */
@@ -157,6 +189,7 @@ export class TraceRecorder {
     if (this.depth <= 1) {
       this.depth = 0;
       this.idleSince ??= time; // of a callback that began before the trace
+      if (this.interrupted) this.resume(this.interrupted);
       return;
     }
     this.depth--;
@@ -215,6 +248,11 @@ export class TraceRecorder {
     const time = this.world.now();
     this.close(time);
     this.begin(execution, time);
+  }
+
+  /** What executes from here on is for an execution that is not known yet. */
+  leave(): void {
+    this.switchTo(new Execution(this.identity));
   }
 
   /** The callback that runs is one of several of the execution. */
@@ -335,6 +373,7 @@ export class TraceRecorder {
   private decide(execution: Execution, { stack }: Origin): Execution {
     if (execution.goroutine !== UNDECIDED) return execution;
     const { begin: time, inPlaceOf } = execution;
+    this.closeInterrupted();
     if (inPlaceOf?.hasEnded === false) {
       execution.became = inPlaceOf;
       this.begin(inPlaceOf, time);
@@ -359,6 +398,7 @@ export class TraceRecorder {
   private outsideIfUndecided(): Execution {
     const { current } = this;
     if (current.goroutine === UNDECIDED) {
+      this.closeInterrupted();
       current.goroutine = OUTSIDE;
       this.run(current);
     }

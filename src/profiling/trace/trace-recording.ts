@@ -81,6 +81,16 @@ export class TraceRecording {
     return this.closed.signal;
   }
 
+  /** What executes from here on does not write the trace. */
+  leaveWriter(): void {
+    this.recorder.leave();
+  }
+
+  /** Records no more, as the trace says then. */
+  endEarly(): void {
+    this.recorder.buffer.isFull = true;
+  }
+
   /** More is recorded than is written. */
   get isFull(): boolean {
     return this.recorder.buffer.isFull;

@@ -88,8 +88,10 @@ export class Tracer implements OnModuleDestroy {
    */
   start(stream: Writable, { format = 'go' }: TraceOptions = {}): void {
     const end = new AbortController();
-    const written = writeTo(stream, this.take({ format, signal: end.signal }), end);
+    const { recording, pieces } = this.record({ format, signal: end.signal });
+    const written = writeTo(stream, pieces, end);
     written.catch(() => {}); // stop() reports it
+    recording.leaveWriter();
     this.started = { end, written };
   }
 
@@ -156,24 +158,31 @@ export class Tracer implements OnModuleDestroy {
    *
    * @internal
    */
-  take({ format, seconds = MAX_SECONDS, signal, peer }: TraceRequest): AsyncIterable<Uint8Array> {
-    const output = traceOutput(format);
+  take(request: TraceRequest): AsyncIterable<Uint8Array> {
+    return this.record(request).pieces;
+  }
+
+  /** What executes from here on writes the trace. */
+  private record({ format, seconds = MAX_SECONDS, signal, peer }: TraceRequest): {
+    readonly recording: TraceRecording;
+    readonly pieces: AsyncIterable<Uint8Array>;
+  } {
+    const comments = this.captures.comments([]);
+    const output = traceOutput(format, comments);
     const holds = new HoldMeter();
-    const recording = holds.time(() => new TraceRecording(this.sources()));
+    const recording = holds.time(() => new TraceRecording(this.sources(comments)));
     void wait(seconds * 1000, signal, this.closing.signal, recording.over).then(() =>
       holds.time(() => recording.stop()),
     );
-    return this.captures.streamed(
-      { profile: 'trace', ...(peer !== undefined && { peer }), signal },
-      holds,
-      this.pieces(recording, output, holds),
-    );
+    const written = this.pieces(recording, output, holds);
+    const capture = { profile: 'trace', ...(peer !== undefined && { peer }), signal };
+    return { recording, pieces: this.captures.streamed(capture, holds, written) };
   }
 
-  private sources(): TraceSources {
+  private sources(comments: readonly string[]): TraceSources {
     const { cpuProfileRate: hz, flightRecorder } = this.options;
     const warm = { hz, pastSeconds: flightRecorder?.seconds ?? 0 }; // or the recorder would have to restart the profiler
-    return { requests: this.requests, sampling: this.sampling, warm, comments: this.captures.comments([]) };
+    return { requests: this.requests, sampling: this.sampling, warm, comments };
   }
 
   private async *pieces(
@@ -192,6 +201,7 @@ export class Tracer implements OnModuleDestroy {
       while (!recording.isFull) {
         await wait(WRITE_MS, recording.over);
         if (recording.over.aborted) break;
+        if (output.isFull) recording.endEarly();
         await write(await recording.take(holds));
         yield* output.take();
       }
