@@ -59,7 +59,7 @@ const MOST_CHARACTERS = 333_333;
 /** A longer string may need more than one byte for its length. */
 const SHORT = 42;
 /** Strings that are remembered, in order not to be written twice. */
-const MOST_STRINGS = 65_536;
+const MOST_STRINGS = 4096;
 
 const TICKS_PER_SECOND = 1_000_000_000;
 const UNKNOWN = '(unknown)';
@@ -72,6 +72,7 @@ const encoder = new TextEncoder();
 interface Goroutine {
   /** Of its starts and wakes: by it, readers merge the threads. */
   sequence: number;
+  /** From the begin of the wait to the next start. */
   isInSyscall: boolean;
   /** The id of its start function's stack. */
   readonly start: number;
@@ -194,6 +195,12 @@ export class GoTraceWriter {
   private run({ goroutine, thread }: Of<'run'>, batches: Batches, time: number): void {
     const state = this.goroutines.get(goroutine)!;
     this.running[thread] = state;
+    if (state.isInSyscall) {
+      // In the profile of system calls, Go 1.23 ends none but by an event with a stack, and GoSysExit has none.
+      batches.event(Ev.GoStart, time, 2, goroutine, state.sequence++);
+      batches.event(Ev.GoSched, time, 1, state.start);
+      state.isInSyscall = false;
+    }
     batches.event(Ev.GoStart, time, 2, goroutine, state.sequence++);
   }
 
@@ -209,7 +216,6 @@ export class GoTraceWriter {
     const state = this.goroutines.get(goroutine)!;
     if (state.isInSyscall) batches.event(Ev.GoSysExit, time, 3, goroutine, state.sequence++);
     else batches.event(Ev.GoUnblock, time, 3, goroutine, state.sequence++, this.causer(thread, state));
-    state.isInSyscall = false;
   }
 
   /** The stack of what makes a goroutine runnable. It must not be empty: Go 1.23 takes no wait as ended by a wake without one. */
@@ -280,7 +286,7 @@ export class GoTraceWriter {
 
   private ticks(time: number): number {
     this.begin ??= time;
-    return Math.max(time - this.begin, 0) + 1;
+    return time - this.begin + 1;
   }
 }
 

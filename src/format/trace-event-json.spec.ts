@@ -163,6 +163,82 @@ describe('trace-event JSON', () => {
     }
   });
 
+  it('names what runs by the first of the open tasks of its execution, else by its start function', () => {
+    const own = { thread: 0, goroutine: 7 };
+    const run = (time: number): TraceEvent[] => [
+      { type: 'run', ...own, time: time },
+      { type: 'preempt', ...own, time: time + 10 },
+    ];
+    const task = (id: number, time: number): TraceEvent => {
+      return { type: 'task', ...own, time: time, task: id, parent: id - 1, name: id };
+    };
+    const trace = readTraceEvents(
+      text([
+        MAIN,
+        { type: 'create', ...own, time: 1000, start: 1 },
+        { type: 'stack', id: 1, frames: [frame(1, 'start', 1)] },
+        ...[1, 2].map((id): TraceEvent => ({ type: 'name', id, text: `task ${id}` })),
+        ...run(1100),
+        task(1, 1200),
+        task(2, 1200),
+        ...run(1200),
+        { type: 'task-end', ...own, time: 1300, task: 2 },
+        ...run(1300),
+        { type: 'task-end', ...own, time: 1405, task: 1 },
+        ...run(1500),
+      ]),
+    );
+    const { slices } = trace.threads.get(4242)!;
+    expect(slices.map(({ name, args }) => [name, args.task])).toEqual([
+      ['start', undefined],
+      ['task 1', 1],
+      ['task 1', 1],
+      ['start', undefined],
+    ]);
+    expect(trace.tracks.map(({ slices }) => slices[0]!.args.parent)).toEqual([undefined, undefined, 1]);
+  });
+
+  it('shows on each thread what ran there, wherever it was created', () => {
+    const { threads, tracks } = readTraceEvents(
+      text([
+        MAIN,
+        { type: 'thread', thread: 1, time: 1000, id: 1, name: 'worker' },
+        { type: 'create', thread: 0, goroutine: 1, time: 2000, start: 0 },
+        { type: 'run', thread: 1, goroutine: 1, time: 3000 },
+        { type: 'wait', thread: 1, goroutine: 1, time: 4000, cause: 'timer', stack: 1 },
+        { type: 'stack', id: 1, frames: [frame(1, 'setTimeout', 0, '')] },
+      ]),
+    );
+    expect(tracks[0]!.slices.at(-1)!.args).toEqual({ at: 'setTimeout' });
+    expect([...threads.values()].map(({ name, slices }) => [name, slices.length])).toEqual([
+      ['main', 0],
+      ['worker', 1],
+    ]);
+  });
+
+  it('is written in pieces of a few hundred events', () => {
+    const json = new TraceEventJson();
+    for (const event of REQUEST.slice(0, 3)) json.add(event);
+    for (let i = 0; i < 2000; i++)
+      json.add({ type: 'log', thread: 0, goroutine: 7, time: 2e6 + i, task: 0, key: 'n', value: `${i}` });
+    for (let i = 0; i < 500; i++) {
+      json.add({
+        type: 'stack',
+        id: i,
+        frames: Array.from({ length: 10 }, (_, n) => frame(i * 10 + n, 'f', 1)),
+      });
+      json.add(sample(0, 2e6 + i, i));
+    }
+    for (let i = 0; i < 20_000; i++) json.add(sample(0, 3e6 + i, 0));
+    const pieces = [...json.text(PROCESS)];
+    expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThan(100_000);
+    const trace = readTraceEvents(pieces.join(''));
+    expect(trace.tracks[0]!.instants.map(({ args }) => args.value)).toEqual(
+      Array.from({ length: 2000 }, (_, i) => `${i}`),
+    );
+    expect(trace.profiles[0]!.samples).toHaveLength(20_500);
+  });
+
   it('of no events is a trace of a process', () => {
     expect(readTraceEvents(text([]))).toMatchObject({ processName: 'cats', tracks: [] });
   });
@@ -237,8 +313,8 @@ describe('trace-event JSON', () => {
         sample(0, 1_000_700, 1),
         sample(0, 2_000_100, 2),
         sample(0, 4_000_000, 9),
-        { type: 'stack', id: 1, frames: [frame(1, 'inner', 5), frame(2, 'outer', 12)] },
-        { type: 'stack', id: 2, frames: [frame(2, 'outer', 12)] },
+        { type: 'stack', id: 1, frames: [frame(1, 'inner', 5), frame(2, 'outer', 0, '')] },
+        { type: 'stack', id: 2, frames: [frame(2, 'outer', 0, '')] },
       ]),
     );
     expect(profiles).toMatchObject([
@@ -257,8 +333,8 @@ describe('trace-event JSON', () => {
 
   it('of any consistent trace passes the strict reader, with everything in it', () => {
     fc.assert(
-      fc.property(fc.array(STEP, { maxLength: 200 }), fc.nat({ max: 2 }), (steps, workers) => {
-        const events = consistentTrace(steps, workers);
+      fc.property(STEPS, fc.integer({ min: 1, max: 3 }), (steps, numberOfThreads) => {
+        const { events } = new ConsistentTrace(steps, numberOfThreads);
         const { tracks, threads, profiles } = readTraceEvents(text(events));
         const slices = tracks.flatMap((track) => track.slices);
         const onThreads = [...threads.values()].flatMap((thread) => thread.slices);
@@ -295,137 +371,115 @@ function waitCause(event: TraceEvent): WaitCause {
   return event.type === 'create' ? (event.waits ?? 'yield') : 'yield';
 }
 
-const ACTIONS = [
-  'create',
-  'run',
-  'wait',
-  'preempt',
-  'wake',
-  'end',
-  'task',
-  'task-end',
-  'region',
-  'region-end',
-  'log',
-  'collection',
-  'sample',
-] as const;
+/** Which of the events that are possible comes next, which of its variants, and after how many nanoseconds. */
+type Step = readonly [action: number, variant: number, nanos: number];
 
-type Step = readonly [action: (typeof ACTIONS)[number], choice: number, nanos: number];
-
-const STEP: fc.Arbitrary<Step> = fc.tuple(
-  fc.constantFrom(...ACTIONS),
-  fc.nat({ max: 30 }),
-  fc.oneof(fc.constant(0), fc.nat({ max: 2_000_000 })),
+const STEPS: fc.Arbitrary<Step[]> = fc.array(
+  fc.tuple(fc.nat(1000), fc.nat(1000), fc.oneof(fc.constant(0), fc.nat(2_000_000))),
+  { maxLength: 200, size: 'max' },
 );
 
 interface ModelExecution {
-  goroutine: number;
-  thread: number;
-  state: 'running' | 'waiting' | 'runnable';
-  regions: number[];
+  readonly goroutine: number;
+  readonly regions: number[];
+  /** The thread that it runs on. */
+  on?: number;
+  waits: boolean;
 }
 
-/** A consistent trace from any steps: those that don't fit are left out. */
-function consistentTrace(steps: readonly Step[], workers: number): TraceEvent[] {
-  const events: TraceEvent[] = [];
-  const clocks = Array.from({ length: workers + 1 }, (_, thread) => 1e14 + thread * 777);
-  for (const [thread, time] of clocks.entries())
-    events.push({ type: 'thread', thread, time, id: thread + 1, name: `thread ${thread}` });
-  const executions: ModelExecution[] = [];
-  const tasks: number[] = [];
-  let ids = 0;
-  for (const [action, choice, nanos] of steps) {
-    const thread = choice % clocks.length;
-    const time = (clocks[thread]! += nanos);
-    const own = executions.filter((execution) => execution.thread === thread);
-    const running = own.find(({ state }) => state === 'running');
-    const chosen = (state: ModelExecution['state']): ModelExecution | undefined => {
-      const fitting = own.filter((execution) => execution.state === state);
-      return fitting[choice % fitting.length];
-    };
-    const at = (execution: ModelExecution) => ({ thread, time, goroutine: execution.goroutine });
-    const stop = (execution: ModelExecution, state: ModelExecution['state']): void => {
-      execution.state = state;
-    };
-    const id = ++ids;
-    const cause = CAUSES[choice % CAUSES.length]!;
-    const next = chosen('runnable');
-    const waiting = chosen('waiting');
-    const actions: Record<(typeof ACTIONS)[number], () => void> = {
-      create: () => {
-        const waits = choice % 2 === 0 && cause !== 'yield';
-        const state = waits ? 'waiting' : 'runnable';
-        executions.push({ goroutine: id, thread, state, regions: [] });
-        events.push({
-          type: 'create',
-          thread,
-          time,
-          goroutine: id,
-          start: 0,
-          ...(waits && { waits: cause }),
-        });
-      },
-      run: () => {
-        if (running || !next) return;
-        stop(next, 'running');
-        events.push({ type: 'run', ...at(next) });
-      },
-      wait: () => {
-        if (!running) return;
-        stop(running, cause === 'yield' ? 'runnable' : 'waiting');
-        events.push({ type: 'wait', ...at(running), cause, stack: choice });
-      },
-      preempt: () => {
-        if (!running) return;
-        stop(running, 'runnable');
-        events.push({ type: 'preempt', ...at(running) });
-      },
-      wake: () => {
-        if (!waiting) return;
-        stop(waiting, 'runnable');
-        events.push({ type: 'wake', ...at(waiting) });
-      },
-      end: () => {
-        if (!running || running.regions.length > 0) return;
-        executions.splice(executions.indexOf(running), 1);
-        events.push({ type: 'end', ...at(running) });
-      },
-      task: () => {
-        if (!running) return;
-        tasks.push(id);
-        events.push({ type: 'task', ...at(running), task: id, parent: tasks[choice] ?? 0, name: 0 });
-      },
-      'task-end': () => {
-        if (!running || tasks.length === 0) return;
-        const [task] = tasks.splice(choice % tasks.length, 1);
-        events.push({ type: 'task-end', ...at(running), task: task! });
-      },
-      region: () => {
-        if (!running) return;
-        running.regions.push(id);
-        events.push({ type: 'region', ...at(running), region: id, task: 0, name: 'region' });
-      },
-      'region-end': () => {
-        const region = running?.regions.pop();
-        if (running && region) events.push({ type: 'region-end', ...at(running), region });
-      },
-      log: () => {
-        if (running) events.push({ type: 'log', ...at(running), task: 0, key: 'key', value: 'value' });
-      },
-      collection: () => {
-        const begin = time - choice * 1000;
-        events.push({
-          type: 'collection',
-          kind: 'minor',
-          time: begin,
-          end: begin + choice * 2000,
-          before: 1,
-        });
-      },
-      sample: () => events.push({ type: 'sample', thread, time: time - choice, goroutine: 1, stack: choice }),
-    };
-    actions[action]();
+/** A consistent trace, whatever the steps: on several threads, each with a clock of its own. */
+class ConsistentTrace {
+  readonly events: TraceEvent[] = [];
+  private readonly clocks: number[];
+  private readonly executions: ModelExecution[] = [];
+  private readonly tasks: number[] = [];
+  private ids = 0;
+
+  constructor(steps: readonly Step[], threads: number) {
+    this.clocks = Array.from({ length: threads }, (_, thread) => 1e14 + thread * 777);
+    for (const [thread, time] of this.clocks.entries())
+      this.events.push({ type: 'thread', thread, time, id: thread + 1, name: `thread ${thread}` });
+    for (const step of steps) this.step(step);
   }
-  return events;
+
+  private step([action, variant, nanos]: Step): void {
+    const thread = variant % this.clocks.length;
+    this.clocks[thread]! += nanos;
+    const running = this.executions.find(({ on }) => on === thread);
+    const possible = [
+      ...this.always(thread, variant),
+      ...(running ? this.ofRunning(running, thread, variant) : this.ofNoneRunning(thread, variant)),
+    ];
+    possible[action % possible.length]!();
+  }
+
+  private always(thread: number, variant: number): (() => void)[] {
+    const time = this.clocks[thread]!;
+    const cause = CAUSES[variant % CAUSES.length]!;
+    const waiting = pick(
+      this.executions.filter(({ waits }) => waits),
+      variant,
+    );
+    return [
+      () => {
+        const goroutine = ++this.ids;
+        this.executions.push({ goroutine, regions: [], waits: cause !== 'yield' });
+        const waits = cause === 'yield' ? {} : { waits: cause };
+        this.events.push({ type: 'create', thread, time, goroutine, start: 0, ...waits });
+      },
+      () => {
+        if (!waiting) return;
+        waiting.waits = false;
+        this.events.push({ type: 'wake', thread, time, goroutine: waiting.goroutine });
+      },
+      () => this.events.push(collection('minor', time - variant * 1000, time + variant * 1000, variant)),
+      () => this.events.push(sample(thread, time - variant, variant)),
+    ];
+  }
+
+  private ofNoneRunning(thread: number, variant: number): (() => void)[] {
+    const runnable = this.executions.filter(({ on, waits }) => on === undefined && !waits);
+    const next = pick(runnable, variant);
+    if (!next) return [];
+    const run = (): void => {
+      next.on = thread;
+      this.events.push({ type: 'run', thread, time: this.clocks[thread]!, goroutine: next.goroutine });
+    };
+    return [run, run];
+  }
+
+  private ofRunning(running: ModelExecution, thread: number, variant: number): (() => void)[] {
+    const at = { thread, time: this.clocks[thread]!, goroutine: running.goroutine };
+    const cause = CAUSES[variant % CAUSES.length]!;
+    const id = ++this.ids;
+    const task = pick(this.tasks, variant);
+    const region = running.regions.at(-1);
+    const add = (event: TraceEvent, change: () => unknown = () => undefined) => {
+      return (): void => {
+        this.events.push(event);
+        change();
+      };
+    };
+    return [
+      add({ type: 'wait', ...at, cause, stack: variant }, () =>
+        Object.assign(running, { on: undefined, waits: cause !== 'yield' }),
+      ),
+      add({ type: 'preempt', ...at }, () => (running.on = undefined)),
+      add({ type: 'log', ...at, task: task ?? 0, key: 'key', value: 'value' }),
+      add({ type: 'task', ...at, task: id, parent: task ?? 0, name: 0 }, () => this.tasks.push(id)),
+      add({ type: 'region', ...at, region: id, task: task ?? 0, name: 'region' }, () =>
+        running.regions.push(id),
+      ),
+      ...(task === undefined
+        ? []
+        : [add({ type: 'task-end', ...at, task }, () => this.tasks.splice(this.tasks.indexOf(task), 1))]),
+      region === undefined
+        ? add({ type: 'end', ...at }, () => this.executions.splice(this.executions.indexOf(running), 1))
+        : add({ type: 'region-end', ...at, region }, () => running.regions.pop()),
+    ];
+  }
+}
+
+function pick<T>(items: readonly T[], variant: number): T | undefined {
+  return items[variant % items.length];
 }

@@ -1,5 +1,5 @@
 /**
- * Trace-event JSON: what Perfetto, chrome://tracing and others open.
+ * Trace-event JSON: what Perfetto and Chrome's DevTools open.
  *
  * @see https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU (Trace Event Format)
  * @see https://github.com/google/perfetto/tree/main/src/trace_processor/importers/json
@@ -58,7 +58,8 @@ const PIECE = 32_768;
 export class TraceEventJson {
   private readonly chunks: Float64Array[] = [];
   private used = CHUNK;
-  private readonly texts = new Map<string, number>();
+  private readonly texts: string[] = [];
+  private readonly textIds = new Map<string, number>();
   private readonly threads: Of<'thread'>[] = [];
   private readonly collections: Of<'collection'>[] = [];
   private readonly samples = new Map<number, Of<'sample'>[]>();
@@ -80,10 +81,10 @@ export class TraceEventJson {
       case 'thread-end':
         break;
       case 'collection':
-        this.collections.push(event);
+        insertByTime(this.collections, event);
         break;
       case 'sample':
-        append(this.samples, event.thread, event);
+        this.addSample(event);
         break;
       default:
         this.last = Math.max(this.last, event.time);
@@ -95,17 +96,23 @@ export class TraceEventJson {
   *text(process: TracedProcess): Generator<string, void> {
     const writer = new EventWriter(process, this.threads);
     for (const _ of this.write(writer)) if (writer.length >= PIECE) yield writer.take();
+    for (const [thread, samples] of this.samples)
+      for (const _ of writeSamples(writer, thread, samples, this.stacks)) yield writer.take();
     yield writer.end();
   }
 
-  /** Writes everything. Yields after each event, or the few that belong to it. */
+  /** Writes all but samples. Yields after each event, or the few that belong to it. */
   private *write(writer: EventWriter): Generator<void, void> {
-    const timeline = new Timeline(writer, this.names, this.stacks, [...this.texts.keys()]);
+    const timeline = new Timeline(writer, this.names, this.stacks, this.texts);
     for (const row of this.rows()) yield timeline[row.kind](row);
     yield* timeline.finishAll(this.last);
-    yield* writeCollections(writer, this.collections.toSorted(byTime));
-    for (const [thread, samples] of this.samples)
-      yield* writeSamples(writer, thread, samples.toSorted(byTime), this.stacks);
+    yield* writeCollections(writer, this.collections);
+  }
+
+  private addSample(event: Of<'sample'>): void {
+    const samples = this.samples.get(event.thread);
+    if (samples) insertByTime(samples, event);
+    else this.samples.set(event.thread, [event]);
   }
 
   private addRow(event: RowEvent): void {
@@ -155,37 +162,35 @@ export class TraceEventJson {
   }
 
   private textId(text: string): number {
-    const known = this.texts.get(text);
+    const known = this.textIds.get(text);
     if (known !== undefined) return known;
-    this.texts.set(text, this.texts.size);
-    return this.texts.size - 1;
+    const id = this.texts.push(text) - 1;
+    this.textIds.set(text, id);
+    return id;
   }
 }
 
-function append<T>(lists: Map<number, T[]>, key: number, item: T): void {
-  const list = lists.get(key);
-  if (list) list.push(item);
-  else lists.set(key, [item]);
-}
-
-function byTime(a: { readonly time: number }, b: { readonly time: number }): number {
-  return a.time - b.time;
+/** What comes late is late by a little: to sort it all at the end would hold the event loop. */
+function insertByTime<T extends { readonly time: number }>(sorted: T[], item: T): void {
+  let at = sorted.length;
+  while (at > 0 && sorted[at - 1]!.time > item.time) at--;
+  sorted.splice(at, 0, item);
 }
 
 const UNKNOWN = '(unknown)';
 
 function placeOf(frame: TraceFrame | undefined): string | undefined {
-  return frame && `${frame.name} (${frame.filename}:${frame.line})`;
+  return frame?.filename ? `${frame.name} (${frame.filename}:${frame.line})` : frame?.name;
 }
 
-/** An async track: its slices nest, and its times rise. */
+/** A track of async events: its slices nest, and its times rise. */
 interface Track {
   readonly cat: 'execution' | 'task';
   /** A goroutine's or a task's. */
   readonly id: number;
   readonly name: string;
-  /** Of the last event in it. */
   thread: number;
+  /** Time of its last event. */
   last: number;
 }
 
@@ -308,6 +313,7 @@ class Timeline implements Record<Kind, (row: Row) => void> {
   private enter({ goroutine, thread, time }: Row, state: Execution['state'], stack = 0): void {
     const execution = this.executions.get(goroutine)!;
     this.leave(execution, time);
+    if (!execution.task?.open) execution.task = undefined;
     Object.assign(execution, { state, since: time, thread, stack });
   }
 
@@ -317,7 +323,6 @@ class Timeline implements Record<Kind, (row: Row) => void> {
     if (state === 'running') {
       const args = { execution: execution.id, task: task?.id };
       this.writer.slice(execution.thread, (task ?? execution).name, since, until, args);
-      if (!task?.open) execution.task = undefined;
     } else if (state !== 'yield' || until > since) {
       const name = state === 'yield' ? 'runnable' : state;
       this.writer.async('b', execution, name, since, { at: placeOf(this.stacks.get(stack)?.[0]) });
@@ -328,16 +333,14 @@ class Timeline implements Record<Kind, (row: Row) => void> {
 
 /** Writes single events. */
 class EventWriter {
+  private readonly separator: string;
   private text: string;
   private readonly tids = new Map<number, number>();
   private readonly taken = new Set<number>();
   private readonly lanes: number[] = [];
 
-  constructor(
-    private readonly process: TracedProcess,
-    threads: readonly Of<'thread'>[],
-  ) {
-    const { pid, name, about } = process;
+  constructor({ pid, name, about }: TracedProcess, threads: readonly Of<'thread'>[]) {
+    this.separator = `,\n{"pid":${pid},`;
     this.text = `{"displayTimeUnit":"ms","otherData":${JSON.stringify(about)},"traceEvents":[\n`;
     this.text += JSON.stringify({ ph: 'M', name: 'process_name', pid, tid: 0, args: { name } });
     for (const { thread, id, name } of threads) this.tids.set(thread, this.addThread(id, name));
@@ -362,16 +365,8 @@ class EventWriter {
   /** An event of an async track: a begin, an end, or a moment. It's not before the last one. */
   async(ph: 'b' | 'e' | 'n', track: Track, name: string, time: number, args?: object): void {
     track.last = Math.max(track.last, time);
-    const id = hex(track.id);
-    this.write({
-      ph,
-      cat: track.cat,
-      id,
-      name,
-      tid: this.tids.get(track.thread),
-      ts: track.last / 1000,
-      args,
-    });
+    const tid = this.tids.get(track.thread);
+    this.write({ ph, cat: track.cat, id: hex(track.id), name, tid, ts: track.last / 1000, args });
   }
 
   /** What ran on a thread. */
@@ -413,12 +408,12 @@ class EventWriter {
   }
 
   private write(event: object): void {
-    this.text += `,\n${JSON.stringify({ pid: this.process.pid, ...event })}`;
+    this.text += `${this.separator}${JSON.stringify(event).slice(1)}`;
   }
 }
 
-/** Of threads that are none of the process: more than a system's. */
-const EXTRA_TID = 2 ** 31;
+/** Of what is shown as a thread and is none: more than those of Linux. */
+const EXTRA_TID = 10_000_000;
 
 function hex(id: number): string {
   return `0x${id.toString(16)}`;
@@ -437,10 +432,10 @@ function* writeCollections(
     const lane = free < 0 ? ends.length : free;
     ends[lane] = end;
     yield writer.collection(lane, collection);
-    if (before !== undefined) sizes.push({ time, used: before });
-    if (after !== undefined) sizes.push({ time: end, used: after });
+    if (before !== undefined) insertByTime(sizes, { time, used: before });
+    if (after !== undefined) insertByTime(sizes, { time: end, used: after });
   }
-  for (const { time, used } of sizes.toSorted(byTime)) yield writer.heapSize(time, used);
+  for (const { time, used } of sizes) yield writer.heapSize(time, used);
 }
 
 /** Samples, or nodes, of a chunk of a CPU profile. */
@@ -453,14 +448,14 @@ function* writeSamples(
   samples: readonly Of<'sample'>[],
   stacks: ReadonlyMap<number, readonly TraceFrame[]>,
 ): Generator<void, void> {
-  const tree = new CallTree();
+  const tree = new CallTree(stacks);
   let last = Math.floor(samples[0]!.time / 1000);
   writer.cpuProfile('Profile', thread, last, { startTime: last });
   let nodes: number[] = [];
   let timeDeltas: number[] = [];
   for (const [i, { time, stack }] of samples.entries()) {
     const micros = Math.floor(time / 1000);
-    nodes.push(tree.nodeOf(stacks.get(stack) ?? []));
+    nodes.push(tree.nodeOf(stack));
     timeDeltas.push(micros - last);
     last = micros;
     if (i < samples.length - 1 && nodes.length < ENTRIES && tree.added.length < ENTRIES) continue;
@@ -480,21 +475,29 @@ const ROOT = 1;
 
 /** Calls by their callers, with the nodes that were added since the last look. */
 class CallTree {
-  private readonly ids = new Map<string, number>();
   added: CallNode[] = [{ id: ROOT, callFrame: { functionName: '(root)', scriptId: 0 } }];
+  private readonly ids = new Map<string, number>();
+  private readonly ofStacks = new Map<number, number>();
 
-  /** @param frames innermost first */
-  nodeOf(frames: readonly TraceFrame[]): number {
-    return frames.reduceRight((parent, frame) => {
-      const key = `${parent} ${frame.address}`;
-      let id = this.ids.get(key);
-      if (id === undefined) {
-        id = this.ids.size + ROOT + 1;
-        this.ids.set(key, id);
-        this.added.push({ id, parent, callFrame: callFrame(frame) });
-      }
-      return id;
-    }, ROOT);
+  constructor(private readonly stacks: ReadonlyMap<number, readonly TraceFrame[]>) {}
+
+  nodeOf(stack: number): number {
+    const known = this.ofStacks.get(stack);
+    if (known !== undefined) return known;
+    const frames = this.stacks.get(stack) ?? [];
+    const node = frames.reduceRight((caller, frame) => this.called(caller, frame), ROOT);
+    this.ofStacks.set(stack, node);
+    return node;
+  }
+
+  private called(parent: number, frame: TraceFrame): number {
+    const key = `${parent} ${frame.address}`;
+    const known = this.ids.get(key);
+    if (known !== undefined) return known;
+    const id = this.ids.size + ROOT + 1;
+    this.ids.set(key, id);
+    this.added.push({ id, parent, callFrame: callFrame(frame) });
+    return id;
   }
 }
 

@@ -6,6 +6,9 @@ type OfGoroutine = Exclude<Extract<TraceEvent, { readonly goroutine: number }>, 
 /** The goroutine of all that belongs to no other one. */
 const REST = 1;
 
+/** Goroutines that are remembered, for samples and other events that come after the end. */
+const RECENT = 8192;
+
 interface Thread {
   readonly number: number;
   /** Of its last event. */
@@ -17,6 +20,8 @@ interface Thread {
 }
 
 interface Goroutine {
+  /** As it came, and as it is emitted. */
+  readonly given: number;
   readonly number: number;
   readonly created: number;
   /** Of its last event. */
@@ -46,21 +51,23 @@ interface Region {
  * - What happens to a goroutine that does not run, such as the begin of a region, makes it run for that moment.
  * - Regions nest within a goroutine: one that ends before those inside it ends with them. All end with their goroutine.
  * - A task or region begins once, and ends only if it began. Those that never end are left open.
- * - Collections do not overlap one another. They and samples have their own times, which may lie before those of other events. The
- *   `goroutine` of a sample is 0 where it did not exist then.
+ * - Collections do not overlap one another. They and samples have their own times, which may lie before those of other events, but not
+ *   before the first one. The `goroutine` of a sample is 0 where it did not exist yet, or ended long ago.
  * - Threads and goroutines that are used before they begin, begin there. Goroutines that waited before the trace (`waits`) are created, run
  *   for no time and wait.
  * - Regions, tasks and logs of a goroutine that has ended are those of goroutine 1; its other events are dropped. A number that
- *   is created again becomes a new one. What has ended takes no memory.
+ *   is created again becomes a new one. What has ended takes no memory, but for the last 8192 goroutines.
  */
 export class TraceOrder {
   private readonly threads = new Map<number, Thread>();
-  /** By their number before it became a new one. */
+  /** By their number as it came. */
   private readonly goroutines = new Map<number, Goroutine>();
+  private readonly recent: Goroutine[] = [];
   private readonly regions = new Map<number, Region>();
   /** When each open one began. */
   private readonly tasks = new Map<number, number>();
   private highest = REST;
+  private first: number | undefined;
   /** When the last collection ended. */
   private collected = 0;
 
@@ -74,9 +81,9 @@ export class TraceOrder {
       case 'stack':
         return this.emit(event);
       case 'sample':
-        return this.sample(event);
+        return this.sample(event, this.notBefore(event.time));
       case 'collection':
-        return this.collection(event);
+        return this.collection(event, this.notBefore(event.time));
       case 'thread':
         return this.beginThread(event);
       case 'thread-end':
@@ -114,26 +121,34 @@ export class TraceOrder {
     }
   }
 
-  private sample(event: Of<'sample'>): void {
-    const known = this.goroutines.get(event.goroutine);
-    const goroutine = known && known.created <= event.time ? known.number : 0;
-    this.emit(goroutine === event.goroutine ? event : { ...event, goroutine });
+  /** A time, or that of the first event. */
+  private notBefore(time: number): number {
+    this.first ??= time;
+    return Math.max(time, this.first);
   }
 
-  private collection(event: Of<'collection'>): void {
-    const time = Math.max(event.time, this.collected);
-    this.collected = Math.max(event.end, time);
-    const fits = time === event.time && this.collected === event.end;
-    this.emit(fits ? event : { ...event, time, end: this.collected });
+  private sample(event: Of<'sample'>, time: number): void {
+    const given = event.goroutine;
+    const found = this.goroutines.get(given) ?? this.recent[given % RECENT];
+    const goroutine = found?.given === given && found.created < time ? found.number : 0;
+    this.emit(goroutine === given && time === event.time ? event : { ...event, time, goroutine });
+  }
+
+  private collection(event: Of<'collection'>, earliest: number): void {
+    const time = Math.max(earliest, this.collected);
+    const end = Math.max(event.end, time);
+    this.collected = end;
+    this.emit(time === event.time && end === event.end ? event : { ...event, time, end });
   }
 
   private beginThread(event: Of<'thread'>): void {
+    const time = this.notBefore(event.time);
     const known = this.threads.get(event.thread);
     if (known?.isOn) return;
-    const thread = known ?? { number: event.thread, time: 0, isOn: true, running: undefined, suspended: [] };
+    const thread = known ?? { number: event.thread, time, isOn: true, running: undefined, suspended: [] };
     thread.isOn = true;
     this.threads.set(event.thread, thread);
-    this.emit(at(advance(thread, event.time), event));
+    this.emit(at(advance(thread, time), event));
   }
 
   private endThread(event: Of<'thread-end'>): void {
@@ -154,12 +169,13 @@ export class TraceOrder {
   }
 
   private create(event: Of<'create'>, thread: Thread): Goroutine {
-    const { goroutine: wanted, waits } = event;
-    const number = wanted === REST || wanted > this.highest ? wanted : this.highest + 1;
+    const { goroutine: given, time, start, waits } = event;
+    const number = given === REST || given > this.highest ? given : this.highest + 1;
     this.highest = Math.max(this.highest, number);
     const goroutine: Goroutine = {
+      given,
       number,
-      created: advance(thread, event.time),
+      created: advance(thread, time),
       time: thread.time,
       runsOn: undefined,
       suspendedOn: undefined,
@@ -167,17 +183,23 @@ export class TraceOrder {
       stack: 0,
       regions: [],
     };
-    this.goroutines.set(wanted, goroutine);
-    this.pass(waits ? { ...event, waits: undefined } : event, goroutine, thread);
-    if (waits) this.wait({ ...event, type: 'wait', cause: waits, stack: 0 }, thread);
+    this.goroutines.set(given, goroutine);
+    this.recent[given % RECENT] = goroutine;
+    if (!waits) this.pass(event, goroutine, thread);
+    else {
+      const place = { time, thread: thread.number, goroutine: given };
+      this.pass({ type: 'create', ...place, start }, goroutine, thread);
+      this.wait({ type: 'wait', ...place, cause: waits, stack: 0 }, thread);
+    }
     return goroutine;
   }
 
   /** The goroutine of an event, which begins here if it is new; undefined if it has ended. */
-  private goroutineOf({ goroutine: number, time }: OfGoroutine, thread: Thread): Goroutine | undefined {
-    const known = this.goroutines.get(number);
-    if (known || (number <= this.highest && number !== REST)) return known;
-    return this.create({ type: 'create', time, thread: thread.number, goroutine: number, start: 0 }, thread);
+  private goroutineOf({ goroutine: given, time }: OfGoroutine, thread: Thread): Goroutine | undefined {
+    const known = this.goroutines.get(given);
+    const last = this.recent[given % RECENT];
+    if (known || (last && last.given >= given && given !== REST)) return known;
+    return this.create({ type: 'create', time, thread: thread.number, goroutine: given, start: 0 }, thread);
   }
 
   /** The goroutine of an event that must not be lost. */

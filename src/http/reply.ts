@@ -223,10 +223,11 @@ async function writePieces(
   taken = true,
 ): Promise<void> {
   const closed = new AbortController();
-  void whenClosed(response).then(() => {
+  const close = (): void => {
     closed.abort();
     if (!response.writableFinished) abandon(response);
-  });
+  };
+  void whenClosed(response).then(close);
   try {
     // Sockets that are none may return nothing, and drain nothing.
     if (taken === false) await once(response, 'drain', closed);

@@ -52,14 +52,13 @@ export class CollectionWatch {
   /** Those that have ended since it was asked before. To be asked again and again: Node keeps 4 kB for each. */
   take(): Promise<Collection[]> {
     const { profiler } = this;
-    const until = performance.now();
     this.profiler = startedProfiler();
-    return this.collected(profiler.stop(), until);
+    return this.collected(profiler);
   }
 
   /** The rest. */
   async stop(): Promise<Collection[]> {
-    const collections = await this.collected(this.profiler.stop(), performance.now());
+    const collections = await this.collected(this.profiler);
     this.observer.disconnect();
     return collections;
   }
@@ -68,8 +67,10 @@ export class CollectionWatch {
     this.times.push(...(entries as CollectionTimes[])); // Node's types lack `detail`
   }
 
-  /** @param until in ms; Node reports the times of collections before it in the next turn of the loop */
-  private async collected({ statistics }: GCProfilerResult, until: number): Promise<Collection[]> {
+  /** Node reports the times of collections in the next turn of the loop. */
+  private async collected(profiler: GCProfiler): Promise<Collection[]> {
+    const until = performance.now();
+    const { statistics } = profiler.stop();
     await setImmediate();
     this.add(this.observer.takeRecords());
     const times = this.times.filter(({ startTime }) => startTime < until);

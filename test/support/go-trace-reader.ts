@@ -125,7 +125,8 @@ const BATCH = 1;
 const FREQUENCY = 2;
 const STACK = 3;
 const STRING = 37;
-const NO_P = 2n ** 64n - 1n;
+/** -1 in 64 bits, as a double has it. */
+const NO_P = 2 ** 64;
 
 const BLOCKS: ReadonlySet<string> = new Set([
   'GoSleep',
@@ -197,8 +198,8 @@ class RecordReader {
   private batch(count: number): void {
     if (count !== 2) fail('arguments of Batch');
     const p = this.varint();
-    if (p !== NO_P && p >= 2n ** 31n) fail(`P ${p}`);
-    this.p = p === NO_P ? -1 : Number(p);
+    if (p !== NO_P && p >= 2 ** 31) fail(`P ${p}`);
+    this.p = p === NO_P ? -1 : p;
     this.time = this.number();
   }
 
@@ -269,14 +270,14 @@ class RecordReader {
   private number(): number {
     const value = this.varint();
     if (value > Number.MAX_SAFE_INTEGER) fail(`number ${value}`);
-    return Number(value);
+    return value;
   }
 
-  private varint(): bigint {
-    let value = 0n;
-    for (let shift = 0n; shift < 70n; shift += 7n) {
+  private varint(): number {
+    let value = 0;
+    for (let factor = 1; factor < 2 ** 70; factor *= 128) {
       const byte = this.byte();
-      value |= BigInt(byte & 127) << shift;
+      value += (byte & 127) * factor;
       if (byte < 128) return value;
     }
     return fail('varint');
@@ -504,8 +505,8 @@ class Replay {
   }
 
   private sample({ time, p, g: goroutine, stack }: GoEvent): GoSample {
-    // Go 1.19 takes a goroutine that was sampled before its creation for one that exists.
-    if (goroutine !== 0 && !(this.createdAt(goroutine) <= time))
+    // Go 1.19 takes a goroutine that was sampled before its creation, or at the same time, for one that exists.
+    if (goroutine !== 0 && !(this.createdAt(goroutine) < time))
       fail(`a sample of ${goroutine} before it is created`);
     return { time, p, goroutine, stack: (this.stacks.get(stack) ?? []).map(({ name }) => name) };
   }

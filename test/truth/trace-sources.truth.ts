@@ -1,7 +1,7 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, it } from '@jest/globals';
-import { CollectionWatch } from '../../src/sampling/collections.js';
+import { type Collection, CollectionWatch } from '../../src/sampling/collections.js';
 import { CpuTimeline, type TimedSample } from '../../src/sampling/cpu-timeline.js';
 import type { Sliced } from '../../src/sampling/sampler.js';
 import { warmProfiler } from '../../src/sampling/warm-profiler.js';
@@ -21,6 +21,7 @@ interface Span {
 }
 
 const now = () => performance.now() * 1e6;
+const median = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
 const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0);
 
 function run<T>(work: Sliced<T>): T {
@@ -86,15 +87,22 @@ describe('CPU samples of a trace', () => {
     );
   });
 
-  it("of the collector lie in the collections' times", async () => {
+  it('are of the collector in the time of a collection', async () => {
     const watch = new CollectionWatch();
-    const { samples } = await sampled(litter);
-    const collections = await watch.stop();
-    const collecting = samples.filter(({ stack }) => stack[0]!.functionName === '(garbage collector)');
-    const n = collecting.length;
-    // V8 also marks and sweeps in steps between collections, which it reports to nobody.
-    const part = partIn(collecting, collections, INTERVAL / 10);
-    claim('trace: samples of the collector lie in collections', part, atLeast(0.7, n));
+    const taken: Promise<Collection[]>[] = [];
+    const { samples } = await sampled(() => {
+      litter();
+      taken.push(watch.take());
+    });
+    const collections = [...(await Promise.all(taken)).flat(), ...(await watch.stop())];
+    const sized = collections.filter(({ before, after }) => before !== undefined && after !== undefined);
+    const words = 'trace: collections have their sizes, also if they are asked for again and again';
+    claim(words, sized.length / collections.length, atLeast(0.95));
+    const inside = samples.filter((one) => partIn([one], collections, -INTERVAL / 10) === 1);
+    const collecting = inside.filter(({ stack }) => stack[0]!.functionName === '(garbage collector)');
+    const n = inside.length;
+    // V8 is in other states at times, in Node 26 for a twentieth of it.
+    claim('trace: samples in a collection are of the collector', collecting.length / n, atLeast(0.8, n));
   });
 });
 
@@ -108,18 +116,24 @@ function litter(): void {
 
 describe('collections of a trace', () => {
   it('are when they are, and have the size of the heap before and after', async () => {
-    const watch = new CollectionWatch();
-    litter();
-    const held = getHeapStatistics().used_heap_size;
-    const begin = now();
-    gc();
-    const end = now();
-    const left = getHeapStatistics().used_heap_size;
-    const collections = (await watch.stop()).filter((one) => one.begin >= begin && one.end <= end);
-    const [first, last] = [collections[0]!, collections.at(-1)!];
-    const took = sum(collections.map((one) => one.end - one.begin));
-    claim('trace: a forced collection takes the time of the call', took / (end - begin), within(0.1));
-    claim('trace: its size of the heap before', first.before! / held, within(0.01));
-    claim('trace: its size of the heap after', last.after! / left, within(0.01));
+    const parts: number[] = [];
+    const before: number[] = [];
+    const after: number[] = [];
+    for (let i = 0; i < 9; i++) {
+      const watch = new CollectionWatch();
+      litter();
+      const held = getHeapStatistics().used_heap_size;
+      const begin = now();
+      gc();
+      const end = now();
+      const left = getHeapStatistics().used_heap_size;
+      const collections = (await watch.stop()).filter((one) => one.begin >= begin && one.end <= end);
+      parts.push(sum(collections.map((one) => one.end - one.begin)) / (end - begin));
+      before.push(collections[0]!.before! / held);
+      after.push(collections.at(-1)!.after! / left);
+    }
+    claim('trace: a forced collection takes the time of the call', median(parts), within(0.1));
+    claim('trace: its size of the heap before', median(before), within(0.01));
+    claim('trace: its size of the heap after', median(after), within(0.01));
   });
 });

@@ -37,7 +37,7 @@ export class Execution {
   readonly scopes: number[] = [];
 
   /**
-   * @param trace to which it belongs
+   * @param trace to which it belongs: what lives on after that must not hold more of it
    * @param isKept it does not end with its last callback
    */
   constructor(

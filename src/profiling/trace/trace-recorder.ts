@@ -70,19 +70,23 @@ export class TraceRecorder implements ActiveTrace {
   readonly starts = new Map<StartFunction, number[]>();
   /** The ids of stacks that waits began at. */
   readonly stacks = new Map<CallStack, number>();
+  private readonly identity = {};
   private isStopped = false;
   private events: TraceEvent[] = [];
   private readonly origins = new StackOrigins();
+  /** What stacks begin at; null for those without code of the application. */
+  private readonly startFunctions = new WeakMap<CallStack, CallerFrame | null>();
   private readonly scope = new AsyncLocalStorage<Scope>();
   private readonly requests = new Map<TrackedRequest, TracedRequest>();
   /** Executions by the promise that they wait for. */
   private readonly waiting = new Map<number, Execution>();
+  private writer: Execution | undefined;
   private lastGoroutine = OUTSIDE;
   /** Of stacks, names, tasks and regions. */
   private lastId = 0;
 
   /** What runs, or ran last. */
-  private current = new Execution(this, OUTSIDE, true);
+  private current = new Execution(this.identity, OUTSIDE, true);
   /** When the last callback ended; undefined while one runs. */
   private idleSince: number | undefined;
   /** Callbacks run inside others. */
@@ -168,7 +172,7 @@ export class TraceRecorder implements ActiveTrace {
     const outer = this.callers.pop()!;
     if (outer === this.current) return;
     this.close(time);
-    this.begin(outer.hasEnded ? new Execution(this) : outer, time);
+    this.begin(outer.hasEnded ? new Execution(this.identity) : outer, time);
   };
 
   readonly promiseResolve = (id: number): void => {
@@ -188,16 +192,20 @@ export class TraceRecorder implements ActiveTrace {
     return events;
   }
 
-  /** What executes from here on is for an execution of that name. */
-  enter(name: string): void {
+  /** What executes from here on is for an execution of that name, with a task of its own, that writes the trace. */
+  enterWriter(name: string): void {
     this.running();
-    this.switchTo(this.create(name, true));
+    const task = ++this.lastId;
+    const writer = this.create(name, true, task);
+    this.switchTo(writer);
+    this.beginTask(writer, { task, parent: 0, name });
+    this.writer = writer;
   }
 
   /** @param isNew it begins in the callback that runs; otherwise it did so before the trace */
   beginRequest(request: TrackedRequest, isNew: boolean): void {
     const task = ++this.lastId;
-    const execution = new Execution(this, ++this.lastGoroutine, true, task);
+    const execution = new Execution(this.identity, ++this.lastGoroutine, true, task);
     const traced = { execution, name: ++this.lastId, start: ++this.lastId };
     this.requests.set(request, traced);
     if (isNew) {
@@ -229,7 +237,7 @@ export class TraceRecorder implements ActiveTrace {
     this.requests.delete(request);
     this.waiting.delete(execution.next.promise);
     execution.hasEnded = true;
-    if (caller === execution) this.begin(new Execution(this), of.time);
+    if (caller === execution) this.begin(new Execution(this.identity), of.time);
     else this.emit({ ...of, type: 'run', goroutine: caller.goroutine });
   }
 
@@ -256,9 +264,8 @@ export class TraceRecorder implements ActiveTrace {
 
   newTask(name: string): OpenTask {
     const execution = this.decided();
-    const [task, id] = [++this.lastId, ++this.lastId];
-    this.emit({ type: 'name', id, text: name });
-    this.emit({ type: 'task', ...this.at(execution), task, parent: this.task(execution), name: id });
+    const task = ++this.lastId;
+    this.beginTask(execution, { task, parent: this.task(execution), name });
     const { region } = this.scope.getStore() ?? {};
     return {
       run: (work) => this.scope.run({ region, execution, task }, work),
@@ -273,7 +280,10 @@ export class TraceRecorder implements ActiveTrace {
 
   /** Ends the recording. Requests that are in flight have their names then, and no end. */
   stop(): void {
+    const { writer } = this;
     this.close(this.idleSince ?? this.world.now());
+    if (writer && this.isFull)
+      this.events.push({ type: 'log', ...this.at(writer), task: writer.task, key: 'comment', value: EARLY });
     this.isStopped = true;
     for (const [request, traced] of this.requests) this.nameRequest(request, traced);
     this.requests.clear();
@@ -312,7 +322,7 @@ export class TraceRecorder implements ActiveTrace {
 
   private executionOf(tagged: ExecutionTag | undefined): Execution {
     const execution = tagged?.execution;
-    if (execution?.trace !== this || execution.hasEnded) return new Execution(this);
+    if (execution?.trace !== this.identity || execution.hasEnded) return new Execution(this.identity);
     if (tagged!.isCounted && execution.pending > 0) execution.pending--;
     return execution;
   }
@@ -321,7 +331,7 @@ export class TraceRecorder implements ActiveTrace {
   private running(): Execution {
     if (this.idleSince !== undefined) {
       this.close(this.idleSince);
-      this.begin(new Execution(this), this.world.now());
+      this.begin(new Execution(this.identity), this.world.now());
       this.idleSince = undefined;
     }
     return this.current;
@@ -331,15 +341,17 @@ export class TraceRecorder implements ActiveTrace {
   private decided(): Execution {
     const execution = this.running();
     if (execution.goroutine === UNDECIDED) this.decide(execution, this.origin(this.decided));
-    return execution;
+    return this.outsideIfUndecided();
   }
 
-  /** It is one of its own, and begins at the outermost frame of the application's. */
+  /** It is one of its own if the application's code is on the stack: it begins at the outermost frame of that. */
   private decide(execution: Execution, { stack }: Origin): void {
     if (execution.goroutine !== UNDECIDED) return;
+    const fn = this.startFunction(stack);
+    if (!fn) return;
     execution.goroutine = ++this.lastGoroutine;
     const { begin: time, goroutine } = execution;
-    const start = this.start(startFunction(stack));
+    const start = this.start(fn);
     this.emit({ type: 'create', time, thread: MAIN, goroutine, start });
     this.emit({ type: 'run', time, thread: MAIN, goroutine });
   }
@@ -354,7 +366,7 @@ export class TraceRecorder implements ActiveTrace {
   }
 
   private create(name: string, isKept: boolean, task = 0): Execution {
-    const execution = new Execution(this, ++this.lastGoroutine, isKept, task);
+    const execution = new Execution(this.identity, ++this.lastGoroutine, isKept, task);
     this.emit({ type: 'create', ...this.at(execution), start: this.start(name) });
     return execution;
   }
@@ -387,6 +399,15 @@ export class TraceRecorder implements ActiveTrace {
     const { cause, stack, promise } = next;
     if (promise > 0) this.waiting.set(promise, execution);
     this.emit({ type: 'wait', ...of, cause, stack: stack ? this.stackId(stack) : 0 });
+  }
+
+  private beginTask(
+    execution: Execution,
+    { name: text, ...of }: { task: number; parent: number; name: string },
+  ): void {
+    const name = ++this.lastId;
+    this.emit({ type: 'name', id: name, text });
+    this.emit({ type: 'task', ...this.at(execution), ...of, name });
   }
 
   private inScope<T>(execution: Execution, name: string, work: (end: () => void) => T): T {
@@ -433,6 +454,13 @@ export class TraceRecorder implements ActiveTrace {
     return snapshot;
   }
 
+  private startFunction(stack: CallStack): CallerFrame | undefined {
+    let fn = this.startFunctions.get(stack);
+    if (fn === undefined)
+      this.startFunctions.set(stack, (fn = stack.frames.findLast(isOfApplication) ?? null));
+    return fn ?? undefined;
+  }
+
   private start(fn: StartFunction): number {
     const id = ++this.lastId;
     this.startAt(fn, id);
@@ -464,14 +492,19 @@ export class TraceRecorder implements ActiveTrace {
   }
 }
 
+/** What a trace says of itself if it is full. */
+const EARLY = 'the trace ended early: there were more events than could be written meanwhile';
+
 /** Waits that begin at others have no stack. */
 const MOST_STACKS = 50_000;
 
-function startFunction({ frames }: CallStack): StartFunction {
-  const frame = frames.findLast(
-    ({ filename }) => filename !== '' && !filename.startsWith('node:') && !isOwn(filename),
+function isOfApplication({ filename }: CallerFrame): boolean {
+  return (
+    filename !== '' &&
+    !filename.startsWith('node:') &&
+    !/[\\/]node_modules[\\/]/.test(filename) &&
+    !isOwn(filename)
   );
-  return frame ?? '(anonymous)';
 }
 
 function once(work: () => void): () => void {

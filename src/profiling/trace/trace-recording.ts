@@ -58,10 +58,13 @@ export class TraceRecording {
     this.recorder = newRecorder();
     const { recorder } = this;
     this.stopRecorder = connected(recorder, requests);
-    recorder.enter(WRITER); // what the others start is the writer's
+    recorder.enterWriter(WRITER); // what the others start is the writer's
     this.workers = new WorkerTimeline();
     this.collections = new CollectionWatch();
-    this.cpu = new CpuTimeline(warm, sampling.warm ? undefined : sampling.cold);
+    this.cpu = new CpuTimeline(
+      warm,
+      sampling.warm ? undefined : (sampling.cold ?? "the option warm is 'off'"),
+    );
     const { unsampled } = this.cpu;
     for (const comment of comments) recorder.log('comment', comment);
     if (unsampled !== undefined) recorder.log('comment', `no CPU samples: ${unsampled}`);

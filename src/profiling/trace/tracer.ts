@@ -12,10 +12,8 @@ import { type CaptureRequest, Captures } from '../capture.js';
 import { ProfilerNotStartedError } from '../errors.js';
 import { FrameResolver } from '../frames/frame-resolver.js';
 import { HoldMeter, runSliced, wait } from '../loop.js';
-import { OUTSIDE } from './execution.js';
 import { definitionsOf } from './trace-definitions.js';
 import { type TraceFormat, type TraceOutput, traceOutput } from './trace-output.js';
-import { MAIN } from './trace-recorder.js';
 import { TraceRecording, type TraceSources } from './trace-recording.js';
 import { inRegion } from './when-over.js';
 
@@ -194,9 +192,7 @@ export class Tracer implements OnModuleDestroy {
     } finally {
       recording.stop();
     }
-    const last = await recording.rest(holds);
-    await add(last);
-    if (recording.isFull) await add([endedEarly(last)]);
+    await add(await recording.rest(holds));
     await add(await definitionsOf(recording.stacks, this.frames, holds));
     const rest = output.rest()[Symbol.iterator]();
     for (;;) {
@@ -214,18 +210,4 @@ function* added(order: TraceOrder, events: Iterable<TraceEvent>): Generator<void
     if (++count % SLICE === 0) yield;
     order.add(event);
   }
-}
-
-/** The last event of a trace that more happened in than could be written. */
-function endedEarly(events: readonly TraceEvent[]): TraceEvent {
-  const time = events.findLast((event) => event.type === 'run' || event.type === 'wait')?.time ?? 0;
-  return {
-    type: 'log',
-    time,
-    thread: MAIN,
-    goroutine: OUTSIDE,
-    task: 0,
-    key: 'comment',
-    value: 'the trace ended early: there were more events than could be written meanwhile',
-  };
 }

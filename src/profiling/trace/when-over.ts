@@ -4,7 +4,7 @@ import { activeTrace } from '../../sampling/active-trace.js';
 type AnyGenerator = Generator | AsyncGenerator;
 
 /** Runs a part of some work. */
-export type Run = <T>(work: () => T) => T;
+type Run = <T>(work: () => T) => T;
 
 const atOnce: Run = (work) => work();
 
