@@ -8,7 +8,7 @@ import { open, readFile } from 'node:fs/promises';
 import { Agent, get } from 'node:http';
 import { connect } from 'node:net';
 import { PerformanceObserver } from 'node:perf_hooks';
-import { PassThrough, Readable } from 'node:stream';
+import { PassThrough, Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate as immediate, setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -57,8 +57,9 @@ class Pool {
 
   async acquire() {
     if (this.free > 0) return void this.free--;
+    const given = new Promise((resolve) => this.waiting.push(resolve));
     const begin = performance.now();
-    await new Promise((resolve) => this.waiting.push(resolve)); // wait: pool
+    await given; // wait: pool
     note('pool', begin);
   }
 
@@ -71,6 +72,14 @@ class Pool {
 const pool = new Pool();
 
 const agent = new Agent({ keepAlive: true });
+
+const sockets = await Promise.all(
+  Array.from({ length: 16 }, async () => {
+    const socket = connect(ports.tcp, '127.0.0.1');
+    await once(socket, 'connect');
+    return socket;
+  }),
+);
 
 /** What requests wait for, one thing each. The names are those of the lines. */
 const waits = {
@@ -101,27 +110,35 @@ const waits = {
     await new Promise((resolve) => socket.once('data', resolve).write('slow')); // wait: socket
     socket.destroy();
   },
+  /** As clients of databases have it. */
+  async usedSocket() {
+    const socket = sockets.pop();
+    await new Promise((resolve) => socket.once('data', resolve).write('slow')); // wait: usedSocket
+    sockets.push(socket);
+  },
   async immediates() {
     for (let i = 0; i < 20; i++) await immediate(); // wait: immediates
   },
 };
 
 const wait = async (name) => {
+  const waiting = waits[name](); // up to the first await
   const begin = performance.now();
-  const waiting = waits[name]();
   await waiting; // wait: caller
   note(name, begin);
 };
 
 /** 50 ms on a socket, 30 ms on a timer, and 20 ms of work. */
 async function mixed() {
-  let begin = performance.now();
   const socket = connect(ports.tcp, '127.0.0.1');
-  await new Promise((resolve) => socket.once('data', resolve).write('slow')); // wait: mixedSocket
+  const answer = new Promise((resolve) => socket.once('data', resolve).write('slow'));
+  let begin = performance.now();
+  await answer; // wait: mixedSocket
   note('mixedSocket', begin);
   socket.destroy();
+  const later = delay(30);
   begin = performance.now();
-  await delay(30); // wait: mixedTimer
+  await later; // wait: mixedTimer
   note('mixedTimer', begin);
   begin = performance.now();
   compute(20);
@@ -335,6 +352,8 @@ for (const key of ['findOne', 'random'])
 Controller()(CatsController);
 
 const workers = [];
+/** Of the trace that is written. */
+let chunks = [];
 
 const handlers = {
   ...Object.fromEntries(Object.keys(waits).map((name) => [name, () => wait(name)])),
@@ -346,20 +365,35 @@ const handlers = {
   async stopWorkers() {
     await Promise.all(workers.splice(0).map((worker) => worker.terminate()));
   },
-  async collect() {
-    collections = [];
-    const held = process.memoryUsage().heapUsed;
+  /** Collects garbage, and has the sizes of the heap around the last time. */
+  collect() {
+    let before = 0;
     for (let i = 0; i < 3; i++) {
       things.litter();
+      before = process.memoryUsage().heapUsed;
       globalThis.gc();
     }
-    await delay(50); // for what is observed
-    return { collections, held, origin: performance.timeOrigin, now: performance.now() };
+    return { before, after: process.memoryUsage().heapUsed };
   },
-  measured() {
-    const last = measured;
+  startTrace() {
+    chunks = [];
     measured = {};
-    return last;
+    collections = [];
+    const stream = new Writable({
+      write(chunk, encoding, done) {
+        chunks.push(chunk);
+        done();
+      },
+    });
+    tracer.start(stream, { format: 'go' });
+  },
+  /** The trace, and what the service has seen itself. */
+  async stopTrace() {
+    const end = performance.now();
+    await tracer.stop();
+    await delay(50); // for what is observed
+    const seen = collections.filter(({ begin }) => begin < end);
+    return { trace: Buffer.concat(chunks).toString('base64'), measured, collections: seen };
   },
 };
 

@@ -1,12 +1,24 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { basename, dirname } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { readGoTrace } from '../support/go-trace-reader.js';
-import { goTraceProfile, traceFile } from '../support/go-trace-tool.js';
+import { DecodedProfile } from '../support/decoded-profile.js';
+import { type GoTrace, readGoTrace } from '../support/go-trace-reader.js';
+import {
+  detailsOf,
+  goroutineGroups,
+  goTraceProfile,
+  nanosOf,
+  rowsOf,
+  traceFile,
+  type TraceProfile,
+  withTracePages,
+} from '../support/go-trace-tool.js';
 import { request } from '../support/http.js';
-import { startWorkload, TestProcess, type Workload } from '../support/process.js';
+import { appFile, startWorkload, TestProcess, type Workload } from '../support/process.js';
 import { readTraceEvents } from '../support/trace-event-reader.js';
+import { atLeast, type Bound, claim, within } from './claim.js';
 
 /** The binaries of Node to ask, separated by colons; the running one if there is no such variable. */
 const NODES = (process.env.TRUTH_NODES ?? process.execPath).split(':');
@@ -212,3 +224,318 @@ describeGo('go tool trace', () => {
     },
   );
 });
+
+const SOURCE = appFile('trace.mjs');
+const LINES = new Map(
+  readFileSync(SOURCE, 'utf8')
+    .split('\n')
+    .flatMap((text, i) => Array.from(text.matchAll(/\/\/ wait: (\w+)$/g), ([, name]) => [i + 1, name!])),
+);
+
+/** The ms that something has taken, each time. */
+type Measured = Readonly<Record<string, readonly number[]>>;
+
+/** A trace, and what the service has measured meanwhile. */
+interface Known {
+  readonly trace: GoTrace;
+  readonly bytes: Buffer;
+  readonly measured: Measured;
+  readonly collections: readonly { readonly begin: number; readonly ms: number }[];
+  readonly waits: readonly Wait[];
+  readonly heap: { readonly before: number; readonly after: number };
+}
+
+/** A wait of a goroutine in a trace; times in ns. */
+interface Wait {
+  /** Of the comment at its line. */
+  readonly name: string | undefined;
+  readonly goroutine: number;
+  readonly cause: string;
+  readonly begin: number;
+  /** When it runs again. */
+  readonly end: number;
+  /** Who has made it runnable. */
+  readonly wakes: number;
+}
+
+function waitsOf({ events, stacks }: GoTrace): Wait[] {
+  const open = new Map<number, Omit<Wait, 'end'>>();
+  const all: Wait[] = [];
+  for (const { type, g, args, time, stack } of events) {
+    if (type === 'GoSysCall' || type === 'GoSleep' || type === 'GoSched' || type.startsWith('GoBlock')) {
+      const [leaf] = stacks.get(stack) ?? [];
+      const name = leaf?.file === SOURCE ? LINES.get(leaf.line) : undefined;
+      open.set(g, { name, goroutine: g, cause: type, begin: time, wakes: 0 });
+    }
+    const woken = type === 'GoUnblock' ? open.get(args[0]!) : undefined;
+    if (woken) open.set(args[0]!, { ...woken, wakes: g });
+    const ended = type === 'GoStart' ? open.get(g) : undefined;
+    if (ended) all.push({ ...ended, end: time });
+    if (ended) open.delete(g);
+  }
+  return all;
+}
+
+function groupBy<T, Key>(all: readonly T[], keyOf: (one: T) => Key): Map<Key, T[]> {
+  const groups = new Map<Key, T[]>();
+  for (const one of all) groups.set(keyOf(one), [...(groups.get(keyOf(one)) ?? []), one]);
+  return groups;
+}
+
+/** The number of each group. */
+const counts = (groups: ReadonlyMap<string, readonly unknown[]>, names: readonly string[]): unknown =>
+  Object.fromEntries(names.map((name) => [name, groups.get(name)?.length]));
+
+const times = (count: number, names: readonly string[]): unknown =>
+  Object.fromEntries(names.map((name) => [name, count]));
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
+
+/** What requests wait for, by the line; and how the trace says that. */
+const CAUSES: Readonly<Record<string, { readonly lines: readonly string[]; readonly cause: string }>> = {
+  timer: { lines: ['timer'], cause: 'GoSleep' },
+  file: { lines: ['open', 'read', 'close'], cause: 'GoSysCall' },
+  threadPool: { lines: ['threadPool'], cause: 'GoSysCall' },
+  dns: { lines: ['dns'], cause: 'GoBlockNet' },
+  httpClient: { lines: ['httpClient', 'httpEnd'], cause: 'GoBlockNet' },
+  fetch: { lines: ['fetch'], cause: 'GoBlockNet' },
+  socket: { lines: ['socket'], cause: 'GoBlockNet' },
+  usedSocket: { lines: ['usedSocket'], cause: 'GoBlockNet' },
+  immediates: { lines: ['immediates'], cause: 'GoSched' },
+};
+
+/** Requests of each kind. */
+const REQUESTS = 20;
+
+const MIXED = 'WorkloadController.mixed';
+
+/** As the issue has it: 5 %, or 1 ms each. */
+const nearly = (measured: readonly number[]): Bound =>
+  within(Math.max(0.05, measured.length / sum(measured)), measured.length);
+
+async function knownWork(app: Workload): Promise<Known> {
+  const orders = [...Object.keys(CAUSES), 'mixed'];
+  const some = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) {
+      for (const order of orders) await app.post(order);
+      await send(`${app.url}/cats/${i}`, 'GET');
+    }
+    for (let i = 0; i < count / 10; i++)
+      await Promise.all(Array.from({ length: 16 }, () => app.post('pooled')));
+  };
+  await some(3);
+  await app.post('startTrace');
+  await some(REQUESTS);
+  const heap = await app.post<Known['heap']>('collect');
+  const { trace: base64, ...rest } = await app.post<
+    { trace: string } & Pick<Known, 'measured' | 'collections'>
+  >('stopTrace');
+  const bytes = Buffer.from(base64, 'base64');
+  const trace = readGoTrace(bytes);
+  return { ...rest, heap, bytes, trace, waits: waitsOf(trace) };
+}
+
+describe.each(SERVERS)('a trace of known work on $subject', ({ node, adapter, subject }) => {
+  const words = `trace, ${subject}`;
+  let known: Known;
+  beforeAll(async () => {
+    const app = await start(node, { ADAPTER: adapter });
+    known = await knownWork(app);
+    await app.process.stop();
+  }, 120_000);
+  afterAll(() => TestProcess.stopAll());
+
+  it.each(Object.keys(CAUSES))('shows waits for %s: their cause, line and time', (name) => {
+    const { lines, cause } = CAUSES[name]!;
+    const found = known.waits.filter((wait) => lines.includes(wait.name!));
+    const byGoroutine = groupBy(found, ({ goroutine }) => goroutine);
+    expect({ name, requests: byGoroutine.size }).toEqual({ name, requests: REQUESTS });
+    // Node and the service work a little while they wait.
+    const spans = [...byGoroutine.values()].map((all) => all.at(-1)!.end - all[0]!.begin);
+    const measured = known.measured[name]!;
+    claim(`${words}: waits for ${name}, time`, sum(spans) / 1e6 / sum(measured), nearly(measured));
+    const rightly = found.filter((wait) => wait.cause === cause);
+    const time = (all: readonly Wait[]): number => sum(all.map(({ begin, end }) => end - begin));
+    claim(
+      `${words}: waits for ${name}, time with the right cause`,
+      time(rightly) / time(found),
+      atLeast(0.95),
+    );
+  });
+
+  it('shows waits for a connection of a pool: their number, time, and the request that gave it back', () => {
+    const { trace, waits, measured } = known;
+    const found = waits.filter(({ name }) => name === 'pool');
+    expect(found.map(({ cause }) => cause)).toEqual(measured.pool!.map(() => 'GoBlockRecv'));
+    const time = sum(found.map(({ begin, end }) => end - begin)) / 1e6;
+    claim(`${words}: waits for a pool, time`, time / sum(measured.pool!), nearly(measured.pool!));
+    const wakers = found.map(({ wakes }) => trace.goroutines.get(wakes)?.name);
+    expect(wakers).toEqual(found.map(() => 'WorkloadController.pooled'));
+  });
+
+  it('shows that a request waits 50 ms for a socket and 30 ms for a timer, and computes 20 ms', () => {
+    const { trace, measured } = known;
+    const mixed = [...trace.goroutines.values()].filter(({ name }) => name === MIXED);
+    expect(mixed.length).toBe(REQUESTS);
+    const of = (type: string): number => sum(mixed.map(({ waits }) => (waits[type]?.time ?? 0) / 1e6));
+    const { mixedSocket, mixedTimer, mixedCompute } = measured as Record<string, number[]>;
+    claim(`${words}: mixed, network wait`, of('GoBlockNet') / sum(mixedSocket!), nearly(mixedSocket!));
+    claim(`${words}: mixed, sleep`, of('GoSleep') / sum(mixedTimer!), nearly(mixedTimer!));
+    const running = sum(mixed.map(({ running }) => running / 1e6));
+    // The framework, Node and the hook run as well: some ms.
+    claim(`${words}: mixed, running`, running / sum(mixedCompute!), atLeast(1));
+    const runnable = sum(mixed.map(({ runnable }) => runnable / 1e6));
+    const all = sum([...mixedSocket!, ...mixedTimer!, ...mixedCompute!]);
+    const total =
+      running +
+      runnable +
+      sum(mixed.flatMap(({ waits }) => Object.values(waits).map(({ time }) => time / 1e6)));
+    claim(`${words}: mixed, all`, total / all, within(0.1));
+  });
+
+  it('shows tasks and regions: their number and time', () => {
+    const { trace, measured } = known;
+    const tasks = groupBy(trace.tasks, ({ name }) => name);
+    const regions = groupBy(trace.regions, ({ name }) => name);
+    const orders = Object.keys(CAUSES).map((name) => `POST /${name}`);
+    expect(counts(tasks, [...orders, 'POST /mixed', 'GET /cats/:id', 'import cats'])).toEqual(
+      times(REQUESTS, [...orders, 'POST /mixed', 'GET /cats/:id', 'import cats']),
+    );
+    const once = [
+      'guard AsyncGuard',
+      'interceptor Around',
+      'pipe ParseIntPipe',
+      'handler CatsController.findOne',
+      'load',
+    ];
+    expect(counts(regions, once)).toEqual(times(REQUESTS, once));
+    expect(counts(regions, ['find a cat'])).toEqual(times(2 * REQUESTS, ['find a cat']));
+    expect(counts(regions, ['each cat'])).toEqual(times(4 * REQUESTS, ['each cat']));
+    for (const [what, name, measure] of [
+      [tasks, 'import cats', 'import'],
+      [regions, 'guard AsyncGuard', 'guard'],
+      [regions, 'find a cat', 'find'],
+      [regions, 'handler CatsController.findOne', 'findOne'],
+    ] as const) {
+      const time = sum(what.get(name)!.map(({ begin, end }) => (end! - begin) / 1e6));
+      claim(`${words}: ${name}, time`, time / sum(measured[measure]!), nearly(measured[measure]!));
+    }
+    const importing = trace.tasks.filter(({ name }) => name === 'import cats');
+    const parents = importing.map(({ parent }) => trace.tasks.find(({ id }) => id === parent)?.name);
+    expect(parents).toEqual(importing.map(() => 'GET /cats/:id'));
+  });
+
+  it('shows collections as the service has seen them, and the heap', () => {
+    const { trace, collections, heap } = known;
+    const found = trace.collections.map(({ begin, end }) => ({
+      begin: begin / 1e6,
+      ms: (end! - begin) / 1e6,
+    }));
+    expect(found.length).toBe(collections.length);
+    expect(found.length).toBeGreaterThan(2);
+    const offset = collections[0]!.begin - found[0]!.begin;
+    const apart = found.map(({ begin }, i) => Math.abs(begin + offset - collections[i]!.begin));
+    expect(Math.max(...apart)).toBeLessThan(1);
+    claim(
+      `${words}: collections, time`,
+      sum(found.map(({ ms }) => ms)) / sum(collections.map(({ ms }) => ms)),
+      within(0.01),
+    );
+    const [before, after] = trace.heap.slice(-2).map(({ bytes }) => bytes) as [number, number];
+    claim(`${words}: heap before the last collection`, before / heap.before, within(0.05));
+    claim(`${words}: heap after the last collection`, after / heap.after, within(0.05));
+  });
+
+  it('has CPU samples in the requests that compute', () => {
+    const { samples, goroutines } = known.trace;
+    const computing = samples.filter(({ stack }) => stack.includes('compute'));
+    const rightly = computing.filter(({ goroutine }) => goroutines.get(goroutine)?.name === MIXED);
+    const n = computing.length;
+    expect(n).toBeGreaterThan(20);
+    claim(
+      `${words}: samples of a function in the requests that call it`,
+      rightly.length / n,
+      atLeast(0.95, n),
+    );
+  });
+
+  describeGo('and the pages of go tool trace', () => {
+    it.each(GOS)(
+      'of %s show routes, handlers and waits',
+      async (go) => {
+        const { trace, measured, bytes } = known;
+        const title = `${words}, ${go}`;
+        const file = traceFile(`known-${subject.replaceAll(/\W/g, '-')}.trace`, bytes);
+        await withTracePages(go, file, async (page) => {
+          const tasks = rowsOf(await page('/usertasks'));
+          const regions = rowsOf(await page('/userregions'));
+          for (const [rows, all] of [
+            [tasks, trace.tasks],
+            [regions, trace.regions],
+          ] as const) {
+            const expected = groupBy<{ name: string }, string>(all, ({ name }) => name);
+            for (const [name, { length }] of expected) {
+              const count = sum(rows.filter((row) => row.name === name).map(({ count }) => count));
+              expect({ name, count }).toEqual({ name, count: length });
+            }
+          }
+          for (const [name, measure] of [
+            ['guard AsyncGuard', 'guard'],
+            ['handler CatsController.findOne', 'findOne'],
+          ] as const) {
+            const links = regions.filter((row) => row.name === name).map(({ link }) => link);
+            const details = (await Promise.all(links.map(page))).flatMap(detailsOf);
+            const time = sum(details.map((one) => nanosOf(one.Total!) / 1e6));
+            claim(`${title}: ${name}, time`, time / sum(measured[measure]!), nearly(measured[measure]!));
+          }
+          const groups = goroutineGroups(await page('/goroutines'));
+          const group = groups.find(({ name }) => name === MIXED);
+          expect(group?.count).toBe(REQUESTS);
+          const details = detailsOf(await page(group!.link));
+          expect(details.length).toBe(REQUESTS);
+          const column = (pattern: RegExp): number =>
+            sum(
+              details.map((one) =>
+                sum(
+                  Object.entries(one).map(([name, text]) => (pattern.test(name) ? nanosOf(text) / 1e6 : 0)),
+                ),
+              ),
+            );
+          const { mixedSocket, mixedTimer, mixedCompute } = measured as Record<string, number[]>;
+          claim(
+            `${title}: mixed, network wait`,
+            column(/network/i) / sum(mixedSocket!),
+            nearly(mixedSocket!),
+          );
+          claim(`${title}: mixed, execution`, column(/^execution/i) / sum(mixedCompute!), atLeast(1));
+          const elsewhere = column(/^total/i) - column(/network|^execution|sync block|chan receive|sched/i);
+          claim(`${title}: mixed, sleep`, elsewhere / sum(mixedTimer!), nearly(mixedTimer!));
+        });
+        for (const [profile, names] of Object.entries(PROFILES)) {
+          const decoded = new DecodedProfile(await goTraceProfile(go, file, profile as TraceProfile));
+          const [countType, timeType] = decoded.sampleTypes as [string, string];
+          for (const name of names) {
+            const own = known.waits.filter((wait) => wait.name === name);
+            const count = decoded.flat(countType, name);
+            expect({ profile, name, count }).toEqual({ profile, name, count: own.length });
+            const time = decoded.flat(timeType, name) / 1e6;
+            claim(
+              `${title}: profile ${profile}, ${name}, time`,
+              time / sum(measured[name]!),
+              nearly(measured[name]!),
+            );
+          }
+        }
+      },
+      120_000,
+    );
+  });
+});
+
+/** The waits that profiles show, by the function at the leaf. */
+const PROFILES: Readonly<Record<TraceProfile, readonly string[]>> = {
+  net: ['fetch', 'socket'],
+  sync: ['acquire'],
+  syscall: ['threadPool'],
+  sched: [],
+};
