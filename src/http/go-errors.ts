@@ -47,11 +47,6 @@ export function incompatible(one: string, other: string): HttpException {
   return new HttpException(`${one} and ${other} params are incompatible`, 400);
 }
 
-/** For what is planned and not there yet. */
-export function notImplemented(what: string): HttpException {
-  return new HttpException(`${what} is not implemented yet`, 501);
-}
-
 const logger = new Logger('PprofModule');
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { atoi, formValue, parseInt64, percentDecoded } from './go-query.js';
+import { atoi, formValue, parseFloat64, parseInt64, percentDecoded } from './go-query.js';
 
 describe('formValue', () => {
   it.each([
@@ -57,6 +57,46 @@ describe('parseInt64', () => {
     ['--1', undefined],
   ])('reads %j as %p', (text, value) => {
     expect(parseInt64(text)).toBe(value);
+  });
+});
+
+describe('parseFloat64', () => {
+  it.each([
+    ['1', 1],
+    ['0.05', 0.05],
+    ['+2.5', 2.5],
+    ['-1', -1],
+    ['.5', 0.5],
+    ['5.', 5],
+    ['1e3', 1000],
+    ['1E-2', 0.01],
+    ['1_0', 10],
+    ['1_0.2_5', 10.25],
+    ['0x1p-2', 0.25],
+    ['-0X1P2', -4],
+    ['0x.8p1', 1],
+    ['0x_1p0', 1],
+    ['0x1p1_0', 1024],
+    ['0x1_0.8p0', 16.5],
+    ['1e-999', 0],
+    ['0x10', undefined],
+    ['0xp1', undefined],
+    ['0x.p1', undefined],
+    ['_1', undefined],
+    ['1_', undefined],
+    ['1__0', undefined],
+    ['1_.5', undefined],
+    ['1e_5', undefined],
+    [' 5', undefined],
+    ['a_b', undefined],
+    ['.', undefined],
+    ['1s', undefined],
+    ['1e999', undefined],
+    ['inf', undefined],
+    ['NaN', undefined],
+    ['', undefined],
+  ])('reads %j as %p', (text, value) => {
+    expect(parseFloat64(text)).toBe(value);
   });
 });
 

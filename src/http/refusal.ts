@@ -1,4 +1,4 @@
-import { GO_ERRORS, goException, notImplemented } from './go-errors.js';
+import { GO_ERRORS, goException } from './go-errors.js';
 import { goError, type PprofReply } from './reply.js';
 import type { RoutedRequest } from './request.js';
 
@@ -11,7 +11,6 @@ export function refuse({ routes, kind, name, method, query }: RoutedRequest): Pp
   if (kind === 'bad escape') throw goException('badEscape');
   const methods: readonly string[] = (kind === 'name' && routes.endpoint(name)?.methods) || ['GET'];
   if (!methods.includes(method === 'HEAD' ? 'GET' : method)) return methodNotAllowed(methods);
-  if (kind === 'name' && routes.isPlanned(name)) throw notImplemented(name);
   if (kind === 'name') throw goException('unknownProfile');
   // Relative, so that it holds under any prefix.
   const location = `${routes.path.split('/').pop()}/${query && `?${query}`}`;

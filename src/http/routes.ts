@@ -24,7 +24,7 @@ import {
   type ResolvedPprofExtras,
   type ResolvedPprofOptions,
 } from '../pprof.options.js';
-import { GO_NAMES, GO_PROFILES, ProfileRegistry } from '../profiling/profile-registry.js';
+import { GO_PROFILES, ProfileRegistry } from '../profiling/profile-registry.js';
 import { type Endpoint, endpointOf, placedAt, placesOf } from './endpoint.js';
 import { handlerName } from './handler-names.js';
 import { type Injected, injectedOf } from './injected.js';
@@ -144,7 +144,7 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
     const taken = this.users.find((controller) => this.registry.lookup(endpointOf(controller)!.name));
     if (taken) throw nameTaken(taken);
     const profiles = this.registry.profiles().map(({ name }) => name);
-    const known = new Set([...this.byName.keys(), ...profiles, ...GO_NAMES]);
+    const known = new Set([...this.byName.keys(), ...profiles]);
     const unknown = Object.keys(this.options.endpoints).find((name) => !known.has(name));
     if (unknown !== undefined) {
       throw new Error(
@@ -238,11 +238,6 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
   private isRouted(name: string): boolean {
     const controller = this.byName.get(name);
     return !controller || ownControllers.has(controller) || httpServerOf(this.host) !== undefined;
-  }
-
-  /** It is Go's, still to come, and not switched off. */
-  isPlanned(name: string): boolean {
-    return this.isOn(name) && GO_NAMES.has(name) && !this.byName.has(name) && !this.registry.lookup(name);
   }
 
   /** An endpoint of the user's is at the paths of all modules of its application. */

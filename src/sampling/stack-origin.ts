@@ -14,6 +14,8 @@ export interface Origin {
   readonly isNodes: boolean;
   /** Node's code does nothing but to set a timer: it is not one of Node's own. */
   readonly isTimer: boolean;
+  /** Nor of one of its functions that returns a promise. */
+  readonly setsTimer: boolean;
   readonly isFetch: boolean;
   readonly canBeDropped: boolean;
 }
@@ -58,6 +60,7 @@ function originOf(
     isAsync: user?.isAsync === true,
     isNodes: nodes.some(({ filename }) => filename !== ''), // functions of the language have none
     isTimer: nodes.every(({ filename }) => filename === 'node:timers'),
+    setsTimer: nodes.every(({ filename }) => filename === '' || filename.startsWith('node:timers')),
     isFetch: nodes.some(({ filename }) => filename.startsWith(FETCH)),
     canBeDropped: nodes.some(({ name }) => DROPPING.has(name)),
   };

@@ -46,7 +46,9 @@ const CAPTURE_NOTHING: readonly (readonly [request: string, status: number])[] =
   ['POST /heap', 405],
   ['GET /symbol?0x1', 200],
   ['POST /symbol', 200],
-  ['GET /trace', 501],
+  ['HEAD /trace', 200],
+  ['GET /trace?seconds=301', 400],
+  ['GET /trace?format=nonsense', 400],
 ];
 
 describe.each(ADAPTERS)('the capture log on %s', (adapter) => {

@@ -12,13 +12,20 @@ const LIMITS: readonly { readonly pprof: PprofModuleOptions; readonly rows: read
       refused('/profile?seconds=3', 400, TEXTS.writeTimeout),
       refused('/profile?seconds=9999&hz=0', 400, TEXTS.writeTimeout),
       refused('/heap?seconds=2', 400, TEXTS.writeTimeout),
+      refused('/trace?seconds=2.0', 400, TEXTS.writeTimeout),
+      refused('/trace?seconds=0x1p1', 400, TEXTS.writeTimeout),
+      refused('/trace?seconds=2&format=json', 400, TEXTS.writeTimeout),
       refused('/heap?seconds=2&debug=1', 400, TEXTS.writeTimeout),
       refused('/heap?seconds=0', 400, TEXTS.badSeconds),
     ],
   },
   {
     pprof: { writeTimeout: 2001 },
-    rows: [file('/profile?seconds=2', 'profile', 'a capture that is shorter', HEAD)],
+    rows: [
+      file('/profile?seconds=2', 'profile', 'a capture that is shorter', HEAD),
+      file('/trace?seconds=2', 'trace', 'a trace that is shorter', HEAD),
+      file('/trace', 'trace', 'the default of one second is shorter', HEAD),
+    ],
   },
   {
     pprof: { writeTimeout: 30_000 },
@@ -42,7 +49,13 @@ const LIMITS: readonly { readonly pprof: PprofModuleOptions; readonly rows: read
   },
   {
     pprof: { writeTimeout: 1000, maxSeconds: 1 }, // compared with the lowered default
-    rows: [refused('/profile', 400, TEXTS.writeTimeout)],
+    rows: [
+      refused('/profile', 400, TEXTS.writeTimeout),
+      refused('/trace', 400, TEXTS.writeTimeout),
+      refused('/trace?seconds=abc', 400, TEXTS.writeTimeout),
+      refused('/trace?seconds=-1', 400, TEXTS.writeTimeout),
+      file('/trace?seconds=.999', 'trace', 'fractions are compared', HEAD),
+    ],
   },
   {
     pprof: { maxSeconds: 5 },
@@ -50,6 +63,8 @@ const LIMITS: readonly { readonly pprof: PprofModuleOptions; readonly rows: read
       refused('/profile?seconds=6', 400, TEXTS.tooLong(5)),
       refused('/heap?seconds=6', 400, TEXTS.tooLong(5)),
       refused('/heap?seconds=6&debug=1', 400, TEXTS.tooLong(5)),
+      refused('/trace?seconds=5.01', 400, TEXTS.tooLong(5)),
+      file('/trace?seconds=5', 'trace', 'the maximum is allowed', HEAD),
       file('/profile?seconds=5', 'profile', 'the maximum is allowed', HEAD),
       file('/profile', 'profile', 'the default is lowered to the maximum', HEAD),
     ],

@@ -22,7 +22,6 @@ const LIMIT_MS = 120_000;
 const TEXT = 'text/plain; charset=utf-8';
 const HTML = 'text/html; charset=utf-8';
 const BINARY = 'application/octet-stream';
-const NOT_IMPLEMENTED = ['trace'];
 
 /** Go's contract in short: request, status, content type, text (all of it, or what it matches), and headers. */
 const CONTRACT = [
@@ -47,7 +46,10 @@ const CONTRACT = [
   ['GET', '/HEAP', 404, TEXT, 'Unknown profile\n'],
   ['POST', '/heap', 405, TEXT, 'Method Not Allowed\n', { allow: 'GET, HEAD' }],
   ['PUT', '/nope', 405, TEXT, 'Method Not Allowed\n', { allow: 'GET, HEAD' }],
-  ...NOT_IMPLEMENTED.map((name) => ['GET', `/${name}`, 501, TEXT, `${name} is not implemented yet\n`]),
+  ['HEAD', '/trace', 200, BINARY, '', { 'content-disposition': 'attachment; filename="trace"' }],
+  ['GET', '/trace?seconds=0.05', 200, BINARY, /^go 1\.19 trace\0\0\0/, {}],
+  ['GET', '/trace?seconds=0.05&format=json', 200, BINARY, /^\{"/, {}],
+  ['GET', '/trace?format=x', 400, TEXT, 'invalid value for "format" - must be go or json\n'],
 ];
 
 const GUARDED = ['/', '/cmdline', '/heap', '/profile?seconds=1', '/allocs', '/nope'];

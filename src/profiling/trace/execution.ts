@@ -7,15 +7,17 @@ export const OUTSIDE = 1;
 /** The number of an execution of which is not decided yet whether it is one of its own. */
 export const UNDECIDED = 0;
 
-/** What an execution waits for when it stops running. */
-export interface AwaitedNext {
+/** What an execution waits for. */
+export interface Awaited {
   readonly cause: WaitCause;
   readonly stack: CallStack | undefined;
-  /** The promise that it awaits; 0 if none. */
-  readonly promise: number;
 }
 
-const FROM_OUTSIDE: AwaitedNext = { cause: 'network', stack: undefined, promise: 0 };
+/** Nothing that is known: a request waits for its client then. */
+const FROM_OUTSIDE: Awaited = { cause: 'network', stack: undefined };
+
+/** It could go on, and something else runs first. */
+const NOTHING: Awaited = { cause: 'yield', stack: undefined };
 
 /** An asynchronous execution: a request, a chain of timers, a message handler and all that they start. */
 export class Execution {
@@ -31,7 +33,12 @@ export class Execution {
   begin = 0;
   /** Callbacks that are still to come. */
   pending = 0;
-  next = FROM_OUTSIDE;
+  /** What it waits for, by the promise or the resource; the last one is the innermost. */
+  readonly waits = new Map<number, Awaited>();
+  /** One of these is over since it ran. */
+  isReady = false;
+  /** It has stopped running, and is not ready. */
+  isAsleep = false;
   hasEnded = false;
   /** Regions that contain all that it starts, innermost last. */
   readonly scopes: number[] = [];
@@ -46,6 +53,11 @@ export class Execution {
     readonly isKept = false,
     public task = 0,
   ) {}
+
+  /** What it waits for when it stops running now. */
+  get next(): Awaited {
+    return this.isReady ? NOTHING : ([...this.waits.values()].at(-1) ?? FROM_OUTSIDE);
+  }
 
   /** Nothing of it is to come any more. */
   get isOver(): boolean {

@@ -6,7 +6,7 @@ import { isOwn, type Origin, StackOrigins, stateOf } from '../../sampling/stack-
 import type { CallStack } from '../../sampling/wait-sample.js';
 import { PROMISE_STATE, RESOURCE_KINDS, type WaitState } from '../../sampling/wait-states.js';
 import type { RequestInFlight, TrackedRequest } from '../async/requests-in-flight.js';
-import { Execution, type ExecutionTag, OUTSIDE, tag, tagOf, UNDECIDED } from './execution.js';
+import { type Awaited, Execution, type ExecutionTag, OUTSIDE, tag, tagOf, UNDECIDED } from './execution.js';
 
 /** The world around the recorder, which tests replace. */
 export interface TraceWorld {
@@ -78,7 +78,7 @@ export class TraceRecorder implements ActiveTrace {
   private readonly startFunctions = new WeakMap<CallStack, CallerFrame | null>();
   private readonly scope = new AsyncLocalStorage<Scope>();
   private readonly requests = new Map<TrackedRequest, TracedRequest>();
-  /** Executions by the promise that they wait for. */
+  /** Executions by the promises that they wait for. */
   private readonly waiting = new Map<number, Execution>();
   private writer: Execution | undefined;
   private lastGoroutine = OUTSIDE;
@@ -132,15 +132,18 @@ export class TraceRecorder implements ActiveTrace {
     if (kind?.isOneShot === false) return; // its callbacks may be for anybody
     const origin = this.origin();
     if (origin.isFetch) this.resourceCause = 'network';
-    if (!origin.isUser) return tag(resource, execution.tags.other);
+    if (!origin.isUser || (type === 'Timeout' && !origin.setsTimer)) {
+      this.resource = 0; // of Node's own
+      return tag(resource, execution.tags.other);
+    }
     tag(resource, execution.tags.callback);
     execution.pending++;
     this.decide(execution, origin);
     this.resourceStack = origin.stack;
-    if (!this.hasAwaited) execution.next = { cause: this.resourceCause, stack: origin.stack, promise: 0 };
+    if (!this.hasAwaited) execution.waits.set(id, { cause: this.resourceCause, stack: origin.stack });
   };
 
-  readonly before = (): void => {
+  readonly before = (id: number): void => {
     const time = this.world.now();
     this.madeBefore = this.made;
     this.derived = 0;
@@ -148,6 +151,8 @@ export class TraceRecorder implements ActiveTrace {
     this.resource = 0;
     const tagged = tagOf(this.world.executionAsyncResource());
     const execution = this.executionOf(tagged);
+    if (execution.waits.size > 0) execution.waits.delete(id);
+    execution.isReady = false;
     if (this.depth++ > 0) {
       this.callers.push(this.outsideIfUndecided());
       if (execution !== this.current) this.begin(execution, time);
@@ -180,9 +185,19 @@ export class TraceRecorder implements ActiveTrace {
     const waiting = this.waiting.get(id);
     if (!waiting) return;
     this.waiting.delete(id);
-    if (waiting === this.running()) return;
+    waiting.waits.delete(id);
+    waiting.isReady = true;
+    if (waiting === this.running() || !waiting.isAsleep) return;
+    waiting.isAsleep = false;
     this.outsideIfUndecided();
     this.emit({ type: 'wake', ...this.at(waiting) });
+  };
+
+  /** A socket is written to: what the application awaits then comes from there. */
+  readonly written = (): void => {
+    this.resource = this.made + 0.5; // after the last resource, and before the next one
+    this.resourceCause = 'network';
+    this.resourceStack = undefined;
   };
 
   /** The events since they were taken last. */
@@ -235,8 +250,7 @@ export class TraceRecorder implements ActiveTrace {
     this.emit({ type: 'task-end', ...of, task: execution.task });
     this.emit({ type: 'end', ...of });
     this.requests.delete(request);
-    this.waiting.delete(execution.next.promise);
-    execution.hasEnded = true;
+    this.end(execution);
     if (caller === execution) this.begin(new Execution(this.identity), of.time);
     else this.emit({ ...of, type: 'run', goroutine: caller.goroutine });
   }
@@ -299,7 +313,7 @@ export class TraceRecorder implements ActiveTrace {
     const isOfResource = !isOld && (this.resource > trigger || isOfJob);
     if (isOfResource && this.resourceStack) {
       this.hasAwaited = true;
-      execution.next = { cause: this.resourceCause, stack: this.resourceStack, promise: trigger };
+      this.await(execution, trigger, { cause: this.resourceCause, stack: this.resourceStack });
       return;
     }
     if (trigger === this.resolved && execution.goroutine !== UNDECIDED) return; // it goes on at once
@@ -308,7 +322,19 @@ export class TraceRecorder implements ActiveTrace {
     this.hasAwaited = true;
     this.decide(execution, origin);
     const cause = isOfResource ? this.resourceCause : CAUSES[stateOf(origin, PROMISE_STATE)];
-    execution.next = { cause, stack: origin.stack, promise: trigger };
+    this.await(execution, trigger, { cause, stack: origin.stack });
+  }
+
+  private await(execution: Execution, promise: number, awaited: Awaited): void {
+    execution.waits.delete(promise); // the last one counts
+    execution.waits.set(promise, awaited);
+    this.waiting.set(promise, execution);
+  }
+
+  private end(execution: Execution): void {
+    execution.hasEnded = true;
+    for (const id of execution.waits.keys()) this.waiting.delete(id);
+    execution.waits.clear();
   }
 
   /** An id of a stack that no other one has. */
@@ -384,20 +410,23 @@ export class TraceRecorder implements ActiveTrace {
     if (execution.goroutine !== UNDECIDED) this.run(execution);
   }
 
-  private run({ goroutine, begin: time, next }: Execution): void {
-    this.waiting.delete(next.promise);
+  private run(execution: Execution): void {
+    const { goroutine, begin: time } = execution;
+    execution.isAsleep = false;
     this.emit({ type: 'run', time, thread: MAIN, goroutine });
   }
 
   /** What has run waits from now on, or has ended. */
   private close(time: number): void {
     const execution = this.outsideIfUndecided();
-    const { goroutine, next } = execution;
+    const { goroutine } = execution;
     const of = { time, thread: MAIN, goroutine };
-    execution.hasEnded = goroutine !== OUTSIDE && execution.isOver;
-    if (execution.hasEnded) return this.emit({ type: 'end', ...of });
-    const { cause, stack, promise } = next;
-    if (promise > 0) this.waiting.set(promise, execution);
+    if (goroutine !== OUTSIDE && execution.isOver) {
+      this.end(execution);
+      return this.emit({ type: 'end', ...of });
+    }
+    const { cause, stack } = execution.next;
+    execution.isAsleep = cause !== 'yield';
     this.emit({ type: 'wait', ...of, cause, stack: stack ? this.stackId(stack) : 0 });
   }
 
@@ -502,6 +531,7 @@ function isOfApplication({ filename }: CallerFrame): boolean {
   return (
     filename !== '' &&
     !filename.startsWith('node:') &&
+    !filename.startsWith('wasm:') &&
     !/[\\/]node_modules[\\/]/.test(filename) &&
     !isOwn(filename)
   );

@@ -4,6 +4,7 @@ import { activeTrace, setActiveTrace } from '../../sampling/active-trace.js';
 import { type Collection, CollectionWatch } from '../../sampling/collections.js';
 import { CpuTimeline, type TimedSample } from '../../sampling/cpu-timeline.js';
 import type { RawFrame, Sampling, Sliced, WarmOptions } from '../../sampling/sampler.js';
+import { watchSocketWrites } from '../../sampling/socket-writes.js';
 import { StackTable } from '../../sampling/stack-table.js';
 import { nanosOfMillis } from '../../sampling/trace-clock.js';
 import type { CreatedWorker } from '../../sampling/worker-creation.js';
@@ -161,11 +162,13 @@ function connected(recorder: TraceRecorder, requests: RequestsInFlight): () => v
     end: (request) => recorder.endRequest(request),
   });
   setActiveTrace(recorder);
+  const unwatch = watchSocketWrites(recorder.written);
   const restore = nestRegions();
   const hook = createHook(recorder).enable();
   return () => {
     hook.disable();
     restore();
+    unwatch();
     setActiveTrace(undefined);
     unlisten();
     recorder.stop();

@@ -1,4 +1,4 @@
-import type { Writable } from 'node:stream';
+import { finished, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
@@ -90,7 +90,8 @@ export class Tracer implements OnModuleDestroy {
     const end = new AbortController();
     const pieces = this.take({ format, signal: end.signal });
     const written = pipeline(pieces, stream, { end: false });
-    written.catch(() => {}); // stop() reports it
+    const forget = finished(stream, { readable: false }, () => end.abort()); // also while nothing is written
+    written.catch(() => {}).finally(forget); // stop() reports it
     this.started = { end, written };
   }
 
@@ -161,7 +162,9 @@ export class Tracer implements OnModuleDestroy {
     const output = traceOutput(format);
     const holds = new HoldMeter();
     const recording = holds.time(() => new TraceRecording(this.sources()));
-    void wait(seconds * 1000, signal, this.closing.signal).then(() => holds.time(() => recording.stop()));
+    void wait(seconds * 1000, signal, this.closing.signal, recording.over).then(() =>
+      holds.time(() => recording.stop()),
+    );
     return this.captures.streamed(
       { profile: 'trace', ...(peer !== undefined && { peer }), signal },
       holds,
