@@ -88,7 +88,7 @@ const waits = {
   },
   async file() {
     const file = await open('/dev/null'); // wait: open
-    await file.read(Buffer.alloc(1), 0, 1, null); // wait: read
+    for (let i = 0; i < 20; i++) await file.read(Buffer.alloc(1), 0, 1, null); // wait: read
     await file.close(); // wait: close
   },
   async threadPool() {
@@ -117,7 +117,7 @@ const waits = {
     sockets.push(socket);
   },
   async immediates() {
-    for (let i = 0; i < 20; i++) await immediate(); // wait: immediates
+    for (let i = 0; i < 400; i++) await immediate(); // wait: immediates
   },
 };
 
@@ -174,7 +174,9 @@ async function* parts(random) {
 /** Things that a request may do, each with more of them in it. */
 const things = {
   timer: (random) => delay(random() * 20),
-  immediates: waits.immediates,
+  async immediates() {
+    for (let i = 0; i < 20; i++) await immediate();
+  },
   file: () => readFile(import.meta.filename ?? new URL(import.meta.url).pathname),
   handle: waits.file,
   crypto: (random) => pbkdf2('secret', 'salt', Math.ceil(random() * 2000), 64, 'sha512'),
