@@ -26,7 +26,7 @@ export interface ActiveTrace {
    * what does a part of it later, from elsewhere, such as a subscription: what that starts is in the region, too
    * @returns what work returns, also if that is a promise: the same one
    */
-  inRegion<T>(name: string, work: (end: () => void, run?: Run) => T): T;
+  inRegion<T>(name: string, work: (end: () => void, run: Run) => T): T;
   /** Begins a task below the one that is current now. */
   newTask(name: string): OpenTask;
   /** Notes something for the current task. */

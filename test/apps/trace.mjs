@@ -116,6 +116,9 @@ const waits = {
     await new Promise((resolve) => socket.once('data', resolve).write('slow')); // wait: usedSocket
     sockets.push(socket);
   },
+  async all() {
+    await Promise.all([delay(10), delay(40)]); // wait: all
+  },
   async immediates() {
     for (let i = 0; i < 400; i++) await immediate(); // wait: immediates
   },

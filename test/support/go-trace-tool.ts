@@ -1,142 +1,82 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll } from '@jest/globals';
-import { request } from './http.js';
+import type { Readable } from 'node:stream';
+import { expect } from '@jest/globals';
+import { DecodedProfile } from './decoded-profile.js';
+import { profileFile } from './go.js';
 
-const directory = mkdtempSync(join(tmpdir(), 'nestjs-pprof-trace-'));
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
-
-/** Puts a trace into a file that `go tool trace` can open. */
-export function traceFile(name: string, bytes: Uint8Array): string {
-  const path = join(directory, name);
-  writeFileSync(path, bytes);
-  return path;
-}
-
-/** A kind of profile that `go tool trace` makes of a trace. */
+/** Of waits: for the network, for promises and others, in system calls, for the thread. */
 export type TraceProfile = 'net' | 'sync' | 'syscall' | 'sched';
 
-/**
- * The profile that `go tool trace` makes of a trace.
- *
- * @param go path of a `go`
- * @throws Error with what it wrote to stderr, if it wrote anything or failed
- */
-export async function goTraceProfile(go: string, file: string, profile: TraceProfile): Promise<Buffer> {
-  const child = spawn(go, ['tool', 'trace', `-pprof=${profile}`, file], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const [chunks, errors]: Buffer[][] = [[], []];
-  child.stdout.on('data', (chunk: Buffer) => chunks!.push(chunk));
-  child.stderr.on('data', (chunk: Buffer) => errors!.push(chunk));
-  const [code] = (await once(child, 'close')) as [number | null];
-  const said = Buffer.concat(errors!).toString();
-  if (code !== 0 || said !== '') throw new Error(`${go} tool trace, exit code ${code}: ${said}`);
-  return Buffer.concat(chunks!);
+export interface GoTraceRun {
+  readonly code: number | null;
+  readonly errors: string;
+  readonly stdout: Buffer;
 }
 
-/**
- * Serves the pages of `go tool trace` while work is done.
- *
- * @param work called with what fetches a page by its path
- */
-export async function withTracePages<T>(
+/** Runs `go tool trace -pprof` on a trace, however it ends. */
+export async function runGoTrace(go: string, kind: TraceProfile, bytes: Uint8Array): Promise<GoTraceRun> {
+  const child = start(go, [`-pprof=${kind}`, profileFile('trace.out', bytes)]);
+  const stdout: Buffer[] = [];
+  const errors: string[] = [];
+  child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => errors.push(chunk));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, errors: errors.join(''), stdout: Buffer.concat(stdout) };
+}
+
+/** A profile that `go tool trace` makes of a trace: `contentions` and `delay`, in nanoseconds. */
+export async function goTraceProfile(
   go: string,
-  file: string,
-  work: (page: (path: string) => Promise<string>) => Promise<T>,
-): Promise<T> {
-  // In a group of its own, since `go` starts another process; `true` is the browser.
-  const child = spawn(go, ['tool', 'trace', '-http=127.0.0.1:0', file], {
-    env: { ...process.env, BROWSER: 'true' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
+  kind: TraceProfile,
+  bytes: Uint8Array,
+): Promise<DecodedProfile> {
+  const { code, errors, stdout } = await runGoTrace(go, kind, bytes);
+  expect({ code, errors }).toEqual({ code: 0, errors: '' });
+  return new DecodedProfile(stdout);
+}
+
+/** Pages that `go tool trace` serves of a trace, as text without markup. None may end with a panic. */
+export async function goTracePages(
+  go: string,
+  bytes: Uint8Array,
+  paths: readonly string[],
+): Promise<readonly string[]> {
+  const child = start(go, ['-http=127.0.0.1:0', profileFile('trace.out', bytes)]);
   const closed = once(child, 'close');
+  const said: string[] = [];
   try {
-    const address = await listening(child.stderr, closed);
-    return await work(async (path) => {
-      const { status, text } = await request(address + path);
-      if (status !== 200) throw new Error(`${path}: ${status} ${text}`);
-      return text;
+    const origin = await new Promise<string>((resolve, reject) => {
+      closed.then(() => reject(new Error(said.join(''))), reject);
+      child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+        said.push(chunk);
+        const [address] = /http:\/\/127\.0\.0\.1:\d+/.exec(said.join('')) ?? [];
+        if (address) resolve(address);
+      });
     });
+    const pages: string[] = [];
+    for (const path of paths) pages.push(await textOf(`${origin}${path}`));
+    expect(said.join('')).not.toContain('panic');
+    return pages;
   } finally {
-    process.kill(-child.pid!, 'SIGKILL');
+    child.kill(); // `go tool` passes it on
     await closed;
   }
 }
 
-function listening(stderr: NodeJS.ReadableStream, closed: Promise<unknown>): Promise<string> {
-  let said = '';
-  return new Promise((resolve, reject) => {
-    stderr.setEncoding('utf8').on('data', (chunk: string) => {
-      said += chunk;
-      const [, address] = /listening on (http:\S+)/.exec(said) ?? [];
-      if (address) resolve(address);
-    });
-    void closed.then(() => reject(new Error(`go tool trace ended: ${said}`)));
+async function textOf(url: string): Promise<string> {
+  const response = await fetch(url, { headers: { connection: 'close' } });
+  expect({ url, status: response.status }).toEqual({ url, status: 200 });
+  const page = await response.text();
+  return page
+    .replace(/<(style|script)\b[^>]*>.*?<\/\1>/gs, '')
+    .replace(/<[^>]*>/g, ' ')
+    .replace(/\s+/g, ' ');
+}
+
+function start(go: string, args: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
+  return spawn(go, ['tool', 'trace', ...args], {
+    env: { ...process.env, BROWSER: 'true' }, // the program that opens no page
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
-}
-
-/** A row of `/usertasks` or `/userregions`. */
-export interface PageRow {
-  readonly name: string;
-  readonly count: number;
-  readonly link: string;
-}
-
-export function rowsOf(page: string): PageRow[] {
-  const rows = page.matchAll(/<td>(.*)<\/td>\s*<td><a href="([^"]*)">(\d+)<\/a><\/td>/g);
-  return Array.from(rows, ([, name, link, count]) => ({
-    // Go 1.19 has the place of a region behind its name, and later versions also put it in quotes.
-    name: textOf(name!.split('<br>')[0]!).replace(/^"(.*)"$/, '$1'),
-    count: Number(count),
-    link: textOf(link!),
-  }));
-}
-
-/** The rows of `/goroutines`. */
-export function goroutineGroups(page: string): PageRow[] {
-  const rows = page.matchAll(/<a href="(\/goroutine\?[^"]*)">(.*?)<\/a>(?: N=|<\/code><\/td>\s*<td>)(\d+)/g);
-  return Array.from(rows, ([, link, name, count]) => ({
-    name: textOf(name!),
-    count: Number(count),
-    link: textOf(link!),
-  }));
-}
-
-/** The rows of the first table of a page of goroutines or regions, by the heading of the column. */
-export function detailsOf(page: string): Record<string, string>[] {
-  const [, table] = /<table class="details">(.*?)<\/table>/s.exec(page) ?? [];
-  if (table === undefined) throw new Error(`no table of details: ${page}`);
-  const headings = cellsOf(table, 'th');
-  return table
-    .split('<tr>')
-    .map((row) => cellsOf(row, 'td'))
-    .filter((cells) => cells.length === headings.length)
-    .map((cells) => Object.fromEntries(cells.map((cell, i) => [headings[i]!, cell])));
-}
-
-function cellsOf(html: string, tag: 'td' | 'th'): string[] {
-  return Array.from(html.matchAll(new RegExp(`<${tag}[ >].*?</${tag}>`, 'gs')), ([cell]) =>
-    textOf(cell).trim(),
-  );
-}
-
-function textOf(html: string): string {
-  return html
-    .replaceAll(/<[^>]*>/g, '')
-    .replaceAll(/&#(\d+);/g, (_, code: string) => String.fromCodePoint(Number(code)))
-    .replaceAll('&amp;', '&')
-    .replaceAll('&nbsp;', ' ');
-}
-
-const NANOS: Readonly<Record<string, number>> = { ns: 1, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9 };
-
-/** A duration as Go writes it, such as `1.5ms` or `1m3s`, in ns. */
-export function nanosOf(duration: string): number {
-  const parts = duration.matchAll(/([\d.]+)(ns|µs|ms|s|m)/g);
-  return Array.from(parts, ([, number, unit]) => Number(number) * NANOS[unit!]!).reduce((a, b) => a + b, 0);
 }

@@ -3,18 +3,9 @@ import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { basename, dirname } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { DecodedProfile } from '../support/decoded-profile.js';
 import { type GoTrace, readGoTrace } from '../support/go-trace-reader.js';
-import {
-  detailsOf,
-  goroutineGroups,
-  goTraceProfile,
-  nanosOf,
-  rowsOf,
-  traceFile,
-  type TraceProfile,
-  withTracePages,
-} from '../support/go-trace-tool.js';
+import { detailsOf, goroutineGroups, nanosOf, rowsOf, withTracePages } from '../support/go-trace-pages.js';
+import { goTraceProfile, type TraceProfile } from '../support/go-trace-tool.js';
 import { request } from '../support/http.js';
 import { appFile, startWorkload, TestProcess, type Workload } from '../support/process.js';
 import { readTraceEvents } from '../support/trace-event-reader.js';
@@ -50,9 +41,8 @@ async function trace(app: Workload, query: string): Promise<Buffer> {
 }
 
 /** Has all readers read a trace. */
-async function expectReadable(name: string, bytes: Buffer): Promise<void> {
-  const file = traceFile(`${name.replaceAll(/\W/g, '-')}.trace`, bytes);
-  for (const go of GOS) await goTraceProfile(go, file, 'sched');
+async function expectReadable(bytes: Buffer): Promise<void> {
+  for (const go of GOS) await goTraceProfile(go, 'sched', bytes);
   readGoTrace(bytes);
 }
 
@@ -182,7 +172,7 @@ async function whenFree(app: Workload, query: string): Promise<Buffer> {
 }
 
 describeGo('go tool trace', () => {
-  describe.each(SERVERS)('reads traces of $subject', ({ node, adapter, subject }) => {
+  describe.each(SERVERS)('reads traces of $subject', ({ node, adapter }) => {
     describe.each(['off', 'auto'])('warm: %s', (warm) => {
       let app: Workload;
       beforeAll(async () => {
@@ -191,7 +181,7 @@ describeGo('go tool trace', () => {
       afterAll(() => TestProcess.stopAll());
 
       it.each(Object.keys(KINDS))('%s', async (kind) => {
-        await expectReadable(`${subject} ${warm} ${kind}`, await KINDS[kind]!(app));
+        await expectReadable(await KINDS[kind]!(app));
       });
     });
   });
@@ -199,30 +189,27 @@ describeGo('go tool trace', () => {
   /** As many as the issue has it. */
   const TRACES = Math.ceil(200 / SERVERS.length);
 
-  describe.each(SERVERS)(
-    `reads ${TRACES} traces of random work on $subject`,
-    ({ node, adapter, subject }) => {
-      afterAll(() => TestProcess.stopAll());
+  describe.each(SERVERS)(`reads ${TRACES} traces of random work on $subject`, ({ node, adapter }) => {
+    afterAll(() => TestProcess.stopAll());
 
-      it('without a parse error, and the JSON of some', async () => {
-        const app = await start(node, { ADAPTER: adapter });
-        const failures: string[] = [];
-        for (let seed = 0; seed < TRACES; seed++) {
-          const random = randomFrom(seed);
-          const seconds = 0.05 + random() * 0.4;
-          const clients = 1 + Math.floor(random() * 8);
-          await underLoad(app, seed, clients, async () => {
-            const bytes = await trace(app, `seconds=${seconds}`);
-            await expectReadable(`${subject} ${seed}`, bytes).catch((error: Error) =>
-              failures.push(`seed ${seed}: ${error.message}`),
-            );
-            if (seed % 5 === 0) readTraceEvents(`${await trace(app, `seconds=${seconds}&format=json`)}`);
-          });
-        }
-        expect(failures).toEqual([]);
-      }, 900_000);
-    },
-  );
+    it('without a parse error, and the JSON of some', async () => {
+      const app = await start(node, { ADAPTER: adapter });
+      const failures: string[] = [];
+      for (let seed = 0; seed < TRACES; seed++) {
+        const random = randomFrom(seed);
+        const seconds = 0.05 + random() * 0.4;
+        const clients = 1 + Math.floor(random() * 8);
+        await underLoad(app, seed, clients, async () => {
+          const bytes = await trace(app, `seconds=${seconds}`);
+          await expectReadable(bytes).catch((error: Error) =>
+            failures.push(`seed ${seed}: ${error.message}`),
+          );
+          if (seed % 5 === 0) readTraceEvents(`${await trace(app, `seconds=${seconds}&format=json`)}`);
+        });
+      }
+      expect(failures).toEqual([]);
+    }, 900_000);
+  });
 });
 
 const SOURCE = appFile('trace.mjs');
@@ -301,6 +288,7 @@ const CAUSES: Readonly<Record<string, { readonly lines: readonly string[]; reado
   fetch: { lines: ['fetch'], cause: 'GoBlockNet' },
   socket: { lines: ['socket'], cause: 'GoBlockNet' },
   usedSocket: { lines: ['usedSocket'], cause: 'GoBlockNet' },
+  all: { lines: ['all'], cause: 'GoSleep' },
   immediates: { lines: ['immediates'], cause: 'GoSched' },
 };
 
@@ -466,8 +454,7 @@ describe.each(SERVERS)('a trace of known work on $subject', ({ node, adapter, su
       async (go) => {
         const { trace, measured, bytes } = known;
         const title = `${words}, ${go}`;
-        const file = traceFile(`known-${subject.replaceAll(/\W/g, '-')}.trace`, bytes);
-        await withTracePages(go, file, async (page) => {
+        await withTracePages(go, bytes, async (page) => {
           const tasks = rowsOf(await page('/usertasks'));
           const regions = rowsOf(await page('/userregions'));
           for (const [rows, all] of [
@@ -513,7 +500,7 @@ describe.each(SERVERS)('a trace of known work on $subject', ({ node, adapter, su
           claim(`${title}: mixed, sleep`, elsewhere / sum(mixedTimer!), nearly(mixedTimer!));
         });
         for (const { profile, name, waits, count } of PROFILES) {
-          const decoded = new DecodedProfile(await goTraceProfile(go, file, profile));
+          const decoded = await goTraceProfile(go, profile, bytes);
           const [countType, timeType] = decoded.sampleTypes as [string, string];
           if (count) {
             const found = decoded.flat(countType, name);

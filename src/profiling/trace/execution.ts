@@ -19,15 +19,26 @@ const FROM_OUTSIDE: Awaited = { cause: 'network', stack: undefined };
 /** It could go on, and something else runs first. */
 const NOTHING: Awaited = { cause: 'yield', stack: undefined };
 
+/** What resources are, as far as it matters for executions. */
+const TAGS = {
+  promise: { isCounted: false, isDrained: true, isNodes: false },
+  await: { isCounted: true, isDrained: true, isNodes: false },
+  callback: { isCounted: true, isDrained: false, isNodes: false },
+  tick: { isCounted: false, isDrained: true, isNodes: false },
+  nodes: { isCounted: false, isDrained: false, isNodes: true },
+  other: { isCounted: false, isDrained: false, isNodes: false },
+};
+
 /** An asynchronous execution: a request, a chain of timers, a message handler and all that they start. */
 export class Execution {
   /** By what a resource is. */
-  readonly tags: Readonly<Record<'promise' | 'await' | 'callback' | 'tick' | 'other', ExecutionTag>> = {
-    promise: { execution: this, isCounted: false, isDrained: true },
-    await: { execution: this, isCounted: true, isDrained: true },
-    callback: { execution: this, isCounted: true, isDrained: false },
-    tick: { execution: this, isCounted: false, isDrained: true },
-    other: { execution: this, isCounted: false, isDrained: false },
+  readonly tags: Readonly<Record<keyof typeof TAGS, ExecutionTag>> = {
+    promise: { ...TAGS.promise, execution: this },
+    await: { ...TAGS.await, execution: this },
+    callback: { ...TAGS.callback, execution: this },
+    tick: { ...TAGS.tick, execution: this },
+    nodes: { ...TAGS.nodes, execution: this },
+    other: { ...TAGS.other, execution: this },
   };
   /** When it began to run last, in ns. */
   begin = 0;
@@ -46,12 +57,14 @@ export class Execution {
   /**
    * @param trace to which it belongs: what lives on after that must not hold more of it
    * @param isKept it does not end with its last callback
+   * @param inPlaceOf which one it becomes when it does anything
    */
   constructor(
     readonly trace: object,
     public goroutine = UNDECIDED,
     readonly isKept = false,
     public task = 0,
+    readonly inPlaceOf?: Execution,
   ) {}
 
   /** What it waits for when it stops running now. */
@@ -72,6 +85,8 @@ export interface ExecutionTag {
   readonly isCounted: boolean;
   /** It is called back before the event loop goes on. */
   readonly isDrained: boolean;
+  /** It calls Node's own code, which may do nothing that the execution waits for. */
+  readonly isNodes: boolean;
 }
 
 const TAG = Symbol('nestjs-pprof/execution');

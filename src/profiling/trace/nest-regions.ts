@@ -4,7 +4,7 @@ import { PipesConsumer } from '@nestjs/core/pipes/pipes-consumer.js';
 import { isObservable } from 'rxjs';
 import type { Run } from '../../sampling/active-trace.js';
 import { perProcess } from '../../sampling/process-state.js';
-import { type AnyFunction, replace, type Restore } from './replace.js';
+import { type AnyFunction, replace, type Restore } from '../../sampling/replace.js';
 import { inRegion, whenEnded, whenSettled } from './when-over.js';
 
 /** A guard, a pipe or an interceptor. */

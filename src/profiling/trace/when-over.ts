@@ -1,6 +1,6 @@
 import { finalize, isObservable, Observable, tap } from 'rxjs';
 import { activeTrace, type Run } from '../../sampling/active-trace.js';
-import { type AnyFunction, replace } from './replace.js';
+import { type AnyFunction, replace } from '../../sampling/replace.js';
 
 type AnyGenerator = Generator | AsyncGenerator;
 
@@ -20,7 +20,7 @@ export function inRegion<T>(
 ): T {
   const trace = activeTrace();
   if (!trace) return work();
-  return trace.inRegion(name, (end, run = atOnce) => {
+  return trace.inRegion(name, (end, run) => {
     const result = attempt(work, end);
     if (!isGenerator(result)) return over(result, end, run);
     end();
