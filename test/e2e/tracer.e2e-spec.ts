@@ -23,7 +23,7 @@ import { request } from '../support/http.js';
 const FAILURES: readonly (readonly [what: string, fail: (stream: Writable) => void, error: string])[] = [
   ['fails', (stream) => void stream.destroy(new Error('disk full')), 'disk full'],
   ['is destroyed', (stream) => void stream.destroy(), 'Premature close'],
-  ['is ended', (stream) => void stream.end(), 'write after end'],
+  ['is ended', (stream) => void stream.end(), 'the stream has ended'],
 ];
 
 describe('Tracer', () => {

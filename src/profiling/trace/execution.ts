@@ -48,6 +48,8 @@ export class Execution {
   readonly waits = new Map<number, Awaited>();
   /** One of these is over since it ran. */
   isReady = false;
+  /** It has stopped running for another one, and may go on in the same turn of the event loop. */
+  isYielding = false;
   /** It has stopped running, and is not ready. */
   isAsleep = false;
   hasEnded = false;

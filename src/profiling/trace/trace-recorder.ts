@@ -15,12 +15,19 @@ export interface TraceWorld {
   now(): number;
   executionAsyncId(): number;
   executionAsyncResource(): object;
-  /** The stack that has led to a hook; the same list for the same stack, if possible. */
-  stackOf(hook: (...args: never[]) => unknown): readonly CallerFrame[];
+  /**
+   * The stack that has led to a hook; the same list for the same stack, if possible.
+   *
+   * @param depth frames that are kept; left out for all that can be
+   */
+  stackOf(hook: (...args: never[]) => unknown, depth?: number): readonly CallerFrame[];
 }
 
 /** The main thread. */
 export const MAIN = 0;
+
+/** Frames of the stacks of waits: each takes 0.3 µs. */
+const WAIT_DEPTH = 24;
 
 /** Types of what is called back before the event loop goes on. */
 const TICKS = new Set(['TickObject', 'Microtask']);
@@ -63,6 +70,8 @@ export class TraceRecorder {
   /** Callbacks run inside others. */
   private readonly callers: Execution[] = [];
   private depth = 0;
+  /** Those that have stopped running for others since the event loop went on. */
+  private readonly yielded: Execution[] = [];
   private readonly callback = new PresentCallback();
   /** In the present callback. */
   private hasAwaited = false;
@@ -98,7 +107,7 @@ export class TraceRecorder {
     if (!kind && type !== 'Immediate')
       return tag(resource, TICKS.has(type) ? execution.tags.tick : execution.tags.other);
     if (kind?.isOneShot === false) return this.use(id, CAUSES[kind.state], undefined); // called back for anybody
-    const origin = this.origin();
+    const origin = this.origin(execution);
     if (!origin.isUser || (type === 'Timeout' && !origin.setsTimer))
       return tag(resource, execution.tags.nodes);
     execution = this.decide(execution, origin);
@@ -114,22 +123,37 @@ export class TraceRecorder {
     const time = this.world.now();
     this.callback.begin();
     this.hasAwaited = false;
-    const tagged = tagOf(this.world.executionAsyncResource());
+    const resource = this.world.executionAsyncResource();
+    const tagged = tagOf(resource);
     const execution = this.executionOf(tagged);
-    if (execution.waits.size > 0) execution.waits.delete(id);
+    const isNested = this.depth++ > 0;
+    if (isNested) this.callers.push(this.outsideIfUndecided());
+    else this.goOn(execution, tagged ? tagged.isDrained : resource instanceof Promise, time);
+    execution.waits.delete(id);
     execution.isReady = false;
-    if (this.depth++ > 0) {
-      this.callers.push(this.outsideIfUndecided());
-      if (execution !== this.current) this.begin(execution, time);
-      return;
-    }
-    const goesOn = execution === this.current && tagged!.isDrained;
-    if (!goesOn) {
-      this.close(this.idleSince ?? time);
-      this.begin(execution, time);
-    }
-    this.idleSince = undefined;
+    if (execution !== this.current) this.begin(execution, time);
   };
+
+  /** The last callback has ended, and another one begins. */
+  private goOn(execution: Execution, isDrained: boolean, time: number): void {
+    const { current, idleSince = time } = this;
+    this.idleSince = undefined;
+    if (isDrained && execution === current) return;
+    this.close(idleSince, isDrained);
+    if (!isDrained) this.settleYielded(time);
+    if (execution === current) this.begin(execution, time);
+  }
+
+  /** The event loop has gone on: what could have run before is waiting. */
+  private settleYielded(time: number): void {
+    for (const execution of this.yielded.splice(0)) {
+      if (execution.hasEnded || !execution.isYielding) continue;
+      execution.isReady = false;
+      const of = { time, thread: MAIN, goroutine: execution.goroutine };
+      this.emit({ type: 'run', ...of });
+      this.sleep(execution, of);
+    }
+  }
 
   readonly after = (): void => {
     const time = this.world.now();
@@ -170,7 +194,8 @@ export class TraceRecorder {
   /** What runs now, as an execution of its own if possible. */
   decided(): Execution {
     const execution = this.running();
-    if (execution.goroutine === UNDECIDED) this.decide(execution, this.origin(this.decided));
+    if (execution.goroutine === UNDECIDED)
+      this.decide(execution, this.origins.of(this.world.stackOf(this.decided)));
     return this.outsideIfUndecided();
   }
 
@@ -254,7 +279,7 @@ export class TraceRecorder {
     if (isForResource && this.resourceStack)
       return this.await(execution, trigger, { cause: this.resourceCause, stack: this.resourceStack });
     if (trigger === this.resolved && execution.goroutine !== UNDECIDED) return execution; // it goes on at once
-    const origin = this.origin();
+    const origin = this.origin(execution);
     if (!origin.isUser) return execution;
     const cause = isForResource ? this.resourceCause : CAUSES[stateOf(origin, PROMISE_STATE)];
     return this.await(this.decide(execution, origin), trigger, { cause, stack: origin.stack });
@@ -274,8 +299,10 @@ export class TraceRecorder {
     this.resourceStack = stack;
   }
 
-  private origin(callee: (...args: never[]) => unknown = this.init): Origin {
-    return this.origins.of(this.world.stackOf(callee));
+  /** All of the stack tells where an execution begins. */
+  private origin({ goroutine }: Execution): Origin {
+    const depth = goroutine === UNDECIDED ? undefined : WAIT_DEPTH;
+    return this.origins.of(this.world.stackOf(this.init, depth));
   }
 
   private executionOf(tagged: ExecutionTag | undefined): Execution {
@@ -344,11 +371,12 @@ export class TraceRecorder {
   private run(execution: Execution): void {
     const { goroutine, begin: time } = execution;
     execution.isAsleep = false;
+    execution.isYielding = false;
     this.emit({ type: 'run', time, thread: MAIN, goroutine });
   }
 
   /** What has run waits from now on, or has ended. */
-  private close(time: number): void {
+  private close(time: number, isDraining = false): void {
     const execution = this.outsideIfUndecided();
     const { goroutine } = execution;
     const of = { time, thread: MAIN, goroutine };
@@ -356,7 +384,17 @@ export class TraceRecorder {
       this.end(execution);
       return this.emit({ type: 'end', ...of });
     }
+    const isReady = execution.isReady || execution.waits.size === 0;
+    if (!isDraining || !isReady || goroutine === OUTSIDE) return this.sleep(execution, of);
+    // What goes on in the same turn of the event loop has not waited.
+    execution.isYielding = true;
+    this.yielded.push(execution);
+    this.emit({ type: 'wait', ...of, cause: 'yield', stack: 0 });
+  }
+
+  private sleep(execution: Execution, of: OfGoroutine): void {
     const { cause, stack } = execution.next;
+    execution.isYielding = false;
     execution.isAsleep = cause !== 'yield';
     this.emit({ type: 'wait', ...of, cause, stack: this.buffer.stackId(stack) });
   }

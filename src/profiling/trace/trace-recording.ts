@@ -125,7 +125,7 @@ export class TraceRecording {
     for (const event of workers) events.push(this.worker(event));
     for (const { begin: time, ...collection } of await collections)
       events.push({ type: 'collection', time, ...collection });
-    this.runs.add(events);
+    if (this.cpu.unsampled === undefined) this.runs.add(events);
     for (const sample of await runSliced(samples, holds)) events.push(this.sample(sample));
     return events;
   }
@@ -166,7 +166,7 @@ function newRecorder(): TraceRecorder {
       now: () => nanosOfMillis(performance.now()),
       executionAsyncId,
       executionAsyncResource,
-      stackOf: (callee) => stacks.stackOf(callee),
+      stackOf: (callee, depth) => stacks.stackOf(callee, depth),
     },
     MOST_EVENTS,
   );

@@ -187,6 +187,7 @@ export class Tracer implements OnModuleDestroy {
       await runSliced(added(order, events), holds);
       await runSliced(added(order, await recording.takeDefinitions(definitions)), holds);
     };
+    const endReading = this.frames.keepReader();
     try {
       while (!recording.isFull) {
         await wait(WRITE_MS, recording.over);
@@ -194,17 +195,24 @@ export class Tracer implements OnModuleDestroy {
         await write(await recording.take(holds));
         yield* output.take();
       }
-    } finally {
       recording.stop();
+      await write(await recording.rest(holds));
+      yield* inTurns(output.rest(), holds);
+    } finally {
+      recording.stop(); // when nobody reads any more
+      await endReading();
     }
-    await write(await recording.rest(holds));
-    const rest = output.rest()[Symbol.iterator]();
-    for (;;) {
-      await setImmediate();
-      const { done, value } = holds.time(() => rest.next());
-      if (done) return;
-      yield value;
-    }
+  }
+}
+
+/** Each piece in a turn of the event loop of its own. */
+async function* inTurns<T>(pieces: Iterable<T>, holds: HoldMeter): AsyncGenerator<T, void> {
+  const rest = pieces[Symbol.iterator]();
+  for (;;) {
+    await setImmediate();
+    const { done, value } = holds.time(() => rest.next());
+    if (done) return;
+    yield value;
   }
 }
 
