@@ -502,10 +502,8 @@ describe.each(SERVERS)('a trace of known work on $subject', ({ node, adapter, su
         for (const { profile, name, waits, count } of PROFILES) {
           const decoded = await goTraceProfile(go, profile, bytes);
           const [countType, timeType] = decoded.sampleTypes as [string, string];
-          if (count) {
-            const found = decoded.flat(countType, name);
-            expect({ profile, name, count: found }).toEqual({ profile, name, count: count(measured) });
-          }
+          const found = count ? decoded.flat(countType, name) : undefined;
+          expect({ profile, name, count: found }).toEqual({ profile, name, count: count?.(measured) });
           const own = known.waits.filter((wait) => waits.includes(wait.name!));
           const time = sum(own.map(({ begin, end }) => end - begin));
           const words = `${title}: profile ${profile}, ${name}, time`;
