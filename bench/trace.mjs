@@ -16,13 +16,17 @@ const CONNECTIONS = 10;
 const NODE_OPTIONS = ['--min-semi-space-size=64', '--max-semi-space-size=64'];
 const MB = 2 ** 20;
 
-/** Handlers, by how often they await; how many requests are one round. */
+/**
+ * Handlers, by how often they await. Of a trace, the cost of its first `requests` is measured, and of as many after `skipped`
+ * others: V8 has to optimize code anew after promise hooks have begun.
+ */
 const HANDLERS = {
-  none: { awaits: 0, requests: 600 },
-  few: { awaits: 3, requests: 400 },
-  many: { awaits: 20, requests: 200 },
+  none: { awaits: 0, requests: 300, skipped: 3000 },
+  few: { awaits: 3, requests: 200, skipped: 2000 },
+  many: { awaits: 20, requests: 100, skipped: 1000 },
 };
-const ROUNDS = 5;
+const WARM_UP = 2000;
+const ROUNDS = 3;
 
 const WITHOUT = 'without';
 /** Processes: the application in them, and what they do by turns, in each round another one. */
@@ -62,10 +66,11 @@ const EVENTS_ROUNDS = 5;
 export const title = 'Execution trace';
 
 export const how = `A Nest application whose handlers await nothing, ${HANDLERS.few.awaits} and ${HANDLERS.many.awaits} times (another turn of the event loop and a timer of 1 ms, by turns), over
-${CONNECTIONS} keep-alive connections as fast as it answers. Measured is the CPU time of the server's whole process per request, in rounds in turns: each round is a trace
-of its own, of ${HANDLERS.none.requests}, ${HANDLERS.few.requests} and ${HANDLERS.many.requests} requests. "At its end" is what the end of the trace takes, with all that is not written before. Ours goes to a
+${CONNECTIONS} keep-alive connections, as fast as it answers. Measured is the CPU time of the server's whole process per request, in ${ROUNDS} rounds in turns, each of which is a trace
+of its own: over its first ${HANDLERS.none.requests}, ${HANDLERS.few.requests} and ${HANDLERS.many.requests} requests, over as many when it has run for ${HANDLERS.none.skipped}, ${HANDLERS.few.skipped} and ${HANDLERS.many.skipped} others, and what its end
+takes, in ms. When promise hooks begin, V8 has to optimize code anew, which is why the first requests of any trace take longer. Ours goes to a
 stream that drops it. NodeTracing is Node's own trace, read by the inspector, with the categories \`node.async_hooks\`, \`v8\`, \`node.http\`, \`node.net.native\`, \`node.dns.native\`,
-\`node.fs.async\`, \`node.threadpoolwork.async\` and \`devtools.timeline\`; trace_events is the same into a file. Medians and quartiles; "÷ without" is that of the ratios round by round, with the end of the trace.
+\`node.fs.async\`, \`node.threadpoolwork.async\` and \`devtools.timeline\`; trace_events is the same into a file. Medians and quartiles; "more" and "÷ without" are against the process without the module, round by round, for later requests.
 Holds: the longest of the event loop by the start of a trace, in ${HOLD_MS / 1000} s of load on the handler with ${HANDLERS.few.awaits} awaits, and by its end; the first trace of a process is a table of its own.`;
 
 export async function run(log) {
@@ -104,11 +109,12 @@ async function costs(adapter, on) {
   const tables = [];
   for (const handler in HANDLERS) {
     const series = new Series();
-    await takeTurns(children, 1 + ROUNDS, failed, async (name, child, round) => {
+    await takeTurns(children, ROUNDS, failed, async (name, child, round) => {
       const load = await startLoad(`${await child.ask('url')}/${handler}`, CONNECTIONS);
+      if (round === 0) await load.run(WARM_UP);
       for (const mode in SERVERS[name].modes) {
-        const cost = await costOf(child, load, mode, HANDLERS[handler].requests);
-        if (round > 0) for (const what in cost) series.add(name, `${mode} ${what}`, cost[what]); // the first is to get warm
+        const cost = await costOf(child, load, mode, HANDLERS[handler]);
+        for (const what in cost) series.add(name, `${mode} ${what}`, cost[what]);
       }
       load.end();
     });
@@ -118,40 +124,68 @@ async function costs(adapter, on) {
   return tables;
 }
 
-async function costOf(child, load, mode, requests) {
+async function costOf(child, load, mode, { requests, skipped }) {
+  const measured = async () => {
+    await child.ask('begin');
+    await load.run(requests);
+    return (await child.ask('end')) / requests;
+  };
   await child.ask('start', mode);
-  await child.ask('begin');
-  await load.run(requests);
-  const meanwhile = (await child.ask('end')) / requests;
-  const atEnd = (await child.ask('stop')) / requests;
-  return { meanwhile, atEnd, all: meanwhile + atEnd };
+  const first = await measured();
+  await load.run(skipped);
+  const later = await measured();
+  return { first, later, end: (await child.ask('stop')) / 1000 };
 }
 
 function costsTable(handler, adapter, node, series, failed) {
-  const columns = ['', 'µs per request', 'at its end', '÷ without', 'more, µs'];
-  const without = series.of(WITHOUT, 'off all');
-  const rows = Object.keys(SERVERS).flatMap((name) =>
-    Object.entries(SERVERS[name].modes)
-      .filter(([mode]) => series.of(name, `${mode} all`).length > 0)
-      .map(([mode, label]) => {
-        const all = series.of(name, `${mode} all`);
+  const columns = ['', 'first requests, µs', 'later, µs', 'more, µs', '÷ without', 'end, ms'];
+  const without = series.of(WITHOUT, 'off later');
+  const rows = Object.entries(SERVERS).flatMap(([name, { modes }]) =>
+    Object.keys(modes)
+      .filter((mode) => series.of(name, `${mode} end`).length > 0)
+      .map((mode) => {
+        const [first, later, end] = ['first', 'later', 'end'].map((what) =>
+          series.of(name, `${mode} ${what}`),
+        );
+        const against = (compare) =>
+          name === WITHOUT
+            ? undefined
+            : summary(later.map((micros, round) => compare(micros, without[round])));
         return [
-          failed.has(name) ? `${label} (until its process ended)` : label,
-          spread(summary(series.of(name, `${mode} meanwhile`)), 0),
-          mode === 'off' ? '–' : spread(summary(series.of(name, `${mode} atEnd`)), 0),
-          name === WITHOUT ? '–' : spread(summary(all.map((micros, round) => micros / without[round])), 2),
-          name === WITHOUT ? '–' : spread(summary(all.map((micros, round) => micros - without[round])), 0),
+          modes[mode] + (failed.has(name) ? ' (until its process crashed)' : ''),
+          spread(summary(first), 0),
+          spread(summary(later), 0),
+          shown(
+            against((micros, others) => micros - others),
+            0,
+          ),
+          shown(
+            against((micros, others) => micros / others),
+            2,
+          ),
+          mode === 'off' ? '–' : spread(summary(end), 0),
         ];
       }),
-  );
-  const absent = [...failed].filter(
-    ([name]) => !Object.keys(SERVERS[name].modes).some((mode) => series.of(name, `${mode} all`).length),
   );
   return {
     title: `CPU time per request, ${HANDLERS[handler].awaits} awaits, Node ${versionOf(node)}, ${ADAPTERS[adapter]}`,
     columns,
-    rows: [...rows, ...absentRows(absent, columns.length)],
+    rows: [...rows, ...unmeasured(failed, (name) => nothingOf(series, name), columns)],
   };
+}
+
+const nothingOf = (series, name) =>
+  Object.keys(SERVERS[name].modes).every((mode) => series.of(name, `${mode} end`).length === 0);
+
+function shown(values, digits) {
+  return values ? spread(values, digits) : '–';
+}
+
+function unmeasured(failed, isMissing, columns) {
+  return absentRows(
+    [...failed].filter(([name]) => isMissing(name)),
+    columns.length,
+  );
 }
 
 async function holds(on) {
@@ -194,13 +228,7 @@ function holdsTable(which, prefix, series, failed, node) {
   return {
     title: `Longest hold of the event loop, ${which}, Node ${versionOf(node)}`,
     columns,
-    rows: [
-      ...rows,
-      ...absentRows(
-        [...failed].filter(([name]) => !series.of(name, `${prefix}stop`).length),
-        columns.length,
-      ),
-    ],
+    rows: [...rows, ...unmeasured(failed, (name) => series.of(name, `${prefix}stop`).length === 0, columns)],
   };
 }
 

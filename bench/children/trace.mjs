@@ -11,7 +11,7 @@ import { now } from '../support/clock.mjs';
 import { watch } from '../support/heartbeat.mjs';
 
 /** None: without the module. */
-const OPTIONS = { ours: {}, unsampled: { warm: 'off' } };
+const OPTIONS = { ours: {}, cold: { warm: 'off' }, unsampled: {} };
 const BEAT_MS = 1;
 
 const ASYNC_HOOKS = ['node.async_hooks'];
@@ -70,8 +70,9 @@ await serveCommands(async ({ name, adapter }) => {
     { module: class WorkModule {}, controllers: [WorkController] },
     ...(library ? [library.PprofModule.forRoot(OPTIONS[name])] : []),
   ]);
-  const ours = library && oursBy(app.get(library.Tracer, { strict: false }));
-  const tracers = { off: () => ({ start() {}, stop() {} }), ...NODES, ...ours };
+  const ours = library && app.get(library.Tracer, { strict: false });
+  if (name === 'unsampled') ours.sampling = { ...ours.sampling, warm: undefined, cold: 'not for now' };
+  const tracers = { off: () => ({ start() {}, stop() {} }), ...NODES, ...(ours && oursBy(ours)) };
   const url = await app.getUrl();
   let tracer;
   let before;
