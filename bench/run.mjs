@@ -12,6 +12,7 @@ import * as samples from './samples.mjs';
 import { writeOverhead } from './support/overhead.mjs';
 import { installPeers } from './support/peers.mjs';
 import { tableText, worseLines } from './support/report.mjs';
+import * as trace from './trace.mjs';
 import * as waits from './waits.mjs';
 import * as warm from './warm.mjs';
 
@@ -21,6 +22,7 @@ const GROUPS = {
   samples,
   requests,
   waits,
+  trace,
   mutex,
   console: consoleCalls,
   encode,
