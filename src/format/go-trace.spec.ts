@@ -169,24 +169,24 @@ describe('A Go trace', () => {
     expect([times('4096'), times('0'), logs.at(-1)?.key]).toEqual([1, 2, '0']);
   });
 
-  it('that is taken while it is written has the same bytes, in pieces of up to 64 KiB', () => {
+  it('that is taken while it is written has the same events, in pieces of up to 64 KiB that a reader accepts', () => {
     const events = Array.from({ length: 1000 }, (_, i) =>
       REQUEST.map((event) => later(event, 10_000 * i)),
     ).flat();
     const writer = new GoTraceWriter();
     const order = new TraceOrder((event) => writer.add(event));
     const pieces: Uint8Array[] = [];
-    for (const event of events) {
+    for (const [i, event] of events.entries()) {
       order.add(event);
-      pieces.push(...writer.take());
+      if ((i + 1) % (200 * REQUEST.length) === 0) pieces.push(...writer.take());
     }
-    const early = pieces.length;
+    expect(readGoTrace(Buffer.concat(pieces)).tasks.length).toBeGreaterThan(100);
     writer.finish();
     pieces.push(...writer.take());
-    expect(early).toBeGreaterThan(1);
     expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThanOrEqual(65_536);
-    expect(Buffer.concat(pieces).equals(writtenTrace(events))).toBe(true);
-    expect(readGoTrace(Buffer.concat(pieces)).tasks).toHaveLength(1000);
+    const trace = readGoTrace(Buffer.concat(pieces));
+    expect(trace.tasks).toHaveLength(1000);
+    expect(trace.events).toEqual(readGoTrace(writtenTrace(events)).events);
   });
 });
 

@@ -86,7 +86,7 @@ interface Region {
 /**
  * Writes an execution trace in Go's format of version 1.19, for `go tool trace` of Go 1.19 and later.
  *
- * It requires events in the order of a `TraceOrder`. Each thread is a P. Names and stacks may be defined after their use, until
+ * It requires events in the order of a `TraceOrder`, and one goroutine at least: without, Go 1.22 and later fail. Each thread is a P. Names and stacks may be defined after their use, until
  * `finish`; those that never are become `(unknown)`. Of a string, it keeps 333,333 characters; of a stack, 100 frames: the innermost
  * ones and the outermost one, which is the start function. Readers take frames of one address for one frame.
  */
@@ -100,6 +100,8 @@ export class GoTraceWriter {
   private readonly goroutines = new Map<number, Goroutine>();
   /** By thread. */
   private readonly running: (Goroutine | undefined)[] = [];
+  /** Of the threads. */
+  private readonly ids: number[] = [];
   private readonly regions = new Map<number, Region>();
   private readonly names = new Definitions();
   private readonly starts = new Definitions();
@@ -132,15 +134,24 @@ export class GoTraceWriter {
     }
   }
 
-  /** The bytes that are finished since the last call, in order: those of whole batches, and after `finish` all. */
+  /** The bytes since the last call, in order, which end with whole batches: a reader accepts a file that ends here. */
   take(): Uint8Array[] {
+    this.finishBatches();
     return this.finished.splice(0);
   }
 
   /** Ends the trace: nothing may be added afterwards. */
   finish(): void {
+    // Of what would run until the end, Go 1.19 misses the stop, and ends with a panic.
+    this.running.forEach(
+      (running, thread) => running && this.threads[thread]!.event(Ev.GoPreempt, undefined, 1),
+    );
     for (const id of this.names.missing()) this.common.string(nameId(id), UNKNOWN);
     for (const id of this.starts.missing()) this.defineStart(id, []);
+    this.finishBatches();
+  }
+
+  private finishBatches(): void {
     for (const batches of [this.common, ...this.threads]) batches?.finish();
   }
 
@@ -183,6 +194,7 @@ export class GoTraceWriter {
       this.procs = thread + 1;
       batches.event(Ev.Gomaxprocs, ticks, 2, this.procs);
     }
+    this.ids[thread] = id;
     batches.event(Ev.ProcStart, ticks, 1, id);
   }
 
@@ -209,6 +221,9 @@ export class GoTraceWriter {
     batches.event(WAITS[cause], time, 1, stackId(stack));
     if (cause !== 'syscall') return;
     batches.event(Ev.GoSysBlock, time, 0);
+    // As a P of Go does, which another thread takes over: without it, Go 1.23 shows no running before the call.
+    batches.event(Ev.ProcStop, time, 0);
+    batches.event(Ev.ProcStart, time, 1, this.ids[thread]);
     this.goroutines.get(goroutine)!.isInSyscall = true;
   }
 
@@ -414,6 +429,7 @@ class Batches {
 
   finish(): void {
     if (this.position > 0) this.finished.push(this.bytes.subarray(0, this.position));
+    this.bytes = this.bytes.subarray(this.position);
     this.position = 0;
   }
 

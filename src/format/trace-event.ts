@@ -75,7 +75,7 @@ export type TraceEvent =
       readonly key: string;
       readonly value: string;
     } & OfGoroutine)
-  /** A CPU sample. `goroutine` is what ran then. */
+  /** A CPU sample. `goroutine` is what ran then; 0 if that is not known. */
   | ({ readonly type: 'sample'; readonly stack: number } & OfGoroutine)
   | { readonly type: 'name'; readonly id: number; readonly text: string }
   /** Innermost frame first. */

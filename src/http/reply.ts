@@ -223,9 +223,10 @@ async function writePieces(
   taken = true,
 ): Promise<void> {
   const closed = new AbortController();
+  let isWritten = false; // or somebody else has ended it
   const close = (): void => {
     closed.abort();
-    if (!response.writableFinished) abandon(response);
+    if (!isWritten || !response.writableFinished) abandon(response);
   };
   void whenClosed(response).then(close);
   try {
@@ -235,6 +236,7 @@ async function writePieces(
       if (isOver(response)) return;
       if (response.write(piece) === false) await once(response, 'drain', closed);
     }
+    isWritten = true;
     response.end();
   } catch {
     response.destroy();

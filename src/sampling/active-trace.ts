@@ -1,5 +1,8 @@
 import { perProcess } from './process-state.js';
 
+/** Does a part of some work. */
+export type Run = <T>(part: () => T) => T;
+
 /** A region that has begun. */
 export interface OpenRegion {
   end(): void;
@@ -19,10 +22,11 @@ export interface ActiveTrace {
   /**
    * Does work in a region. It may wait, also beside other regions of its caller: then it is an execution of its own.
    *
-   * @param work called with what ends the region, also if it throws; to end it again, or when the trace is over, does nothing
+   * @param work called with what ends the region, also if it throws; to end it again, or when the trace is over, does nothing. And with
+   * what does a part of it later, from elsewhere, such as a subscription: what that starts is in the region, too
    * @returns what work returns, also if that is a promise: the same one
    */
-  inRegion<T>(name: string, work: (end: () => void) => T): T;
+  inRegion<T>(name: string, work: (end: () => void, run: Run) => T): T;
   /** Begins a task below the one that is current now. */
   newTask(name: string): OpenTask;
   /** Notes something for the current task. */

@@ -1,4 +1,5 @@
 import type { CallerFrame } from './call-stack.js';
+import { PresentCallback } from './present-callback.js';
 import { type Origin, StackOrigins, stateOf } from './stack-origin.js';
 import { type SampleWorld, type Wait, type WaitObserver, WaitSample } from './wait-sample.js';
 import { PROMISE_STATE, RESOURCE_KINDS, type WaitState } from './wait-states.js';
@@ -21,15 +22,9 @@ export interface WaitWorld extends SampleWorld {
  */
 export class AsyncWaits {
   samples: readonly WaitSample[] = [];
-  /** The last resource that was made, and the last one before the present callback. */
-  private made = 0;
-  private madeBefore = 0;
-  /** Since the present callback began: the promise that was derived last, and the resource that is no promise. */
-  private derived = 0;
-  /** And the innermost waits that began, with the promise that the last is for: several may wait for that. */
+  private readonly callback = new PresentCallback();
+  /** The innermost waits that began in it. */
   private innermost: number[] = [];
-  private awaited = 0;
-  private resource = 0;
   private resourceState: WaitState = PROMISE_STATE;
   /** The promise that was resolved last. */
   private resolved = 0;
@@ -40,41 +35,35 @@ export class AsyncWaits {
   constructor(private readonly world: WaitWorld) {}
 
   readonly init = (id: number, type: string, trigger: number, resource: object): void => {
-    this.made = id;
+    const { callback } = this;
+    callback.make(id);
     if (type !== 'PROMISE') {
       const kind = RESOURCE_KINDS.get(type);
       if (!kind) return;
-      this.resource = id;
+      callback.use(id, kind.state === 'syscall');
       this.resourceState = kind.state;
       if (kind.isOneShot) this.sample(id, false, kind.state, resource);
       return;
     }
     if (trigger === this.world.executionAsyncId()) return; // not derived
-    const { derived } = this;
-    const isOld = trigger <= this.madeBefore;
-    const isInnermost = isOld || derived < trigger || trigger === this.awaited;
-    this.derived = id;
+    const { derived } = callback;
+    const isInnermost = callback.derive(id, trigger);
     if (this.inNode && this.awaitsNode(id, isInnermost, resource)) return;
     if (!isInnermost) return this.sampleCovered(id, trigger, resource);
     this.innermost.push(id);
     for (const sample of this.samples) sample.cover(id);
-    this.awaited = trigger;
-    // Node's own jobs make their promise themselves, right after the resource.
-    const isOfJob = this.resource === trigger - 1 && this.resourceState === 'syscall';
-    const isOfResource = !isOld && (this.resource > trigger || isOfJob);
+    callback.awaited = trigger;
+    const isOfResource = callback.isForResource(trigger);
     if (isOfResource && this.resourceState !== 'sleep')
-      for (const sample of this.samples) sample.drop(this.resource);
+      for (const sample of this.samples) sample.drop(callback.resource);
     const state = isOfResource ? this.resourceState : PROMISE_STATE;
     const mayRepeat = derived > 0 && trigger === derived + 1;
     this.sample(id, true, state, resource, { mayRepeat, isDoubtful: trigger === this.resolved });
   };
 
   readonly before = (id: number): void => {
-    this.madeBefore = this.made;
-    this.derived = 0;
+    this.callback.begin();
     if (this.innermost.length > 0) this.innermost = [];
-    this.awaited = 0;
-    this.resource = 0;
     this.inNode = undefined;
     for (const sample of this.samples) {
       sample.endCallback();
@@ -86,7 +75,7 @@ export class AsyncWaits {
     this.resolved = id;
     for (const sample of this.samples) {
       sample.drop(id);
-      if (id <= this.madeBefore) sample.dropCallback();
+      if (this.callback.isOld(id)) sample.dropCallback();
     }
   };
 

@@ -34,11 +34,11 @@ export function callStackOf(callee: (...args: never[]) => unknown): CallerFrame[
  *
  * @throws whatever V8 does where it cannot be asked
  */
-export function callSitesOf(callee: (...args: never[]) => unknown): NodeJS.CallSite[] {
+export function callSitesOf(callee: (...args: never[]) => unknown, depth = STACK_DEPTH): NodeJS.CallSite[] {
   const { prepareStackTrace, stackTraceLimit } = Error;
   const holder: { stack?: NodeJS.CallSite[] } = {};
   try {
-    Error.stackTraceLimit = STACK_DEPTH;
+    Error.stackTraceLimit = depth;
     Error.prepareStackTrace = (_, sites) => sites;
     Error.captureStackTrace(holder, callee);
     return holder.stack!; // V8 may prepare it only here

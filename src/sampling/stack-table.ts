@@ -29,10 +29,14 @@ export class StackTable {
   private outermost = noFrame();
   private size = 0;
 
-  /** Like `callStackOf`. */
-  stackOf(callee: (...args: never[]) => unknown): readonly CallerFrame[] {
+  /**
+   * Like `callStackOf`.
+   *
+   * @param depth frames that are kept
+   */
+  stackOf(callee: (...args: never[]) => unknown, depth?: number): readonly CallerFrame[] {
     try {
-      return this.stackAt(callSitesOf(callee));
+      return this.stackAt(callSitesOf(callee, depth));
     } catch {
       return [];
     }

@@ -1,9 +1,14 @@
-// Takes twenty captures of itself, half of them given up, and tells what it has open before and after.
+// Takes twenty captures and eight traces of itself, half of them given up, and tells what it has open before and after.
+import { createHook } from 'node:async_hooks';
 import { readdirSync } from 'node:fs';
 import { get } from 'node:http';
 import { Session } from 'node:inspector';
 import { setImmediate as eventLoop } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import 'reflect-metadata';
+import { GuardsConsumer } from '@nestjs/core/guards/guards-consumer.js';
+import { InterceptorsConsumer } from '@nestjs/core/interceptors/interceptors-consumer.js';
+import { PipesConsumer } from '@nestjs/core/pipes/pipes-consumer.js';
 
 /** How long handles may take to close after the last capture, in ms. */
 const PATIENCE = 30_000;
@@ -19,6 +24,25 @@ Session.prototype.disconnect = function () {
   disconnect.call(this);
   sessions--;
 };
+
+/** Hooks of async_hooks that are on, those of AsyncLocalStorage too. */
+const hooks = new Set();
+const hookMethods = Object.getPrototypeOf(createHook({}));
+const { enable, disable } = hookMethods;
+hookMethods.enable = function () {
+  hooks.add(this);
+  return enable.call(this);
+};
+hookMethods.disable = function () {
+  hooks.delete(this);
+  return disable.call(this);
+};
+
+/** Methods of Nest that are not Nest's own. */
+const methods = [GuardsConsumer, InterceptorsConsumer, PipesConsumer].flatMap(({ prototype }) =>
+  Object.getOwnPropertyNames(prototype).map((name) => ({ prototype, name, method: prototype[name] })),
+);
+const replaced = () => methods.filter(({ prototype, name, method }) => prototype[name] !== method).length;
 
 /** Timers that have not ended, also those that keep no process alive. */
 const timers = new Set();
@@ -63,6 +87,8 @@ function open() {
     threads: countOf('/proc/self/task'),
     sessions,
     timers: timers.size,
+    hooks: hooks.size,
+    replaced: replaced(),
   };
   for (const name of process.getActiveResourcesInfo()) {
     if (name !== 'Immediate') counts[name] = (counts[name] ?? 0) + 1;
@@ -120,7 +146,7 @@ async function inCode(profiler, sampler) {
   await (await captured).encode();
 }
 
-/** Five by each sampler of the CPU. */
+/** Five by each sampler of the CPU, and two traces beside each. */
 async function takeCaptures() {
   const profiler = app.get(library.ProfilerService);
   for (const sampler of ['pprof', 'inspector']) {
@@ -128,6 +154,8 @@ async function takeCaptures() {
     await giveUp(`profile?seconds=30&sampler=${sampler}`);
     await giveUp('heap?gc=1');
     await read('heap');
+    await giveUp('trace?seconds=300');
+    while ((await read('trace?seconds=0.01')) !== 200); // a client that has gone may not be noticed at once
   }
 }
 

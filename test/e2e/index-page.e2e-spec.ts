@@ -38,6 +38,7 @@ describe.each(ADAPTERS)('the index page on %s', (adapter) => {
       'profile',
       'symbol',
       'threadcreate',
+      'trace',
     ]);
     const links = [...text.matchAll(/href="([^"]*)"/g)].map(([, href]) => href!);
     expect(links).toEqual(expect.arrayContaining(['cmdline', 'heap?debug=1', 'profile']));
@@ -49,7 +50,7 @@ describe.each(ADAPTERS)('the index page on %s', (adapter) => {
     const { base } = await startApp(adapter);
     const { text } = await open(base);
     const descriptions = [...text.matchAll(/<td><p>([^<]*) </g)].map(([, description]) => description!);
-    expect(descriptions).toHaveLength(10);
+    expect(descriptions).toHaveLength(11);
     expect(descriptions.every((description) => description.length > 20)).toBe(true);
   });
 

@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type CallHandler, Get } from '@nestjs/common';
 import { firstValueFrom, map, race, Subject } from 'rxjs';
-import { type NamedProfile, PprofEndpoint, ProfilerService } from '../../src/index.js';
+import { type NamedProfile, PprofEndpoint, ProfilerService, Tracer } from '../../src/index.js';
 import { ADAPTERS, closeApps, shortCpuCaptures, startApp } from '../support/app.js';
 import { request } from '../support/http.js';
 
@@ -65,6 +65,37 @@ describe.each(ADAPTERS)('a capture on %s', (adapter) => {
       expect(sampling.running.cpu).toBe(0);
       shortCpuCaptures(started);
       expect((await request(`${base}/profile`)).status).toBe(200);
+    },
+  );
+});
+
+/** While a trace is sent, nobody else can begin a response. */
+const ENDS = ['a timeout replies', 'somebody destroys', 'a timeout destroys'];
+
+describe.each(ADAPTERS)('a trace on %s', (adapter) => {
+  it.each(Object.keys(EVENTS).filter((what) => ENDS.some((end) => what.startsWith(end))))(
+    'ends at once when %s, and the next one works',
+    async (what) => {
+      const passing: [ServerResponse, IncomingMessage][] = [];
+      const { app, base, sampling } = await startApp(adapter, {
+        configure: (app) =>
+          app.use((incoming: IncomingMessage, response: ServerResponse, next: () => void) => {
+            passing.push([response, incoming]);
+            next();
+          }),
+      });
+      sampling.cold = 'V8 is left alone';
+      const [tracer, profiler] = [app.get(Tracer), app.get(ProfilerService)];
+      const ended = firstValueFrom(profiler.captures);
+      const client = new AbortController();
+      const answer = request(`${base}/trace?seconds=300`, { signal: client.signal }).catch(() => undefined);
+      while (!tracer.isEnabled()) await nextTurn();
+      EVENTS[what]!(...passing[0]!);
+      expect(await ended).toMatchObject({ profile: 'trace', peer: '127.0.0.1', received: false });
+      expect(tracer.isEnabled()).toBe(false);
+      client.abort();
+      await answer;
+      expect((await request(`${base}/trace?seconds=0.01`)).status).toBe(200);
     },
   );
 });

@@ -380,6 +380,11 @@ describe.each(ADAPTERS)('the trace of a request on %s', (adapter) => {
     expect(trace.lines).toEqual(lines);
   });
 
+  it('has what the observable of a handler does in the region of that', async () => {
+    await request(`${url}/observable`);
+    expect(trace.regions.get('handler')).toBe(`handler ${CATS}.observable`);
+  });
+
   it('has pipes of several parameters side by side', async () => {
     expect((await request(`${url}/parallel?a=1&b=2`)).text).toBe('cats 6');
     const pipes = trace.lines.slice(0, -3);

@@ -52,6 +52,7 @@ describe.each(ADAPTERS)('trace on %s', (adapter) => {
   beforeEach(async () => {
     lines.length = 0;
     app = await startApp(adapter, { options: { logger: logTo(lines) } });
+    app.sampling.cold = 'V8 is left alone';
     tracer = app.app.get(Tracer);
   });
   afterEach(closeApps);
@@ -146,9 +147,7 @@ describe.each(ADAPTERS)('trace on %s', (adapter) => {
     const { status, body } = await answer;
     const trace = new RecordedTrace(body);
     expect(status).toBe(200);
-    expect(
-      trace.tasks('GET debug/pprof/cmdline').concat(trace.tasks('GET /debug/pprof/cmdline')),
-    ).toHaveLength(1);
+    expect(trace.tasks('GET /debug/pprof/cmdline')).toHaveLength(1);
     expect(tracer.isEnabled()).toBe(false);
   });
 
@@ -166,8 +165,9 @@ describe.each(ADAPTERS)('trace on %s', (adapter) => {
     expect(getEventListeners(signal, 'abort')).toEqual([]);
     const head = await handler.serve('trace', { method: 'HEAD', signal });
     expect(head).toMatchObject({ status: 200, body: new Uint8Array() });
-    const busy = traceBytes(app, () => handler.serve('trace'));
-    await busy;
+    await traceBytes(app, async () =>
+      expect(await handler.serve('trace')).toMatchObject({ status: 500, body: `${BUSY}\n` }),
+    );
     expect(lines.map((line) => line.split(':')[0])).toEqual(
       Array.from({ length: 3 }, () => 'trace for code'),
     );

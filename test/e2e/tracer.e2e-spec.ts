@@ -23,7 +23,7 @@ import { request } from '../support/http.js';
 const FAILURES: readonly (readonly [what: string, fail: (stream: Writable) => void, error: string])[] = [
   ['fails', (stream) => void stream.destroy(new Error('disk full')), 'disk full'],
   ['is destroyed', (stream) => void stream.destroy(), 'Premature close'],
-  ['is ended', (stream) => void stream.end(), 'write after end'],
+  ['is ended', (stream) => void stream.end(), 'the stream has ended'],
 ];
 
 describe('Tracer', () => {
@@ -31,6 +31,7 @@ describe('Tracer', () => {
   let tracer: Tracer;
   beforeAll(async () => {
     app = await startApp('express');
+    app.sampling.cold = 'V8 is left alone';
     tracer = app.app.get(Tracer);
   });
   afterAll(closeApps);
@@ -91,7 +92,7 @@ describe('Tracer', () => {
     await once(stream, 'close');
     tracer.start(stream);
     while (tracer.isEnabled()) await nextTurn();
-    await expect(tracer.stop()).rejects.toThrow();
+    await expect(tracer.stop()).rejects.toThrow('Premature close');
   });
 
   it('writes as fast as the stream takes it, and stop waits for that', async () => {
@@ -118,6 +119,14 @@ describe('Tracer', () => {
     expect(events).toEqual([
       expect.objectContaining({ profile: 'trace', peer: 'code', bytes, received: true }),
     ]);
+  });
+
+  it('has a comment where there are no CPU samples', async () => {
+    const { trace } = await RecordedTrace.of(app, () => {});
+    expect(trace.logs.map(({ key, value }) => `${key}: ${value}`)).toContain(
+      'comment: no CPU samples: V8 is left alone',
+    );
+    expect(trace.samples).toEqual([]);
   });
 
   it('annotates nothing while no trace is recorded, and does the work', async () => {
@@ -153,6 +162,7 @@ describe('Tracer', () => {
 describe('an application that is closed', () => {
   it('ends a trace in code, which is complete', async () => {
     const app = await startApp('express');
+    app.sampling.cold = 'V8 is left alone';
     const bytes = await traceBytes(app, () => app.close());
     expect(app.app.get(Tracer).isEnabled()).toBe(false);
     expect(readGoTrace(bytes).threads.size).toBe(1);

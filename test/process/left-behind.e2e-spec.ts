@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { inParallel } from '../support/async.js';
+import { readGoTrace } from '../support/go-trace-reader.js';
+import { request } from '../support/http.js';
 import { startWorkload, TestProcess } from '../support/process.js';
 
 interface Outcome {
@@ -18,16 +20,18 @@ const ROWS = [
 
 afterEach(() => TestProcess.stopAll());
 
-describe('twenty captures beside each heap sampler and beside a warm CPU profiler, of which half were aborted', () => {
-  it('leave no file, thread, session, timer or handle behind, and the next capture works', () =>
+describe('twenty captures and eight traces beside each heap sampler and beside a warm CPU profiler, of which half were aborted', () => {
+  it('leave no file, thread, session, timer, hook, method or handle behind, and the next capture works', () =>
     inParallel(ROWS, async ({ sampler, warm, lasting }) => {
       const app = await startWorkload('left-behind.mjs', { env: { SAMPLER: sampler, WARM: warm } });
       const { added, before, after } = await app.post<Outcome>('captures');
       expect({ sampler, added, before, after }).toEqual({ sampler, added: [], before, after });
-      expect(after).toMatchObject(lasting);
+      expect(after).toMatchObject({ ...lasting, hooks: 0, replaced: 0 });
       for (const path of ['profile?seconds=1&sampler=pprof', 'profile?seconds=1&sampler=inspector', 'heap']) {
         expect((await app.profile(path)).samples.length).toBeGreaterThan(0);
       }
+      const { body } = await request(app.pprof('trace?seconds=0.01'));
+      expect(readGoTrace(body).threads.size).toBe(1);
       expect(app.process.output).not.toMatch(/ERROR|Warning/);
     }));
 });

@@ -357,6 +357,8 @@ class Replay {
   /** What runs, by P; 0: nothing. Without a P that is not on. */
   private readonly procs = new Map<number, number>();
   private readonly threads = new Map<number, number>();
+  /** Ps that a goroutine left in a system call. */
+  private readonly inCall = new Set<number>();
   private readonly openTasks = new Map<number, GoTask>();
   private readonly tasks: GoTask[] = [];
   private readonly regions: GoRegion[] = [];
@@ -374,6 +376,8 @@ class Replay {
   trace(): GoTrace {
     if (this.events[0]?.type !== 'Gomaxprocs') fail(`begins with ${this.events[0]?.type}`);
     for (const event of this.events) this.replay(event);
+    for (const [p, g] of this.procs)
+      if (g !== 0) fail(`${g} runs on P ${p} until the end: Go 1.19 ends with a panic`);
     const samples = this.rawSamples.map((sample): GoSample => this.sample(sample));
     const { events, strings, stacks, goroutines, tasks, regions, logs, collections, heap, threads } = this;
     return { events, strings, stacks, goroutines, tasks, regions, logs, collections, heap, threads, samples };
@@ -381,6 +385,10 @@ class Replay {
 
   private replay(event: GoEvent): void {
     const { type, time, p, g, args } = event;
+    // Go 1.23 shows no running before the call otherwise, or ends with a panic.
+    if (this.inCall.delete(p) && type !== 'ProcStop')
+      fail(`${type} on P ${p} between GoSysBlock and ProcStop`);
+    if (type === 'GoSysBlock') this.inCall.add(p);
     if (type.startsWith('Go') && type !== 'Gomaxprocs') return this.ofGoroutine(event);
     if (type.startsWith('User')) return this.annotation(event);
     if (type === 'ProcStart') {

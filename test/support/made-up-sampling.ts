@@ -175,7 +175,14 @@ export class MadeUpSampling implements Sampling {
   warmMembers = 0;
   private kept: WarmMember['kept'];
 
-  readonly warm = {
+  /** Why V8's profiler cannot be kept running: if it is set, traces do not start it, which takes 100 ms of CPU time here. */
+  cold: string | undefined;
+
+  get warm(): Sampling['warm'] {
+    return this.cold === undefined ? this.warmth : undefined;
+  }
+
+  private readonly warmth = {
     join: (always?: WarmOptions): WarmMember => {
       this.warmMembers++;
       if (always && always.pastSeconds > (this.kept?.pastSeconds ?? -1)) this.kept = { ...KEPT, ...always };

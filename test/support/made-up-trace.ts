@@ -3,6 +3,7 @@ import {
   type ActiveTrace,
   type OpenRegion,
   type OpenTask,
+  type Run,
   setActiveTrace,
 } from '../../src/sampling/active-trace.js';
 
@@ -10,14 +11,19 @@ import {
 export class MadeUpTrace implements ActiveTrace {
   /** `begin NAME` and `end NAME` of regions, `begin task NAME` and `end task NAME`, `log KEY=VALUE`; with the task they belong to. */
   readonly lines: string[] = [];
+  /** The regions that contain what was logged, by its value. */
+  readonly regions = new Map<string, string | undefined>();
+  private readonly region = new AsyncLocalStorage<string>();
   private readonly task = new AsyncLocalStorage<string>();
 
   startRegion(name: string): OpenRegion {
     return this.open(name);
   }
 
-  inRegion<T>(name: string, work: (end: () => void) => T): T {
-    return work(this.open(name).end);
+  inRegion<T>(name: string, work: (end: () => void, run: Run) => T): T {
+    const run: Run = (part) => this.region.run(name, part);
+    const { end } = this.open(name);
+    return run(() => work(end, run));
   }
 
   newTask(name: string): OpenTask {
@@ -25,6 +31,7 @@ export class MadeUpTrace implements ActiveTrace {
   }
 
   log(key: string, value: string): void {
+    this.regions.set(value, this.region.getStore());
     this.note(`log ${key}=${value}`);
   }
 

@@ -67,4 +67,19 @@ export class RecordedTrace {
       .filter(({ type, args }) => type === 'GoUnblock' && args[0] === goroutine)
       .map(({ g }) => g);
   }
+
+  /** What a region's goroutine waits for in it, by the events that begin the waits. */
+  waitsIn({ goroutine, begin, end = Number.POSITIVE_INFINITY }: GoRegion): string[] {
+    return this.trace.events
+      .filter(({ type, g, time }) => WAITS.has(type) && g === goroutine && time >= begin && time <= end)
+      .map(({ type }) => type);
+  }
 }
+
+const WAITS: ReadonlySet<string> = new Set([
+  'GoBlockNet',
+  'GoBlockRecv',
+  'GoBlockSelect',
+  'GoSleep',
+  'GoSysBlock',
+]);

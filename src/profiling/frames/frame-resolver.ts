@@ -29,6 +29,15 @@ export class FrameResolver {
     return this.sourceMapper.readAhead(holds);
   }
 
+  /**
+   * Keeps what reads source maps: for who resolves frames again and again.
+   *
+   * @returns what ends that
+   */
+  keepReader(): () => Promise<void> {
+    return this.sourceMapper.keepThread();
+  }
+
   /** The place of each frame. */
   async resolve(frames: readonly RawFrame[], holds: HoldMeter): Promise<PlaceInCode[]> {
     const originalOf = await this.sourceMapper.load(frames, holds);

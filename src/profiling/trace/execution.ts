@@ -11,23 +11,39 @@ export const UNDECIDED = 0;
 export interface Awaited {
   readonly cause: WaitCause;
   readonly stack: CallStack | undefined;
+  /** For a callback, which may be another matter than what it awaits. */
+  readonly isCallback?: boolean;
 }
 
 /** Nothing that is known: a request waits for its client then. */
-const FROM_OUTSIDE: Awaited = { cause: 'network', stack: undefined };
+export const FROM_OUTSIDE: Awaited = { cause: 'network', stack: undefined };
+
+/** A promise of which no more is known. */
+const PROMISE: Awaited = { cause: 'promise', stack: undefined };
 
 /** It could go on, and something else runs first. */
 const NOTHING: Awaited = { cause: 'yield', stack: undefined };
 
+/** What resources are, as far as it matters for executions. */
+const TAGS = {
+  promise: { isCounted: false, isDrained: true, isNodes: false },
+  await: { isCounted: true, isDrained: true, isNodes: false },
+  callback: { isCounted: true, isDrained: false, isNodes: false },
+  tick: { isCounted: false, isDrained: true, isNodes: false },
+  nodes: { isCounted: false, isDrained: false, isNodes: true },
+  other: { isCounted: false, isDrained: false, isNodes: false },
+};
+
 /** An asynchronous execution: a request, a chain of timers, a message handler and all that they start. */
 export class Execution {
   /** By what a resource is. */
-  readonly tags: Readonly<Record<'promise' | 'await' | 'callback' | 'tick' | 'other', ExecutionTag>> = {
-    promise: { execution: this, isCounted: false, isDrained: true },
-    await: { execution: this, isCounted: true, isDrained: true },
-    callback: { execution: this, isCounted: true, isDrained: false },
-    tick: { execution: this, isCounted: false, isDrained: true },
-    other: { execution: this, isCounted: false, isDrained: false },
+  readonly tags: Readonly<Record<keyof typeof TAGS, ExecutionTag>> = {
+    promise: { ...TAGS.promise, execution: this },
+    await: { ...TAGS.await, execution: this },
+    callback: { ...TAGS.callback, execution: this },
+    tick: { ...TAGS.tick, execution: this },
+    nodes: { ...TAGS.nodes, execution: this },
+    other: { ...TAGS.other, execution: this },
   };
   /** When it began to run last, in ns. */
   begin = 0;
@@ -37,6 +53,10 @@ export class Execution {
   readonly waits = new Map<number, Awaited>();
   /** One of these is over since it ran. */
   isReady = false;
+  /** It has stopped running for another one, and may go on in the same turn of the event loop. */
+  isYielding = false;
+  /** Which one it has become, if it has. */
+  became: Execution | undefined;
   /** It has stopped running, and is not ready. */
   isAsleep = false;
   hasEnded = false;
@@ -46,17 +66,22 @@ export class Execution {
   /**
    * @param trace to which it belongs: what lives on after that must not hold more of it
    * @param isKept it does not end with its last callback
+   * @param inPlaceOf which one it becomes when it does anything
    */
   constructor(
     readonly trace: object,
     public goroutine = UNDECIDED,
     readonly isKept = false,
     public task = 0,
+    readonly inPlaceOf?: Execution,
   ) {}
 
   /** What it waits for when it stops running now. */
   get next(): Awaited {
-    return this.isReady ? NOTHING : ([...this.waits.values()].at(-1) ?? FROM_OUTSIDE);
+    if (this.isReady) return NOTHING;
+    let next: Awaited | undefined;
+    for (const one of this.waits.values()) if (!one.isCallback || (next?.isCallback ?? true)) next = one;
+    return next ?? (this.pending > 0 ? PROMISE : FROM_OUTSIDE);
   }
 
   /** Nothing of it is to come any more. */
@@ -72,6 +97,8 @@ export interface ExecutionTag {
   readonly isCounted: boolean;
   /** It is called back before the event loop goes on. */
   readonly isDrained: boolean;
+  /** It calls Node's own code, which may do nothing that the execution waits for. */
+  readonly isNodes: boolean;
 }
 
 const TAG = Symbol('nestjs-pprof/execution');

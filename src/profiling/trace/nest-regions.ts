@@ -2,11 +2,11 @@ import { GuardsConsumer } from '@nestjs/core/guards/guards-consumer.js';
 import { InterceptorsConsumer } from '@nestjs/core/interceptors/interceptors-consumer.js';
 import { PipesConsumer } from '@nestjs/core/pipes/pipes-consumer.js';
 import { isObservable } from 'rxjs';
+import type { Run } from '../../sampling/active-trace.js';
 import { perProcess } from '../../sampling/process-state.js';
+import { type AnyFunction, replace, type Restore } from '../../sampling/replace.js';
 import { inRegion, whenEnded, whenSettled } from './when-over.js';
 
-type Restore = () => void;
-type AnyFunction = (this: unknown, ...args: unknown[]) => unknown;
 /** A guard, a pipe or an interceptor. */
 type Enhancer = Record<string, AnyFunction>;
 
@@ -75,20 +75,14 @@ function install(): Restore {
   };
 }
 
-/** When the pipes of a handler are done, Nest calls it by its `apply`. */
+/** Hooks into each handler, as Nest comes by it. */
 function followHandlers(): Restore {
   const followed = new Map<unknown, Restore>();
-  const follow = (instance: object, handler: AnyFunction): Restore => {
-    const nameOf = namesOf('handler', `.${keyOf(instance, handler)}`);
-    return replace(handler, 'apply', (apply, call) =>
-      inRegion(nameOf(call[0]), () => apply(call), whenNestIsDone),
-    );
-  };
   followed.set(
     InterceptorsConsumer,
     replace(InterceptorsConsumer.prototype, 'intercept', (original, args) => {
       const [, , instance, handler] = args as [unknown, unknown, object, AnyFunction];
-      if (!followed.has(handler)) followed.set(handler, follow(instance, handler));
+      if (!followed.has(handler)) followed.set(handler, handlerInRegion(instance, handler));
       return original(args);
     }),
   );
@@ -97,42 +91,27 @@ function followHandlers(): Restore {
   };
 }
 
-/**
- * Replaces a method of an object.
- *
- * @param by called with the original, on the same `this`, and the arguments
- */
-function replace(
-  object: object,
-  key: string,
-  by: (original: (args: unknown[]) => unknown, args: unknown[]) => unknown,
-): Restore {
-  const before = Object.getOwnPropertyDescriptor(object, key);
-  const method = Reflect.get(object, key) as AnyFunction;
-  let isOn = true;
-  const ours = function (this: unknown, ...args: unknown[]): unknown {
-    return isOn ? by((args) => method.apply(this, args), args) : method.apply(this, args);
-  };
-  // Does nothing to a function that is frozen.
-  Reflect.defineProperty(object, key, { value: ours, configurable: true, writable: true });
-  return () => {
-    isOn = false; // it is still called by who has replaced it since
-    if (Reflect.get(object, key) !== ours) return;
-    if (before) Object.defineProperty(object, key, before);
-    else Reflect.deleteProperty(object, key);
-  };
+/** When the pipes of a handler are done, Nest calls it by its `apply`. */
+function handlerInRegion(instance: object, handler: AnyFunction): Restore {
+  const nameOf = namesOf('handler', `.${keyOf(instance, handler)}`);
+  return replace(handler, 'apply', (apply, call) =>
+    inRegion(nameOf(call[0]), () => apply(call), whenNestIsDone),
+  );
 }
 
 /** Nest subscribes to observables of any class and awaits all that has a `then()`, so that both may be followed. */
-function whenNestIsDone<T>(result: T, end: () => void): T {
-  if (isObservable(result)) return whenEnded(result, end) as T;
-  return whenAwaited(result, end, (value) => whenNestIsDone(value, end));
+function whenNestIsDone<T>(result: T, end: () => void, run: Run): T {
+  if (isObservable(result)) return whenEnded(result, end, run) as T;
+  return afterThen(result, end, (value) => whenNestIsDone(value, end, run));
 }
 
-function whenAwaited<T>(result: T, end: () => void, then = (value: T) => whenValue(value, end)): T {
-  if (typeof (result as { then?: unknown } | null | undefined)?.then !== 'function')
-    return whenValue(result, end);
-  return whenSettled(Promise.resolve(result), end, then) as T;
+function whenAwaited<T>(result: T, end: () => void): T {
+  return afterThen(result, end, (value) => whenValue(value, end));
+}
+
+function afterThen<T>(result: T, end: () => void, then: (value: T) => T): T {
+  const isThenable = typeof (result as { then?: unknown } | null | undefined)?.then === 'function';
+  return isThenable ? (whenSettled(Promise.resolve(result), end, then) as T) : whenValue(result, end);
 }
 
 function whenValue<T>(value: T, end: () => void): T {

@@ -6,74 +6,84 @@ import { isOwn } from '../../sampling/stack-origin.js';
 import type { FrameResolver } from '../frames/frame-resolver.js';
 import { addressFor } from '../frames/symbol-table.js';
 import { type HoldMeter, runSliced } from '../loop.js';
-import type { StartFunction } from './trace-recorder.js';
+import type { StartFunction } from './trace-buffer.js';
 
-/** What the ids of a trace's stacks stand for. */
-export interface TraceStacks {
-  /** Stacks, innermost frame first, with their ids. */
-  readonly stacks: Iterable<readonly [readonly (CallerFrame | RawFrame)[], number]>;
-  /** Start functions, with the ids of the stacks that are to have one as their only frame. */
-  readonly starts: Iterable<readonly [StartFunction, readonly number[]]>;
-}
+type AnyFrame = CallerFrame | RawFrame;
+
+/** A stack, innermost frame first, with its id. */
+export type IdentifiedStack = readonly [stack: readonly AnyFrame[], id: number];
+
+/** A start function, with the ids of the stacks that are to have it as their only frame. */
+export type IdentifiedStart = readonly [fn: StartFunction, ids: readonly number[]];
 
 /** Definitions between two yields. */
 const SLICE = 50;
 
-/** Makes events of stacks, with the source that a person wrote. */
-export async function definitionsOf(
-  { stacks, starts }: TraceStacks,
-  resolver: FrameResolver,
-  holds: HoldMeter,
-): Promise<TraceEvent[]> {
-  const frames = new Map<CallerFrame | RawFrame, number>();
-  const raw: RawFrame[] = [];
-  const note = (frame: CallerFrame | RawFrame): void => {
-    if (frames.has(frame)) return;
-    frames.set(frame, raw.length);
-    raw.push(rawFrameOf(frame));
-  };
-  const gather = function* (): Generator<void, void> {
-    let count = 0;
-    for (const [stack] of stacks) {
-      if (++count % SLICE === 0) yield;
-      stack.forEach(note);
-    }
-    for (const [fn] of starts) if (typeof fn !== 'string') note(fn);
-  };
-  await runSliced(gather(), holds);
-  const shown = (await resolver.resolve(raw, holds)).map(frameOf);
-  return runSliced(
-    definitions({ stacks, starts }, (frame) => shown[frames.get(frame)!]!),
-    holds,
-  );
-}
+/** Makes events of a trace's stacks, with the source that a person wrote. */
+export class TraceDefinitions {
+  private readonly shown = new Map<AnyFrame, TraceFrame>();
+  /** A name is always shown as the same function. */
+  private readonly byName = new Map<string, TraceFrame>();
 
-type FrameOf = (frame: CallerFrame | RawFrame) => TraceFrame;
+  constructor(
+    private readonly resolver: FrameResolver,
+    private readonly holds: HoldMeter,
+  ) {}
 
-function* definitions({ stacks, starts }: TraceStacks, frameOf: FrameOf): Generator<void, TraceEvent[]> {
-  const events: TraceEvent[] = [];
-  const byName = new Map<string, TraceFrame>();
-  for (const [stack, id] of stacks) {
-    if (events.length % SLICE === 0) yield;
-    const frames = stack.filter((frame) => !isOwn(fileOf(frame))).map(frameOf);
-    for (const frame of frames) byName.set(frame.name, frame);
-    events.push({ type: 'stack', id, frames });
+  async of(stacks: readonly IdentifiedStack[], starts: readonly IdentifiedStart[]): Promise<TraceEvent[]> {
+    const frames = await runSliced(this.unknown(stacks, starts), this.holds);
+    const places = frames.length > 0 ? await this.resolver.resolve(frames.map(rawFrameOf), this.holds) : [];
+    for (const [i, frame] of frames.entries()) this.shown.set(frame, frameOf(places[i]!));
+    return runSliced(this.events(stacks, starts), this.holds);
   }
-  for (const [fn, ids] of starts) {
-    const frame = typeof fn === 'string' ? (byName.get(fn) ?? namedFrame(fn)) : frameOf(fn);
-    for (const id of ids) {
+
+  private *unknown(
+    stacks: readonly IdentifiedStack[],
+    starts: readonly IdentifiedStart[],
+  ): Generator<void, AnyFrame[]> {
+    const frames = new Set<AnyFrame>();
+    for (const [i, [stack]] of stacks.entries()) {
+      if (i % SLICE === 0) yield;
+      for (const frame of stack) if (!this.shown.has(frame)) frames.add(frame);
+    }
+    for (const [fn] of starts) if (typeof fn !== 'string' && !this.shown.has(fn)) frames.add(fn);
+    return [...frames];
+  }
+
+  private *events(
+    stacks: readonly IdentifiedStack[],
+    starts: readonly IdentifiedStart[],
+  ): Generator<void, TraceEvent[]> {
+    const events: TraceEvent[] = [];
+    for (const [stack, id] of stacks) {
       if (events.length % SLICE === 0) yield;
-      events.push({ type: 'stack', id, frames: [frame] });
+      const frames = stack.filter((frame) => !isOwn(fileOf(frame))).map((frame) => this.shown.get(frame)!);
+      for (const frame of frames)
+        if (isOfHandlers(frame) && !this.byName.has(frame.name)) this.byName.set(frame.name, frame);
+      events.push({ type: 'stack', id, frames });
     }
+    for (const [fn, ids] of starts) {
+      const frames = [typeof fn === 'string' ? this.named(fn) : this.shown.get(fn)!];
+      for (const id of ids) {
+        if (events.length % SLICE === 0) yield;
+        events.push({ type: 'stack', id, frames });
+      }
+    }
+    return events;
   }
-  return events;
+
+  private named(name: string): TraceFrame {
+    const frame = this.byName.get(name) ?? namedFrame(name);
+    this.byName.set(name, frame);
+    return frame;
+  }
 }
 
-function fileOf(frame: CallerFrame | RawFrame): string {
+function fileOf(frame: AnyFrame): string {
   return 'url' in frame ? frame.url : frame.filename;
 }
 
-function rawFrameOf(frame: CallerFrame | RawFrame): RawFrame {
+function rawFrameOf(frame: AnyFrame): RawFrame {
   if ('url' in frame) return frame;
   const { name: functionName, filename: url, line, column } = frame;
   const raw = { functionName, url, scriptId: 0, functionLine: 0, functionColumn: 0, line };
@@ -82,6 +92,11 @@ function rawFrameOf(frame: CallerFrame | RawFrame): RawFrame {
 
 function frameOf({ address, functionName: name, filename, line }: PlaceInCode): TraceFrame {
   return { address, name, filename, line };
+}
+
+/** Nest's own functions around a handler have its name. */
+function isOfHandlers({ filename }: TraceFrame): boolean {
+  return !filename.includes('node_modules');
 }
 
 /** Of a function that is known by its name alone. */

@@ -14,8 +14,10 @@ import { ProfilerBusyError } from '../errors.js';
 import { type HoldMeter, runSliced } from '../loop.js';
 import { nestRegions } from './nest-regions.js';
 import { RunsOfThread } from './runs-of-thread.js';
-import type { TraceStacks } from './trace-definitions.js';
+import type { IdentifiedStack, TraceDefinitions } from './trace-definitions.js';
+import { TraceAnnotations } from './trace-annotations.js';
 import { MAIN, TraceRecorder } from './trace-recorder.js';
+import { TracedRequests } from './traced-requests.js';
 
 /** Events that are kept until they are written: some 50 MB. */
 const MOST_EVENTS = 500_000;
@@ -41,13 +43,15 @@ interface Found {
 
 /** An execution trace that is being recorded, by all of its sources. There is one in a process at a time. */
 export class TraceRecording {
-  private readonly recorder: TraceRecorder;
+  private readonly recorder = newRecorder();
+  private readonly requests: TracedRequests;
   private readonly workers: WorkerTimeline;
   private readonly collections: CollectionWatch;
   private readonly cpu: CpuTimeline;
   /** Worker threads by their numbers in the trace. */
   private readonly threads: CreatedWorker[] = [];
   private readonly sampleStacks = new Map<readonly RawFrame[], number>();
+  private newSampleStacks: IdentifiedStack[] = [];
   private readonly runs = new RunsOfThread();
   private readonly closed = new AbortController();
   private readonly stopRecorder: () => void;
@@ -56,10 +60,11 @@ export class TraceRecording {
   /** @throws ProfilerBusyError if there is another one */
   constructor({ requests, sampling, warm, comments }: TraceSources) {
     if (activeTrace()) throw new ProfilerBusyError('trace');
-    this.recorder = newRecorder();
     const { recorder } = this;
-    this.stopRecorder = connected(recorder, requests);
-    recorder.enterWriter(WRITER); // what the others start is the writer's
+    const annotations = new TraceAnnotations(recorder);
+    this.requests = new TracedRequests(recorder, requests);
+    this.stopRecorder = connected(recorder, annotations, requests.listen(this.requests));
+    recorder.switchTo(recorder.create(recorder.buffer.start(WRITER), { isKept: true })); // what the others start is the writer's
     this.workers = new WorkerTimeline();
     this.collections = new CollectionWatch();
     this.cpu = new CpuTimeline(
@@ -67,8 +72,8 @@ export class TraceRecording {
       sampling.warm ? undefined : (sampling.cold ?? "the option warm is 'off'"),
     );
     const { unsampled } = this.cpu;
-    for (const comment of comments) recorder.log('comment', comment);
-    if (unsampled !== undefined) recorder.log('comment', `no CPU samples: ${unsampled}`);
+    for (const comment of comments) annotations.log('comment', comment);
+    if (unsampled !== undefined) annotations.log('comment', `no CPU samples: ${unsampled}`);
   }
 
   /** Aborted when it has ended. */
@@ -78,16 +83,12 @@ export class TraceRecording {
 
   /** More is recorded than is written. */
   get isFull(): boolean {
-    return this.recorder.isFull;
-  }
-
-  get stacks(): TraceStacks {
-    const waits = Array.from(this.recorder.stacks, ([{ frames }, id]) => [frames, id] as const);
-    return { stacks: [...waits, ...this.sampleStacks], starts: this.recorder.starts };
+    return this.recorder.buffer.isFull;
   }
 
   /** The events since they were taken last, and samples from before. */
   take(holds: HoldMeter): Promise<TraceEvent[]> {
+    this.requests.nameRouted();
     return this.events(
       { workers: this.workers.take(), collections: this.collections.take(), samples: this.cpu.take() },
       holds,
@@ -98,12 +99,20 @@ export class TraceRecording {
   stop(): void {
     if (this.found) return;
     this.stopRecorder();
+    this.requests.stop();
     this.found = {
       workers: this.workers.stop(),
       collections: this.collections.stop(),
       samples: this.cpu.stop(),
     };
     this.closed.abort();
+  }
+
+  /** What the stacks of events stand for, since it was taken last. */
+  async takeDefinitions(definitions: TraceDefinitions): Promise<TraceEvent[]> {
+    const { stacks, starts } = this.recorder.buffer.takeStacks();
+    const sampled = this.newSampleStacks.splice(0);
+    return definitions.of([...stacks, ...sampled], starts);
   }
 
   /** After the end: the events that were not taken before. */
@@ -116,7 +125,7 @@ export class TraceRecording {
     for (const event of workers) events.push(this.worker(event));
     for (const { begin: time, ...collection } of await collections)
       events.push({ type: 'collection', time, ...collection });
-    this.runs.add(events);
+    if (this.cpu.unsampled === undefined) this.runs.add(events);
     for (const sample of await runSliced(samples, holds)) events.push(this.sample(sample));
     return events;
   }
@@ -130,9 +139,22 @@ export class TraceRecording {
   }
 
   private sample({ time, stack }: TimedSample): TraceEvent {
-    const id = this.sampleStacks.get(stack) ?? this.recorder.newId();
+    return {
+      type: 'sample',
+      time,
+      thread: MAIN,
+      goroutine: this.runs.at(time),
+      stack: this.sampleStack(stack),
+    };
+  }
+
+  private sampleStack(stack: readonly RawFrame[]): number {
+    const known = this.sampleStacks.get(stack);
+    if (known !== undefined) return known;
+    const id = this.recorder.buffer.newId();
     this.sampleStacks.set(stack, id);
-    return { type: 'sample', time, thread: MAIN, goroutine: this.runs.at(time), stack: id };
+    this.newSampleStacks.push([stack, id]);
+    return id;
   }
 }
 
@@ -144,7 +166,7 @@ function newRecorder(): TraceRecorder {
       now: () => nanosOfMillis(performance.now()),
       executionAsyncId,
       executionAsyncResource,
-      stackOf: (callee) => stacks.stackOf(callee),
+      stackOf: (callee, depth) => stacks.stackOf(callee, depth),
     },
     MOST_EVENTS,
   );
@@ -155,22 +177,16 @@ function newRecorder(): TraceRecorder {
  *
  * @returns what ends that
  */
-function connected(recorder: TraceRecorder, requests: RequestsInFlight): () => void {
-  for (const request of requests) recorder.beginRequest(request, false);
-  const unlisten = requests.listen({
-    begin: (request) => recorder.beginRequest(request, true),
-    end: (request) => recorder.endRequest(request),
-  });
-  setActiveTrace(recorder);
-  const unwatch = watchSocketWrites(recorder.written);
-  const restore = nestRegions();
+function connected(recorder: TraceRecorder, annotations: TraceAnnotations, unlisten: () => void): () => void {
+  setActiveTrace(annotations);
+  const restores = [watchSocketWrites(recorder.written), nestRegions()];
   const hook = createHook(recorder).enable();
   return () => {
     hook.disable();
-    restore();
-    unwatch();
+    for (const restore of restores) restore();
     setActiveTrace(undefined);
     unlisten();
     recorder.stop();
+    annotations.stop();
   };
 }

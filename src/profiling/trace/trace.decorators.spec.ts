@@ -10,14 +10,25 @@ const FAILURE = new Error('no cat');
 const log = (value: string): void => activeTrace()?.log('at', value);
 const tick = (): Promise<void> => Promise.resolve();
 
-/** Has the begin of its `then()` noted, as that of a database query is. */
-const query = {
+/** A query of a database: `then()` runs it. */
+class Query {
+  #count = 1;
+
+  add(count: number): this {
+    this.#count += count;
+    return this;
+  }
+
   // oxlint-disable-next-line unicorn/no-thenable
-  then: (resolve: (value: number) => void) => {
+  then<T>(done?: (count: number) => T, failed?: (error: Error) => T): Promise<T> {
     log('query');
-    resolve(1);
-  },
-};
+    const run = async (): Promise<number> => {
+      if (this.#count < 0) throw FAILURE;
+      return this.#count;
+    };
+    return run().then(done, failed) as Promise<T>; // oxlint-disable-line promise/no-callback-in-promise
+  }
+}
 const cancelable = Object.assign(Promise.resolve(1), { cancel: (): void => {} });
 const subject = new BehaviorSubject(1);
 
@@ -100,8 +111,13 @@ function catsWith(Annotate: typeof TraceRegion) {
     }
 
     @Annotate()
-    query(): typeof query {
-      return query;
+    query(count: number): Query {
+      return new Query().add(count);
+    }
+
+    @Annotate()
+    frozen(): Query {
+      return Object.freeze(new Query()) as Query;
     }
 
     @Annotate()
@@ -182,14 +198,35 @@ describe.each([
     expect(trace.lines).toEqual(noted('never'));
   });
 
+  it('is in the trace until the query that it returns is run and done, once', async () => {
+    const query = cats.query(1);
+    expect(query).toBeInstanceOf(Query);
+    expect(trace.lines.splice(0)).toEqual(noted('query').slice(0, 1));
+    expect(await query.add(1)).toBe(3);
+    expect(trace.lines.splice(0)).toEqual(['log at=query', ...noted('query').slice(1)]);
+    expect(Object.keys(query)).toEqual([]);
+    expect(await query).toBe(3);
+    expect(trace.lines.splice(0)).toEqual(['log at=query']);
+    await expect((async () => cats.query(-2))()).rejects.toBe(FAILURE);
+    await expect(cats.query(-2).then(undefined, undefined)).rejects.toBe(FAILURE);
+    expect(await cats.query(1).then(undefined, undefined)).toBe(2);
+    expect(trace.lines.filter((line) => line !== 'log at=query')).toEqual(
+      [1, 2, 3].flatMap(() => noted('query')),
+    );
+  });
+
   it('ends before those that wait for its observable go on', () => {
     cats.observable().subscribe({ complete: () => trace.lines.push('next') });
     cats.fails().subscribe({ error: () => trace.lines.push('next') });
     expect(trace.lines).toEqual([...noted('observable', 'work'), 'next', ...noted('fails'), 'next']);
   });
 
+  it('ends with the return of a query that is frozen', async () => {
+    expect(await cats.frozen()).toBe(1);
+    expect(trace.lines).toEqual([...noted('frozen'), 'log at=query']);
+  });
+
   it.each([
-    ['an object with a `then()`', 'query', query],
     ['a promise with more properties', 'cancelable', cancelable],
     ['an observable of another class', 'subject', subject],
   ] as const)('passes on %s as it is, and ends', async (_, method, result) => {
@@ -214,6 +251,17 @@ describe.each([
     expect(await cats.promise(2)).toBe(3);
     expect(await all(cats.asyncGenerator())).toEqual([1]);
     expect(trace.lines).toEqual([]);
+  });
+});
+
+describe('an observable with TraceRegion', () => {
+  afterEach(stopMadeUpTrace);
+
+  it('is subscribed in the region', () => {
+    const trace = startMadeUpTrace();
+    const cats = new (catsWith(TraceRegion))();
+    cats.observable().subscribe();
+    expect(trace.regions.get('work')).toBe('Cats.observable');
   });
 });
 

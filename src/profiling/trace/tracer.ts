@@ -1,5 +1,5 @@
+import { once } from 'node:events';
 import { finished, type Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { PPROF_OPTIONS, PPROF_SAMPLING, type ResolvedPprofOptions } from '../../pprof.options.js';
@@ -12,7 +12,7 @@ import { type CaptureRequest, Captures } from '../capture.js';
 import { ProfilerNotStartedError } from '../errors.js';
 import { FrameResolver } from '../frames/frame-resolver.js';
 import { HoldMeter, runSliced, wait } from '../loop.js';
-import { definitionsOf } from './trace-definitions.js';
+import { TraceDefinitions } from './trace-definitions.js';
 import { type TraceFormat, type TraceOutput, traceOutput } from './trace-output.js';
 import { TraceRecording, type TraceSources } from './trace-recording.js';
 import { inRegion } from './when-over.js';
@@ -88,10 +88,8 @@ export class Tracer implements OnModuleDestroy {
    */
   start(stream: Writable, { format = 'go' }: TraceOptions = {}): void {
     const end = new AbortController();
-    const pieces = this.take({ format, signal: end.signal });
-    const written = pipeline(pieces, stream, { end: false });
-    const forget = finished(stream, { readable: false }, () => end.abort()); // also while nothing is written
-    written.catch(() => {}).finally(forget); // stop() reports it
+    const written = writeTo(stream, this.take({ format, signal: end.signal }), end);
+    written.catch(() => {}); // stop() reports it
     this.started = { end, written };
   }
 
@@ -184,26 +182,37 @@ export class Tracer implements OnModuleDestroy {
     holds: HoldMeter,
   ): AsyncGenerator<Uint8Array, void> {
     const order = new TraceOrder((event) => output.add(event));
-    const add = async (events: Iterable<TraceEvent>): Promise<void> => runSliced(added(order, events), holds);
+    const definitions = new TraceDefinitions(this.frames, holds);
+    const write = async (events: readonly TraceEvent[]): Promise<void> => {
+      await runSliced(added(order, events), holds);
+      await runSliced(added(order, await recording.takeDefinitions(definitions)), holds);
+    };
+    const endReading = this.frames.keepReader();
     try {
       while (!recording.isFull) {
         await wait(WRITE_MS, recording.over);
         if (recording.over.aborted) break;
-        await add(await recording.take(holds));
+        await write(await recording.take(holds));
         yield* output.take();
       }
-    } finally {
       recording.stop();
+      await write(await recording.rest(holds));
+      yield* inTurns(output.rest(), holds);
+    } finally {
+      recording.stop(); // when nobody reads any more
+      await endReading();
     }
-    await add(await recording.rest(holds));
-    await add(await definitionsOf(recording.stacks, this.frames, holds));
-    const rest = output.rest()[Symbol.iterator]();
-    for (;;) {
-      await setImmediate();
-      const { done, value } = holds.time(() => rest.next());
-      if (done) return;
-      yield value;
-    }
+  }
+}
+
+/** Each piece in a turn of the event loop of its own. */
+async function* inTurns<T>(pieces: Iterable<T>, holds: HoldMeter): AsyncGenerator<T, void> {
+  const rest = pieces[Symbol.iterator]();
+  for (;;) {
+    await setImmediate();
+    const { done, value } = holds.time(() => rest.next());
+    if (done) return;
+    yield value;
   }
 }
 
@@ -212,5 +221,35 @@ function* added(order: TraceOrder, events: Iterable<TraceEvent>): Generator<void
   for (const event of events) {
     if (++count % SLICE === 0) yield;
     order.add(event);
+  }
+}
+
+/**
+ * Writes pieces as fast as a stream takes them.
+ *
+ * @param end aborted when the stream takes no more
+ * @throws what the stream has failed with
+ */
+async function writeTo(
+  stream: Writable,
+  pieces: AsyncIterable<Uint8Array>,
+  end: AbortController,
+): Promise<void> {
+  const closed = new AbortController();
+  const forget = finished(stream, { readable: false }, (error) => {
+    closed.abort(error ?? new Error('the stream has ended'));
+    end.abort();
+  });
+  const { signal } = closed;
+  try {
+    for await (const piece of pieces) {
+      signal.throwIfAborted();
+      if (!stream.write(piece)) await once(stream, 'drain', { signal });
+    }
+    signal.throwIfAborted();
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    forget();
   }
 }

@@ -1,10 +1,8 @@
 import { finalize, isObservable, Observable, tap } from 'rxjs';
-import { activeTrace } from '../../sampling/active-trace.js';
+import { activeTrace, type Run } from '../../sampling/active-trace.js';
+import { type AnyFunction, replace } from '../../sampling/replace.js';
 
 type AnyGenerator = Generator | AsyncGenerator;
-
-/** Runs a part of some work. */
-type Run = <T>(work: () => T) => T;
 
 const atOnce: Run = (work) => work();
 
@@ -18,13 +16,13 @@ const atOnce: Run = (work) => work();
 export function inRegion<T>(
   name: string,
   work: () => T,
-  over: (result: T, end: () => void) => T = whenOver,
+  over: (result: T, end: () => void, run: Run) => T = whenOver,
 ): T {
   const trace = activeTrace();
   if (!trace) return work();
-  return trace.inRegion(name, (end) => {
+  return trace.inRegion(name, (end, run) => {
     const result = attempt(work, end);
-    if (!isGenerator(result)) return over(result, end);
+    if (!isGenerator(result)) return over(result, end, run);
     end();
     return stepsInRegion(name, result);
   });
@@ -50,15 +48,16 @@ export function stepsInRegion<G extends AnyGenerator>(name: string, generator: G
 }
 
 /**
- * Calls a function when a result is over: when a promise settles (and what it resolves to is over), an observable completes, fails or
- * is unsubscribed, or a generator finishes; at once for all else. That includes promises and observables of other classes, and all
- * that has a `then()`: they have more to them that would be lost, or begin when `then()` is called.
+ * Calls a function when a result is over: when a promise settles (and what it resolves to is over), a query is done whose `then()` runs
+ * it, an observable completes, fails or is unsubscribed, or a generator finishes. All else is over at once, also a promise with
+ * properties of its own, and an observable of another class such as a Subject: what stands in for them would not have all they have.
  *
  * @param over may be called more than once
  * @param run does what the result does later: a subscription, a step of a generator
  * @returns what to pass on in place of the result: it behaves the same
  */
 export function whenOver<T>(result: T, over: () => void, run = atOnce): T {
+  if (isQuery(result)) return whenAsked(result, over);
   if (isPlainPromise(result)) return whenSettled(result, over, (value) => whenOver(value, over, run)) as T;
   if (isObservable(result) && result.constructor === Observable) return whenEnded(result, over, run) as T;
   if (isGenerator(result)) return stepped(result, run, over);
@@ -77,6 +76,24 @@ export function whenSettled<T>(promise: Promise<T>, over: () => void, then: (val
     over();
     throw error;
   });
+}
+
+/**
+ * Calls a function when what is asked by `then()` is settled. It is the same object: a query may still be added to, and must be
+ * run no sooner and no more than once.
+ */
+function whenAsked<T extends object>(query: T, over: () => void): T {
+  const settled =
+    (passOn: unknown, otherwise: AnyFunction): AnyFunction =>
+    (value) => {
+      over();
+      return (typeof passOn === 'function' ? (passOn as AnyFunction) : otherwise)(value);
+    };
+  const restore = replace(query, 'then', (then, [fulfilled, rejected, ...more]) => {
+    restore();
+    return then([settled(fulfilled, same), settled(rejected, raise), ...more]);
+  });
+  return query;
 }
 
 /** Calls a function before an observable passes on its end, or when it is unsubscribed. */
@@ -111,6 +128,17 @@ function stepped<G extends AnyGenerator>(generator: G, run: Run, over = (): void
   });
   // Iterates itself, and is of the same class.
   return Object.create(generator, { next: step('next'), return: step('return'), throw: step('throw') }) as G;
+}
+
+const same: AnyFunction = (value) => value;
+const raise: AnyFunction = (error) => {
+  throw error;
+};
+
+/** With a `then()`, but no promise of the language's own: `await` would not call that. */
+function isQuery<T>(result: T): result is T & object {
+  const { then, constructor } = (result ?? {}) as { readonly then?: unknown; readonly constructor?: unknown };
+  return typeof then === 'function' && constructor !== Promise && Object.isExtensible(result);
 }
 
 function isPlainPromise(result: unknown): result is Promise<unknown> {

@@ -67,6 +67,16 @@ export class SourceMapper {
   }
 
   /**
+   * Keeps the thread that reads maps, once there is one: for who looks up frames again and again.
+   *
+   * @returns what ends that
+   */
+  keepThread(): () => Promise<void> {
+    this.users++;
+    return () => this.close();
+  }
+
+  /**
    * Finds the places of these frames, without holding the event loop. Never rejects: frames whose map is missing or broken
    * stay as they are.
    */

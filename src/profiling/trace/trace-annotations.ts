@@ -1,0 +1,111 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { ActiveTrace, OpenRegion, OpenTask, Run } from '../../sampling/active-trace.js';
+import type { Execution } from './execution.js';
+import type { TraceRecorder } from './trace-recorder.js';
+
+/** What is current in all that a region or a task contains. */
+interface Scope {
+  readonly region: number | undefined;
+  readonly execution: Execution;
+  readonly task: number;
+}
+
+/** Tasks, regions and logs of the trace that a recorder makes. */
+export class TraceAnnotations implements ActiveTrace {
+  private readonly scope = new AsyncLocalStorage<Scope>();
+
+  constructor(private readonly recorder: TraceRecorder) {}
+
+  startRegion(name: string): OpenRegion {
+    const execution = this.recorder.decided();
+    const region = this.openRegion(execution, name);
+    return { end: once(() => this.closeRegion(execution, region)) };
+  }
+
+  /** If a region is open that does not contain this one, they are parallel: then this is an execution of its own. */
+  inRegion<T>(name: string, work: (end: () => void, run: Run) => T): T {
+    const { recorder } = this;
+    const caller = recorder.decided();
+    const outer = this.scope.getStore();
+    const task = this.task(caller);
+    if (caller.scopes.at(-1) === (outer?.execution === caller ? outer.region : undefined))
+      return this.inScope(caller, task, name, work);
+    const own = recorder.create(recorder.buffer.start(name), { task });
+    return recorder.runAs(own, () => this.inScope(own, task, name, work));
+  }
+
+  newTask(name: string): OpenTask {
+    const { recorder } = this;
+    const { buffer } = recorder;
+    const execution = recorder.decided();
+    const task = buffer.newId();
+    const nameId = buffer.newId();
+    buffer.name(nameId, name);
+    recorder.emit({
+      type: 'task',
+      ...recorder.at(execution),
+      task,
+      parent: this.task(execution),
+      name: nameId,
+    });
+    const { region } = this.scope.getStore() ?? {};
+    return {
+      run: (work) => this.scope.run({ region, execution, task }, work),
+      end: once(() => recorder.emit({ type: 'task-end', ...recorder.at(recorder.begun()), task })),
+    };
+  }
+
+  log(key: string, value: string): void {
+    const { recorder } = this;
+    const execution = recorder.decided();
+    recorder.emit({ type: 'log', ...recorder.at(execution), task: this.task(execution), key, value });
+  }
+
+  /** Forgets what is current. */
+  stop(): void {
+    this.scope.disable();
+  }
+
+  private inScope<T>(
+    execution: Execution,
+    task: number,
+    name: string,
+    work: (end: () => void, run: Run) => T,
+  ): T {
+    const region = this.openRegion(execution, name);
+    const { scopes } = execution;
+    scopes.push(region);
+    const end = once(() => {
+      scopes.splice(scopes.indexOf(region), 1);
+      this.closeRegion(execution, region);
+      this.recorder.endIfOver(execution);
+    });
+    const run: Run = (part) => this.scope.run({ region, execution, task }, part);
+    return run(() => work(end, run));
+  }
+
+  private openRegion(execution: Execution, name: string): number {
+    const { recorder } = this;
+    const region = recorder.buffer.newId();
+    recorder.emit({ type: 'region', ...recorder.at(execution), region, task: this.task(execution), name });
+    return region;
+  }
+
+  private closeRegion(execution: Execution, region: number): void {
+    this.recorder.begun();
+    this.recorder.emit({ type: 'region-end', ...this.recorder.at(execution), region });
+  }
+
+  private task(execution: Execution): number {
+    return this.scope.getStore()?.task ?? execution.task;
+  }
+}
+
+function once(work: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (isDone) return;
+    isDone = true;
+    work();
+  };
+}
