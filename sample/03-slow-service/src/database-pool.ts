@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
+import { TraceRegion } from 'nestjs-pprof';
 
 /** Of the database. Two are too few. */
 const CONNECTIONS = 2;
@@ -12,6 +13,7 @@ export interface Order {
 
 /** Stands for a connection to a database. */
 class Connection {
+  @TraceRegion('query')
   async order(id: number): Promise<Order> {
     await setTimeout(50); // the database replies
     return { id, customer: id % 10, cents: id * 100 };
