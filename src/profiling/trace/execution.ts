@@ -24,6 +24,57 @@ const PROMISE: Awaited = { cause: 'promise', stack: undefined };
 /** It could go on, and something else runs first. */
 const NOTHING: Awaited = { cause: 'yield', stack: undefined };
 
+/** What an execution waits for, by the ids of promises and resources. */
+class Waits {
+  private readonly byId = new Map<number, Awaited>();
+  /** In the order in which they began, with some that are over. */
+  private awaits: number[] = [];
+  private callbacks: number[] = [];
+
+  get isEmpty(): boolean {
+    return this.byId.size === 0;
+  }
+
+  /** The last one is the innermost. */
+  get last(): Awaited | undefined {
+    return this.lastOf(this.awaits) ?? this.lastOf(this.callbacks);
+  }
+
+  add(id: number, awaited: Awaited): void {
+    this.byId.set(id, awaited);
+    if (awaited.isCallback) this.callbacks.push(id);
+    else this.awaits.push(id);
+    if (this.awaits.length + this.callbacks.length > 2 * this.byId.size + FEW) this.compact();
+  }
+
+  delete(id: number): void {
+    this.byId.delete(id);
+  }
+
+  /** @returns all, of which none is left */
+  clear(): number[] {
+    const ids = [...this.byId.keys()];
+    this.byId.clear();
+    return ids;
+  }
+
+  private lastOf(ids: number[]): Awaited | undefined {
+    for (; ids.length > 0; ids.pop()) {
+      const last = this.byId.get(ids.at(-1)!);
+      if (last) return last;
+    }
+    return undefined;
+  }
+
+  private compact(): void {
+    this.awaits = this.awaits.filter((id) => this.byId.has(id));
+    this.callbacks = this.callbacks.filter((id) => this.byId.has(id));
+  }
+}
+
+/** Ids that are over and not worth to be removed. */
+const FEW = 16;
+
 /** What resources are, as far as it matters for executions. */
 const TAGS = {
   promise: { isCounted: false, isDrained: true, isNodes: false },
@@ -49,8 +100,7 @@ export class Execution {
   begin = 0;
   /** Callbacks that are still to come. */
   pending = 0;
-  /** What it waits for, by the promise or the resource; the last one is the innermost. */
-  readonly waits = new Map<number, Awaited>();
+  readonly waits = new Waits();
   /** One of these is over since it ran. */
   isReady = false;
   /** It has stopped running for another one, and may go on in the same turn of the event loop. */
@@ -79,9 +129,7 @@ export class Execution {
   /** What it waits for when it stops running now. */
   get next(): Awaited {
     if (this.isReady) return NOTHING;
-    let next: Awaited | undefined;
-    for (const one of this.waits.values()) if (!one.isCallback || (next?.isCallback ?? true)) next = one;
-    return next ?? (this.pending > 0 ? PROMISE : FROM_OUTSIDE);
+    return this.waits.last ?? (this.pending > 0 ? PROMISE : FROM_OUTSIDE);
   }
 
   /** Nothing of it is to come any more. */

@@ -35,6 +35,9 @@ export interface TraceWorld {
 /** The main thread. */
 export const MAIN = 0;
 
+/** Awaits at once of which it is known what they wait for. */
+const MOST_WAITS = 100_000;
+
 /** Frames of the stacks of waits: each takes 0.3 µs. */
 const WAIT_DEPTH = 24;
 
@@ -125,7 +128,7 @@ export class TraceRecorder {
     const { stack } = origin;
     const cause = origin.isFetch ? 'network' : kind ? CAUSES[kind.state] : 'yield';
     this.use(id, cause, stack);
-    execution.waits.set(id, { cause, stack, isCallback: true });
+    execution.waits.add(id, { cause, stack, isCallback: true });
   };
 
   readonly before = (id: number): void => {
@@ -328,8 +331,8 @@ export class TraceRecorder {
   }
 
   private await(execution: Execution, promise: number, awaited: Awaited): Execution {
-    execution.waits.delete(promise); // the last one counts
-    execution.waits.set(promise, awaited);
+    if (this.waiting.size >= MOST_WAITS) return execution;
+    execution.waits.add(promise, awaited);
     this.waiting.set(promise, execution);
     return execution;
   }
@@ -428,7 +431,7 @@ export class TraceRecorder {
       this.end(execution);
       return this.emit({ type: 'end', ...of });
     }
-    const isReady = execution.isReady || execution.waits.size === 0;
+    const isReady = execution.isReady || execution.waits.isEmpty;
     if (!isDraining || !isReady || goroutine === OUTSIDE) return this.sleep(execution, of);
     // What goes on in the same turn of the event loop has not waited.
     execution.isYielding = true;
@@ -445,8 +448,7 @@ export class TraceRecorder {
 
   private end(execution: Execution): void {
     execution.hasEnded = true;
-    for (const id of execution.waits.keys()) this.waiting.delete(id);
-    execution.waits.clear();
+    for (const id of execution.waits.clear()) this.waiting.delete(id);
   }
 }
 
