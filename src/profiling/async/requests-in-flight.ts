@@ -122,7 +122,7 @@ export class RequestsInFlight implements Iterable<TrackedRequest> {
     const last = this.requests.pop()!;
     if (last !== request) this.requests[(last.index = request.index)] = last;
     request.end(this.listeners.size > 0);
-    for (const listener of this.listeners) listener.end?.(request);
+    if (this.listeners.size > 0) for (const listener of this.listeners) listener.end?.(request);
   }
 
   /** @returns a function that removes the listener */
