@@ -11,8 +11,19 @@ export const UNDECIDED = 0;
 export interface Awaited {
   readonly cause: WaitCause;
   readonly stack: CallStack | undefined;
-  /** For a callback, which may be another matter than what it awaits. */
-  readonly isCallback?: boolean;
+  /** What calls back, which may be another matter than what it awaits. */
+  readonly callback?: WeakRef<Callback>;
+}
+
+/** What is used of a timer. */
+interface Callback {
+  /** It has been cleared, or has fired. */
+  readonly _destroyed?: boolean;
+}
+
+/** Nobody holds a timer that was cleared. */
+function isOver(callback: Callback | undefined): boolean {
+  return callback === undefined || callback._destroyed === true;
 }
 
 /** Nothing that is known: a request waits for its client then. */
@@ -40,11 +51,31 @@ class Waits {
     return this.lastOf(this.awaits) ?? this.lastOf(this.callbacks);
   }
 
-  add(id: number, awaited: Awaited): void {
+  /** @returns the oldest one, which is forgotten if there are many; 0 if none is */
+  add(id: number, awaited: Awaited): number {
     this.byId.set(id, awaited);
-    if (awaited.isCallback) this.callbacks.push(id);
+    if (awaited.callback) this.callbacks.push(id);
     else this.awaits.push(id);
     if (this.awaits.length + this.callbacks.length > 2 * this.byId.size + FEW) this.compact();
+    if (this.byId.size <= MANY) return 0;
+    const [oldest] = this.byId.keys();
+    this.byId.delete(oldest!);
+    return oldest!;
+  }
+
+  /**
+   * Forgets timers that were cleared.
+   *
+   * @returns how many
+   */
+  forgetCleared(): number {
+    const { size } = this.byId;
+    for (const id of this.callbacks) {
+      const { callback } = this.byId.get(id) ?? {};
+      if (callback && isOver(callback.deref())) this.byId.delete(id);
+    }
+    if (this.byId.size < size) this.compact();
+    return size - this.byId.size;
   }
 
   delete(id: number): void {
@@ -66,14 +97,23 @@ class Waits {
     return undefined;
   }
 
+  /** Each once, where it was added last. */
+  private left(ids: readonly number[]): number[] {
+    const last = new Set(ids.toReversed());
+    return [...last].filter((id) => this.byId.has(id)).toReversed();
+  }
+
   private compact(): void {
-    this.awaits = this.awaits.filter((id) => this.byId.has(id));
-    this.callbacks = this.callbacks.filter((id) => this.byId.has(id));
+    this.awaits = this.left(this.awaits);
+    this.callbacks = this.left(this.callbacks);
   }
 }
 
 /** Ids that are over and not worth to be removed. */
 const FEW = 16;
+
+/** Of one execution. What it does not await any more, such as what never settles, piles up. */
+const MANY = 256;
 
 /** What resources are, as far as it matters for executions. */
 const TAGS = {

@@ -123,15 +123,23 @@ function whenValue<T>(value: T, end: () => void): T {
 function namesOf(kind: string, suffix = ''): (object: unknown) => string {
   const known = new WeakMap<object, string>();
   return (object) => {
-    const type = (object as object | null | undefined)?.constructor ?? Object;
+    const type = classOf(object);
     const name = known.get(type) ?? `${kind} ${classNameOf(type)}${suffix}`;
     known.set(type, name);
     return name;
   };
 }
 
-function classNameOf(type: { readonly name: string }): string {
-  const name = MIXIN.test(type.name) ? DECLARED.exec(String(type))?.[1] : type.name;
+/** Objects may have a property of that name. */
+function classOf(object: unknown): AnyFunction {
+  const type: unknown = (object as object | null | undefined)?.constructor;
+  return typeof type === 'function' ? (type as AnyFunction) : Object;
+}
+
+/** Classes may have a property of that name. */
+function classNameOf(type: { readonly name: unknown }): string {
+  const given = typeof type.name === 'string' ? type.name : '';
+  const name = MIXIN.test(given) ? DECLARED.exec(String(type))?.[1] : given;
   return name && name !== 'Object' ? name : '(anonymous)';
 }
 

@@ -62,6 +62,11 @@ class MadeUpNode {
     return this.made(type, this.executing);
   }
 
+  /** As `clearTimeout`. */
+  clear(timer: number): void {
+    Object.assign(this.resources[timer]!, { _destroyed: true });
+  }
+
   promise(): number {
     return this.made('PROMISE', this.executing);
   }
@@ -350,6 +355,31 @@ describe('an execution', () => {
     const { sleep } = requested(node);
     node.callback(sleep.timer, () => node.resolve(sleep.promise));
     expect(node.toEnd().filter((line) => line.includes('wake'))).toEqual([]);
+  });
+
+  it('does not wait for a timer that was cleared, and ends with its last callback', () => {
+    const node = started();
+    let sleep!: ReturnType<MadeUpNode['sleep']>;
+    node.callback(node.old(), () => {
+      node.clear(node.resource('Timeout'));
+      sleep = node.sleep();
+    });
+    node.wakeUp(sleep);
+    expect(node.toEnd().at(-1)).toBe('40 end 2');
+  });
+
+  it('waits for what it awaits, also if V8 then forwards a promise to it', () => {
+    const node = started();
+    let job = 0;
+    node.callback(node.old(), () => {
+      node.sleep();
+      job = node.resource('TickObject');
+    });
+    node.callback(job, () => {
+      node.stack = [{ ...code('caller'), isAsync: true }];
+      node.derived(node.promise());
+    });
+    expect(node.toEnd().at(-1)).toBe('30 wait 2 timer at wait');
   });
 
   it('goes on without a wait in the microtasks of its callback', () => {

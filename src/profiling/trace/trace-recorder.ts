@@ -128,7 +128,7 @@ export class TraceRecorder {
     const { stack } = origin;
     const cause = origin.isFetch ? 'network' : kind ? CAUSES[kind.state] : 'yield';
     this.use(id, cause, stack);
-    execution.waits.add(id, { cause, stack, isCallback: true });
+    execution.waits.add(id, { cause, stack, callback: new WeakRef(resource) });
   };
 
   readonly before = (id: number): void => {
@@ -325,14 +325,14 @@ export class TraceRecorder {
       return this.await(execution, trigger, { cause: this.resourceCause, stack: this.resourceStack });
     if (trigger === this.resolved && execution.goroutine !== UNDECIDED) return execution; // it goes on at once
     const origin = this.origin(execution);
-    if (!origin.isUser) return execution;
+    if (!origin.isUser || (origin.isAsync && !origin.isNodes)) return execution; // V8 only forwards a promise
     const cause = isForResource ? this.resourceCause : CAUSES[stateOf(origin, PROMISE_STATE)];
     return this.await(this.decide(execution, origin), trigger, { cause, stack: origin.stack });
   }
 
   private await(execution: Execution, promise: number, awaited: Awaited): Execution {
     if (this.waiting.size >= MOST_WAITS) return execution;
-    execution.waits.add(promise, awaited);
+    this.waiting.delete(execution.waits.add(promise, awaited));
     this.waiting.set(promise, execution);
     return execution;
   }
@@ -427,6 +427,7 @@ export class TraceRecorder {
     const execution = this.outsideIfUndecided();
     const { goroutine } = execution;
     const of = { time, thread: MAIN, goroutine };
+    if (execution.pending > 0) execution.pending -= execution.waits.forgetCleared();
     if (goroutine !== OUTSIDE && execution.isOver) {
       this.end(execution);
       return this.emit({ type: 'end', ...of });

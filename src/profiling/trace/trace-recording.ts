@@ -175,11 +175,20 @@ function newRecorder(): TraceRecorder {
       pid: process.pid,
       now: () => nanosOfMillis(performance.now()),
       executionAsyncId,
-      executionAsyncResource,
+      executionAsyncResource: currentResource,
       stackOf: (callee, depth) => stacks.stackOf(callee, depth),
     },
     MOST_EVENTS,
   );
+}
+
+/** A resource behind a Proxy may throw; in a hook, that would end the process. */
+function currentResource(): object {
+  try {
+    return executionAsyncResource();
+  } catch {
+    return {};
+  }
 }
 
 /**
