@@ -11,6 +11,7 @@ import { SCRAPER_RULES } from '../support/scraper-rules.js';
 /** The threads that the system lists. */
 let names: ThreadNames | undefined;
 jest.unstable_mockModule('../../src/sampling/native-threads.js', () => ({
+  nativeThreadIds: () => [],
   otherNativeThreads: () => [],
   ownThreadId: () => '1',
   threadNames: () => names,
