@@ -192,7 +192,7 @@ export function writeReply(response: ServerResponse, reply: PprofReply | Streame
   response.statusCode = status;
   setHeaders(response, headers);
   replied.add(response);
-  if (!isComplete(body)) return void writePieces(response, body);
+  if (isStreamed(body)) return void writePieces(response, body);
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   const isHead = response.req.method === 'HEAD';
   if (!isHead) response.setHeader('content-length', bytes.length);
@@ -243,14 +243,14 @@ async function writePieces(
   }
 }
 
-function isComplete(body: PprofReply['body'] | StreamedReply['body']): body is PprofReply['body'] {
-  return typeof body === 'string' || body instanceof Uint8Array;
+function isStreamed(body: PprofReply['body'] | StreamedReply['body']): body is StreamedReply['body'] {
+  return Symbol.asyncIterator in Object(body);
 }
 
 /** The same with all of its body. */
 export async function complete(reply: PprofReply | StreamedReply): Promise<PprofReply> {
   const { body } = reply;
-  if (isComplete(body)) return { ...reply, body };
+  if (!isStreamed(body)) return { ...reply, body };
   const pieces: Uint8Array[] = [];
   for await (const piece of body) pieces.push(piece);
   return { ...reply, body: Buffer.concat(pieces) };

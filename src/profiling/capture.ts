@@ -194,6 +194,9 @@ export class Captures {
         bytes += piece.length;
         yield piece;
       }
+    } catch (error) {
+      this.logger.error(`The ${request.profile} is cut off: ${reasonOf(error)}`);
+      throw error;
     } finally {
       this.report({ ...request, since }, { longestHoldMs: holds.longestMs }, bytes);
     }

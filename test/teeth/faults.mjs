@@ -715,8 +715,8 @@ export const FAULTS = [
   {
     title: 'an execution waits for a timer that was cleared',
     file: 'src/profiling/trace/execution.ts',
-    find: 'callback._destroyed === true',
-    replace: 'callback._destroyed === false',
+    find: '_destroyed: isDestroyed = false',
+    replace: '_destroyed: isDestroyed = true',
     tests: ['src/profiling/trace/trace-recorder'],
   },
   {

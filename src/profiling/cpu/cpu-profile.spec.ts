@@ -20,7 +20,10 @@ jest.unstable_mockModule('../../sampling/thread-clock.js', () => ({
   openThreadClock: () => ({ read: () => cpuNanos, close() {} }),
   processCpuNanos: () => cpuNanos,
 }));
-jest.unstable_mockModule('../../sampling/native-threads.js', () => ({ otherNativeThreads: () => [] }));
+jest.unstable_mockModule('../../sampling/native-threads.js', () => ({
+  nativeThreadIds: () => [],
+  otherNativeThreads: () => [],
+}));
 jest.unstable_mockModule('../../sampling/inspector-session.js', () => ({
   InspectorSession: MadeUpSession,
   inspectorProblem: () => undefined,

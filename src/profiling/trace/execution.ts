@@ -23,7 +23,8 @@ interface Callback {
 
 /** Nobody holds a timer that was cleared. */
 function isOver(callback: Callback | undefined): boolean {
-  return callback === undefined || callback._destroyed === true;
+  const { _destroyed: isDestroyed = false } = callback ?? { _destroyed: true };
+  return isDestroyed;
 }
 
 /** Nothing that is known: a request waits for its client then. */

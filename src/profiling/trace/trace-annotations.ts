@@ -40,7 +40,7 @@ export class TraceAnnotations implements ActiveTrace {
     const execution = recorder.decided();
     const task = buffer.newId();
     const nameId = buffer.newId();
-    buffer.name(nameId, name);
+    buffer.name(nameId, String(name));
     recorder.emit({
       type: 'task',
       ...recorder.at(execution),
@@ -58,7 +58,8 @@ export class TraceAnnotations implements ActiveTrace {
   log(key: string, value: string): void {
     const { recorder } = this;
     const execution = recorder.decided();
-    recorder.emit({ type: 'log', ...recorder.at(execution), task: this.task(execution), key, value });
+    const of = { ...recorder.at(execution), task: this.task(execution) };
+    recorder.emit({ type: 'log', ...of, key: String(key), value: String(value) }); // callers may be JavaScript
   }
 
   /** Forgets what is current. */
@@ -87,7 +88,13 @@ export class TraceAnnotations implements ActiveTrace {
   private openRegion(execution: Execution, name: string): number {
     const { recorder } = this;
     const region = recorder.buffer.newId();
-    recorder.emit({ type: 'region', ...recorder.at(execution), region, task: this.task(execution), name });
+    recorder.emit({
+      type: 'region',
+      ...recorder.at(execution),
+      region,
+      task: this.task(execution),
+      name: String(name),
+    });
     return region;
   }
 

@@ -323,13 +323,18 @@ export class TraceRecorder {
     const isForResource = callback.isForResource(trigger);
     if (isForResource && this.resourceStack)
       return this.await(execution, trigger, { cause: this.resourceCause, stack: this.resourceStack });
-    if (trigger === this.resolved && execution.goroutine !== UNDECIDED) return execution; // it goes on at once
+    const isResolved = trigger === this.resolved; // perhaps with another promise, that is pending
+    if (isResolved && id === trigger + 1 && execution.goroutine !== UNDECIDED) return execution; // it goes on at once
     const origin = this.origin(execution);
     if (!origin.isUser || (origin.isAsync && !origin.isNodes)) return execution; // V8 only forwards a promise
     const cause = isForResource ? this.resourceCause : CAUSES[stateOf(origin, PROMISE_STATE)];
-    return this.await(this.decide(execution, origin), trigger, { cause, stack: origin.stack });
+    return this.await(this.decide(execution, origin), isResolved ? id : trigger, {
+      cause,
+      stack: origin.stack,
+    });
   }
 
+  /** @param promise the awaited one, or that of the `await`, which ends it when it goes on */
   private await(execution: Execution, promise: number, awaited: Awaited): Execution {
     if (this.waiting.size >= MOST_WAITS) return execution;
     this.waiting.delete(execution.waits.add(promise, awaited));

@@ -48,7 +48,9 @@ const isGeneratorFunction = (method: object): boolean =>
 
 function annotated(name: string | undefined, annotateOf: (method: object) => Annotate): TraceDecorator {
   return (target, key, descriptor) => {
-    const method = descriptor.value!;
+    const method = descriptor?.value;
+    if (typeof method !== 'function')
+      throw new TypeError(`TraceTask and TraceRegion expect a method, and ${nameOf(target, key)} is none`);
     descriptor.value = sameFrom(method, annotateOf(method), name || nameOf(target, key));
   };
 }
@@ -65,7 +67,8 @@ function sameFrom<T extends Method>(method: T, annotate: Annotate, name: string)
   return annotatedMethod as T;
 }
 
-function nameOf(target: object, key: string | symbol): string {
+/** @param key undefined for a class */
+function nameOf(target: object, key: string | symbol | undefined): string {
   const { name } = typeof target === 'function' ? target : target.constructor;
-  return `${name}.${String(key)}`;
+  return key === undefined ? name : `${name}.${String(key)}`;
 }

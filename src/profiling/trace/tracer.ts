@@ -1,15 +1,16 @@
 import { once } from 'node:events';
 import { finished, type Writable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
-import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { PPROF_OPTIONS, PPROF_SAMPLING, type ResolvedPprofOptions } from '../../pprof.options.js';
 import { TraceOrder } from '../../format/trace-order.js';
 import type { TraceEvent } from '../../format/trace-event.js';
 import { activeTrace, type OpenRegion, type OpenTask } from '../../sampling/active-trace.js';
+import { reasonOf } from '../../sampling/reason.js';
 import type { Sampling } from '../../sampling/sampler.js';
 import { RequestsInFlight } from '../async/requests-in-flight.js';
 import { type CaptureRequest, Captures } from '../capture.js';
-import { ProfilerNotStartedError } from '../errors.js';
+import { ProfilerArgumentError, ProfilerNotStartedError } from '../errors.js';
 import { FrameResolver } from '../frames/frame-resolver.js';
 import { HoldMeter, runSliced, wait } from '../loop.js';
 import { TraceDefinitions } from './trace-definitions.js';
@@ -63,6 +64,7 @@ const NO_TASK: OpenTask = { run: (work) => work(), end: () => {} };
  */
 @Injectable()
 export class Tracer implements OnModuleDestroy {
+  private readonly logger = new Logger('PprofModule');
   private readonly closing = new AbortController();
   private started: { readonly end: AbortController; readonly written: Promise<void> } | undefined;
 
@@ -84,13 +86,17 @@ export class Tracer implements OnModuleDestroy {
    * Starts to record, and writes the trace to a stream as it grows (with `format: 'json'` at the end). The stream is not ended.
    *
    * @throws ProfilerBusyError while a trace is recorded
-   * @throws ProfilerArgumentError if the format is invalid
+   * @throws ProfilerArgumentError if the stream or the format is invalid
    */
   start(stream: Writable, { format = 'go' }: TraceOptions = {}): void {
+    if (typeof stream?.write !== 'function')
+      throw new ProfilerArgumentError(
+        'invalid stream: expected a Writable, such as fs.createWriteStream(path)',
+      );
     const end = new AbortController();
     const { recording, pieces } = this.record({ format, signal: end.signal });
     const written = writeTo(stream, pieces, end);
-    written.catch(() => {}); // stop() reports it
+    written.catch((error: unknown) => this.logger.error(`The trace is not written: ${reasonOf(error)}`)); // stop() throws it
     recording.leaveWriter();
     this.started = { end, written };
   }
@@ -98,7 +104,7 @@ export class Tracer implements OnModuleDestroy {
   /**
    * Ends what {@link start} began.
    *
-   * @returns when all is written
+   * @returns when the stream has taken all
    * @throws ProfilerNotStartedError if nothing was started
    * @throws what the stream has failed with, which has ended the trace
    */
