@@ -192,7 +192,11 @@ export function writeReply(response: ServerResponse, reply: PprofReply | Streame
   response.statusCode = status;
   setHeaders(response, headers);
   replied.add(response);
-  if (isStreamed(body)) return void writePieces(response, body);
+  if (isStreamed(body)) {
+    // The application may shut down meanwhile, and its server waits for connections that are kept.
+    if (response.req.httpVersionMajor === 1) response.setHeader('connection', 'close');
+    return void writePieces(response, body);
+  }
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   const isHead = response.req.method === 'HEAD';
   if (!isHead) response.setHeader('content-length', bytes.length);

@@ -86,6 +86,7 @@ describe.each(ADAPTERS)('trace on %s', (adapter) => {
         'x-content-type-options': 'nosniff',
         'cache-control': 'no-store, no-transform',
         'transfer-encoding': 'chunked',
+        connection: 'close',
       }),
     ]);
     expect(headers).not.toHaveProperty('content-length');

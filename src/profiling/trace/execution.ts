@@ -11,6 +11,8 @@ export const UNDECIDED = 0;
 export interface Awaited {
   readonly cause: WaitCause;
   readonly stack: CallStack | undefined;
+  /** It is over when the promise is resolved. V8 also calls back for a promise when it forwards another one to it. */
+  readonly isForPromise?: boolean;
   /** What calls back, which may be another matter than what it awaits. */
   readonly callback?: WeakRef<Callback>;
 }
@@ -81,6 +83,11 @@ class Waits {
 
   delete(id: number): void {
     this.byId.delete(id);
+  }
+
+  /** A callback begins. */
+  calledBack(id: number): void {
+    if (!this.byId.get(id)?.isForPromise) this.byId.delete(id);
   }
 
   /** @returns all, of which none is left */

@@ -357,6 +357,18 @@ describe('an execution', () => {
     expect(node.toEnd().filter((line) => line.includes('wake'))).toEqual([]);
   });
 
+  it('waits for an async function that returns a pending promise, where that was called', () => {
+    const node = started();
+    let result = 0;
+    node.callback(node.old(), () => {
+      result = node.promise();
+      node.promise(); // that it returns
+      node.derived(result);
+    });
+    node.callback(result); // V8 forwards it
+    expect(node.toEnd().at(-1)).toBe('30 wait 2 promise at wait');
+  });
+
   it('does not wait for a timer that was cleared, and ends with its last callback', () => {
     const node = started();
     let sleep!: ReturnType<MadeUpNode['sleep']>;

@@ -140,7 +140,7 @@ export class TraceRecorder {
     const isNested = this.depth++ > 0;
     if (isNested) this.callers.push(this.outsideIfUndecided());
     else this.goOn(execution, tagged ? tagged.isDrained : resource instanceof Promise, time);
-    execution.waits.delete(id);
+    execution.waits.calledBack(id);
     execution.isReady = false;
     if (execution !== this.current) this.begin(execution, time);
   };
@@ -322,7 +322,11 @@ export class TraceRecorder {
     callback.awaited = trigger;
     const isForResource = callback.isForResource(trigger);
     if (isForResource && this.resourceStack)
-      return this.await(execution, trigger, { cause: this.resourceCause, stack: this.resourceStack });
+      return this.await(execution, trigger, {
+        cause: this.resourceCause,
+        stack: this.resourceStack,
+        isForPromise: true,
+      });
     const isResolved = trigger === this.resolved; // perhaps with another promise, that is pending
     if (isResolved && id === trigger + 1 && execution.goroutine !== UNDECIDED) return execution; // it goes on at once
     const origin = this.origin(execution);
@@ -331,6 +335,7 @@ export class TraceRecorder {
     return this.await(this.decide(execution, origin), isResolved ? id : trigger, {
       cause,
       stack: origin.stack,
+      isForPromise: !isResolved,
     });
   }
 
