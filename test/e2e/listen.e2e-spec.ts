@@ -105,12 +105,14 @@ async function startWithoutHttp(
   module.useLogger(logger);
   if (kind === 'an application context') {
     await module.init();
+    sampling.cold = 'V8 is left alone'; // by traces
     contexts.add(module);
     return { app: module, sampling, url: '', close: () => close(module) };
   }
   const options = { transport: Transport.TCP, options: { port: 0, host: '127.0.0.1' } } as const;
   const app = module.createNestMicroservice({ ...options, logger });
   await app.listen();
+  sampling.cold = 'V8 is left alone'; // by traces
   contexts.add(app);
   return { app, sampling, url: '', close: () => close(app) };
 }

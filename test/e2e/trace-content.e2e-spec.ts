@@ -395,12 +395,13 @@ describe.each(ADAPTERS)('a trace of a service on %s', (adapter) => {
     });
   });
 
-  it('has its comments as logs: what the user gives, and the process', () => {
+  it('has its comments as logs: what the user gives, the process, and why there are no CPU samples', () => {
     const comments = recorded.trace.logs.filter(({ key }) => key === 'comment').map(({ value }) => value);
     expect(comments).toEqual([
       'service cats',
       expect.stringContaining(process.version),
       expect.stringMatching(/^host .*, pid \d+$/),
+      'no CPU samples: V8 is left alone',
     ]);
   });
 

@@ -52,7 +52,6 @@ describe.each(ADAPTERS)('trace on %s', (adapter) => {
   beforeEach(async () => {
     lines.length = 0;
     app = await startApp(adapter, { options: { logger: logTo(lines) } });
-    app.sampling.cold = 'V8 is left alone';
     tracer = app.app.get(Tracer);
   });
   afterEach(closeApps);

@@ -31,7 +31,6 @@ describe('Tracer', () => {
   let tracer: Tracer;
   beforeAll(async () => {
     app = await startApp('express');
-    app.sampling.cold = 'V8 is left alone';
     tracer = app.app.get(Tracer);
   });
   afterAll(closeApps);
@@ -162,7 +161,6 @@ describe('Tracer', () => {
 describe('an application that is closed', () => {
   it('ends a trace in code, which is complete', async () => {
     const app = await startApp('express');
-    app.sampling.cold = 'V8 is left alone';
     const bytes = await traceBytes(app, () => app.close());
     expect(app.app.get(Tracer).isEnabled()).toBe(false);
     expect(readGoTrace(bytes).threads.size).toBe(1);

@@ -63,6 +63,7 @@ export async function startApp(adapter: AdapterName, setup: AppSetup = {}): Prom
   running.set(app, sampling);
   await configure?.(app);
   await app.listen(0, '127.0.0.1');
+  sampling.cold = 'V8 is left alone'; // by traces
   const url = await app.getUrl();
   const path = (pprof && pprof.path) || 'debug/pprof';
   return { app, sampling, url, base: `${url}/${path}`, close: () => close(app) };

@@ -4,7 +4,7 @@ import { inRegion, inTask, stepsInRegion } from './when-over.js';
 type Method = (this: never, ...args: never[]) => unknown;
 
 /** A decorator of methods, static ones included. */
-export type TraceDecorator = <T extends Method>(
+export type TraceDecorator = <T extends (this: never, ...args: never[]) => unknown>(
   target: object,
   key: string | symbol,
   descriptor: TypedPropertyDescriptor<T>,
