@@ -58,21 +58,28 @@ function rowOf(
   base: string,
 ): string {
   const profile = count !== undefined;
-  const readByPprof = profile || name === 'profile';
+  const command = COMMANDS.get(profile ? 'profile' : name)?.(base + name);
   const links = [
     ...(profile ? [link(`${name}?debug=1`, 'text')] : []),
     ...(hasDump ? [link(`${name}?debug=2`, 'full stack dump')] : []),
-    link(name, readByPprof ? 'download' : 'open'),
+    link(name, command ? 'download' : 'open'),
     ...(devToolsFormat ? [link(`${name}?format=${devToolsFormat}`, 'for DevTools')] : []),
+    ...(name === 'trace' ? [link('trace?format=json', 'for Perfetto')] : []),
   ];
   return `<tr>
 <td class="count">${count ?? 0}</td>
 <td class="name">${link(name, name)}</td>
 <td><p>${escaped(description)} <span class="links">${links.join(' ')}</span></p>${
     status === undefined ? '' : `<p class="status">${escaped(status)}</p>`
-  }${readByPprof ? `<code>go tool pprof ${escaped(base + name)}</code>` : ''}</td>
+  }${command ? `<code>${escaped(command)}</code>` : ''}</td>
 </tr>`;
 }
+
+/** How Go's tools open an address. */
+const COMMANDS: ReadonlyMap<string, (url: string) => string> = new Map([
+  ['profile', (url) => `go tool pprof ${url}`],
+  ['trace', (url) => `curl -o trace.out '${url}?seconds=5' && go tool trace trace.out`],
+]);
 
 function processFacts(): Record<string, string> {
   const { utilization } = performance.eventLoopUtilization();

@@ -64,7 +64,12 @@ describe.each(ADAPTERS)('the index page on %s', (adapter) => {
   it('shows commands with the address that the visitor used', async () => {
     const { base, url } = await startApp(adapter);
     const { port } = new URL(url);
-    expect((await open(base)).text).toContain(`go tool pprof ${base}/heap<`);
+    const { text } = await open(base);
+    expect(text).toContain(`go tool pprof ${base}/heap<`);
+    expect(text).toContain(
+      `curl -o trace.out &#39;${base}/trace?seconds=5&#39; &amp;&amp; go tool trace trace.out<`,
+    );
+    expect(text).toContain('<a href="trace?format=json">for Perfetto</a>');
     expect((await open(base, { host: `localhost:${port}` })).text).toContain(
       `go tool pprof http://localhost:${port}/debug/pprof/profile<`,
     );
