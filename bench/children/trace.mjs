@@ -157,7 +157,7 @@ await serveCommands(async ({ name, adapter }) => {
       const { traceOutput } = await import('../../dist/esm/profiling/trace/trace-output.js');
       globalThis.gc();
       const begin = now();
-      const output = traceOutput(format);
+      const output = traceOutput(format, []);
       const order = new TraceOrder((event) => output.add(event));
       for (const event of kept) order.add(event);
       let bytes = 0;
