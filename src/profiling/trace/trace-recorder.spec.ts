@@ -258,6 +258,21 @@ describe('a callback', () => {
     ]);
   });
 
+  it('has not begun yet when Node makes a resource by itself', () => {
+    const node = started();
+    node.pass(5);
+    node.resource('Immediate');
+    node.pass(100);
+    node.callback(node.old());
+    expect(node.toEnd()).toEqual([
+      '15 create 2 work',
+      '15 run 2',
+      '15 wait 2 yield at wait',
+      '115 run 1',
+      '125 wait 1 network',
+    ]);
+  });
+
   it('of an execution that has ended begins another one', () => {
     const node = started();
     const { sleep, end } = requested(node);

@@ -79,6 +79,8 @@ export class TraceRecorder {
   private current = new Execution(this.identity, OUTSIDE, true);
   /** When the last callback ended; undefined while one runs. */
   private idleSince: number | undefined;
+  /** What has run since is no callback: Node makes some resources by itself. */
+  private isOutside = false;
   /** What ran before a callback of Node's own that has done nothing yet. */
   private interrupted: { readonly execution: Execution; readonly idleSince: number } | undefined;
   /** Callbacks run inside others. */
@@ -149,6 +151,7 @@ export class TraceRecorder {
   private goOn(execution: Execution, isDrained: boolean, time: number): void {
     const { current, idleSince = time } = this;
     this.idleSince = undefined;
+    this.isOutside = false;
     if (isDrained && execution === current) return;
     if (execution.inPlaceOf === current) {
       this.interrupted = { execution: current, idleSince };
@@ -370,11 +373,14 @@ export class TraceRecorder {
 
   /** What runs now. Code outside of callbacks begins an execution. */
   private running(): Execution {
-    if (this.idleSince !== undefined) {
+    if (this.idleSince === undefined) return this.current;
+    const time = this.world.now();
+    if (!this.isOutside) {
       this.close(this.idleSince);
-      this.begin(new Execution(this.identity), this.world.now());
-      this.idleSince = undefined;
+      this.begin(new Execution(this.identity), time);
+      this.isOutside = true;
     }
+    this.idleSince = time; // nobody tells when it ends
     return this.current;
   }
 
