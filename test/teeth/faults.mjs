@@ -708,8 +708,8 @@ export const FAULTS = [
   {
     title: 'callbacks of the parser end the waits of a request',
     file: 'src/profiling/trace/trace-recorder.ts',
-    find: 'tag(this.world.executionAsyncResource(), execution.tags.nodes);',
-    replace: 'tag(this.world.executionAsyncResource(), execution.tags.other);',
+    find: "tag(this.world.executionAsyncResource(), execution.tag('nodes'));",
+    replace: "tag(this.world.executionAsyncResource(), execution.tag('other'));",
     tests: ['src/profiling/trace/trace-recorder'],
   },
   {

@@ -135,15 +135,7 @@ const TAGS = {
 
 /** An asynchronous execution: a request, a chain of timers, a message handler and all that they start. */
 export class Execution {
-  /** By what a resource is. */
-  readonly tags: Readonly<Record<keyof typeof TAGS, ExecutionTag>> = {
-    promise: { ...TAGS.promise, execution: this },
-    await: { ...TAGS.await, execution: this },
-    callback: { ...TAGS.callback, execution: this },
-    tick: { ...TAGS.tick, execution: this },
-    nodes: { ...TAGS.nodes, execution: this },
-    other: { ...TAGS.other, execution: this },
-  };
+  private readonly tags: Partial<Record<keyof typeof TAGS, ExecutionTag>> = {};
   /** When it began to run last, in ns. */
   begin = 0;
   /** Callbacks that are still to come. */
@@ -173,6 +165,11 @@ export class Execution {
     public task = 0,
     readonly inPlaceOf?: Execution,
   ) {}
+
+  /** For a resource, by what that is. */
+  tag(kind: keyof typeof TAGS): ExecutionTag {
+    return (this.tags[kind] ??= { ...TAGS[kind], execution: this });
+  }
 
   /** What it waits for when it stops running now. */
   get next(): Awaited {

@@ -27,11 +27,10 @@ export class TraceAnnotations implements ActiveTrace {
     const { recorder } = this;
     const caller = recorder.decided();
     const outer = this.scope.getStore();
-    const task = this.task(caller);
     if (caller.scopes.at(-1) === (outer?.execution === caller ? outer.region : undefined))
-      return this.inScope(caller, task, name, work);
-    const own = recorder.create(recorder.buffer.start(name), { task });
-    return recorder.runAs(own, () => this.inScope(own, task, name, work));
+      return this.inScope(caller, name, work);
+    const own = recorder.create(recorder.buffer.start(name), { task: this.task(caller) });
+    return recorder.runAs(own, () => this.inScope(own, name, work));
   }
 
   newTask(name: string): OpenTask {
@@ -67,13 +66,9 @@ export class TraceAnnotations implements ActiveTrace {
     this.scope.disable();
   }
 
-  private inScope<T>(
-    execution: Execution,
-    task: number,
-    name: string,
-    work: (end: () => void, run: Run) => T,
-  ): T {
+  private inScope<T>(execution: Execution, name: string, work: (end: () => void, run: Run) => T): T {
     const region = this.openRegion(execution, name);
+    const task = this.task(execution);
     const { scopes } = execution;
     scopes.push(region);
     const end = once(() => {

@@ -111,21 +111,21 @@ export class TraceRecorder {
     this.callback.make(id);
     let execution = this.running();
     if (type === 'PROMISE') {
-      if (trigger === this.world.executionAsyncId()) return tag(resource, execution.tags.promise); // not derived
+      if (trigger === this.world.executionAsyncId()) return tag(resource, execution.tag('promise')); // not derived
       execution = this.derive(execution, id, trigger);
-      tag(resource, execution.tags.await);
+      tag(resource, execution.tag('await'));
       execution.pending++;
       return;
     }
     const kind = RESOURCE_KINDS.get(type);
     if (!kind && type !== 'Immediate')
-      return tag(resource, TICKS.has(type) ? execution.tags.tick : execution.tags.other);
+      return tag(resource, execution.tag(TICKS.has(type) ? 'tick' : 'other'));
     if (kind?.isOneShot === false) return this.use(id, CAUSES[kind.state], undefined); // called back for anybody
     const origin = this.origin(execution);
     if (!origin.isUser || (type === 'Timeout' && !origin.setsTimer))
-      return tag(resource, execution.tags.nodes);
+      return tag(resource, execution.tag('nodes'));
     execution = this.decide(execution, origin);
-    tag(resource, execution.tags.callback);
+    tag(resource, execution.tag('callback'));
     execution.pending++;
     const { stack } = origin;
     const cause = origin.isFetch ? 'network' : kind ? CAUSES[kind.state] : 'yield';
@@ -263,7 +263,7 @@ export class TraceRecorder {
 
   /** The callback that runs is one of several of the execution. */
   adopt(execution: Execution): void {
-    tag(this.world.executionAsyncResource(), execution.tags.nodes);
+    tag(this.world.executionAsyncResource(), execution.tag('nodes'));
   }
 
   /** Does work as another execution. */
