@@ -16,7 +16,8 @@ import { nestRegions } from './nest-regions.js';
 import { RunsOfThread } from './runs-of-thread.js';
 import type { IdentifiedStack, TraceDefinitions } from './trace-definitions.js';
 import { TraceAnnotations } from './trace-annotations.js';
-import { MAIN, TraceRecorder } from './trace-recorder.js';
+import { MAIN } from './thread-timeline.js';
+import { TraceRecorder } from './trace-recorder.js';
 import { TracedRequests } from './traced-requests.js';
 
 /** Events that are kept until they are written: some 50 MB. */
