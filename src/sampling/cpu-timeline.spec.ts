@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { MadeUpSession } from '../../test/support/made-up-session.js';
+import { MadeUpSession, sampledFrame } from '../../test/support/made-up-session.js';
 import type { Sliced, WarmMember } from './sampler.js';
 
 /** The innermost functions that V8 samples in each profile, a millisecond apart. */
@@ -17,11 +17,11 @@ MadeUpSession.v8.sampled = (startTime) => {
   const names = [...new Set(executing)];
   return {
     nodes: [
-      { id: 1, callFrame: frame('(root)'), hitCount: 0, children: [2] },
-      { id: 2, callFrame: frame('main'), hitCount: 0, children: names.map((_, i) => i + 3) },
+      { id: 1, callFrame: sampledFrame('(root)'), hitCount: 0, children: [2] },
+      { id: 2, callFrame: sampledFrame('main'), hitCount: 0, children: names.map((_, i) => i + 3) },
       ...names.map((name, i) => ({
         id: i + 3,
-        callFrame: frame(name),
+        callFrame: sampledFrame(name),
         hitCount: executing.filter((one) => one === name).length,
         positionTicks: Object.entries(lines[name] ?? {}).map(([line, ticks]) => ({
           line: Number(line),
@@ -33,13 +33,6 @@ MadeUpSession.v8.sampled = (startTime) => {
     timeDeltas: executing.map((_, i) => (i === 0 ? startTime + FIRST * 1000 : 1000)),
   };
 };
-const frame = (functionName: string) => ({
-  functionName,
-  scriptId: '7',
-  url: 'file:///app/main.js',
-  lineNumber: 9,
-  columnNumber: 1,
-});
 /** Jest's made-up time. */
 const nowMicros = () => jest.now() * 1000;
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { MadeUpSession } from '../../test/support/made-up-session.js';
+import { MadeUpSession, sampledFrame } from '../../test/support/made-up-session.js';
 import type { CpuRecording, CpuSamples, KeptProfiler, Sliced, WarmMember, WarmOptions } from './sampler.js';
 
 const MINUTE = 60_000;
@@ -10,17 +10,10 @@ MadeUpSession.v8.micros = () => nowMicros();
 /** One function, sampled once, in the middle of each profile. */
 MadeUpSession.v8.sampled = () => ({
   nodes: [
-    { id: 1, callFrame: frame('(root)'), hitCount: 0, children: [2] },
-    { id: 2, callFrame: frame(`at ${(nowMicros() / 1e6).toFixed(2)}`), hitCount: 1 },
+    { id: 1, callFrame: sampledFrame('(root)'), hitCount: 0, children: [2] },
+    { id: 2, callFrame: sampledFrame(`at ${(nowMicros() / 1e6).toFixed(2)}`), hitCount: 1 },
   ],
   samples: [2],
-});
-const frame = (functionName: string) => ({
-  functionName,
-  scriptId: '7',
-  url: 'file:///app/main.js',
-  lineNumber: 1,
-  columnNumber: 1,
 });
 /** Jest's made-up time. */
 const nowMicros = () => jest.now() * 1000;

@@ -3,6 +3,15 @@ import type { Profiler } from 'node:inspector';
 /** What V8 has sampled in a profile. */
 type Sampled = Pick<Profiler.Profile, 'nodes' | 'samples' | 'timeDeltas'>;
 
+/** A function of the application, as V8's profiles have it. */
+export const sampledFrame = (functionName: string) => ({
+  functionName,
+  scriptId: '7',
+  url: 'file:///app/main.js',
+  lineNumber: 9,
+  columnNumber: 1,
+});
+
 type Finished = (params: { title: string; profile: Profiler.Profile }) => void;
 
 /**
