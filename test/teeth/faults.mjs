@@ -699,10 +699,10 @@ export const FAULTS = [
     tests: ['test/process/left-behind'],
   },
   {
-    title: 'seconds of a trace may be hexadecimal without an exponent',
+    title: 'underscores may be anywhere in the seconds of a trace',
     file: 'src/http/go-query.ts',
-    find: 'p([+-]?[0-9]+)$/i;',
-    replace: '(?:p([+-]?[0-9]+))?$/i;',
+    find: "replace(/(?<=[0-9])_(?=[0-9])/g, '')",
+    replace: "replaceAll('_', '')",
     tests: ['src/http/go-query'],
   },
   {
@@ -737,7 +737,7 @@ export const FAULTS = [
     title: 'a wait of a goroutine is not followed by what ends it',
     file: 'src/format/go-trace.ts',
     find: 'if (state.isInSyscall) batches.event(Ev.GoSysExit',
-    replace: 'if (!state) batches.event(Ev.GoSysExit',
+    replace: 'if (state.isInSyscall && time < 0) batches.event(Ev.GoSysExit',
     tests: ['src/format/go-trace'],
   },
   {
@@ -745,6 +745,6 @@ export const FAULTS = [
     file: 'src/sampling/replace.ts',
     find: 'else Reflect.deleteProperty(object, key);',
     replace: 'else void key;',
-    tests: ['test/e2e/trace-annotations', 'src/profiling/trace'],
+    tests: ['src/sampling/replace'],
   },
 ];
