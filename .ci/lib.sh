@@ -90,7 +90,7 @@ trap 'exit 143' TERM
 
 machine() {
   local missing=() sudo=() pair
-  for pair in curl:curl go:golang-go nginx:nginx-light python3:python3 make:make g++:g++; do
+  for pair in curl:curl go:golang-go nginx:nginx-light python3:python3 make:make g++:g++ chromium:chromium; do
     PATH=$PATH:/usr/sbin command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
   done
   if [ ${#missing[@]} -gt 0 ]; then
@@ -99,7 +99,7 @@ machine() {
     # RUNLEVEL=1: the package must not start nginx. Tests start their own.
     "${sudo[@]}" env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"
   fi
-  echo "node $(node --version), npm $(npm --version), $(go version), $(PATH=$PATH:/usr/sbin nginx -v 2>&1)"
+  echo "node $(node --version), npm $(npm --version), $(go version), $(PATH=$PATH:/usr/sbin nginx -v 2>&1), $(chromium --version)"
 }
 
 # Compiles pprof against the headers next to the running Node, if there are any: nodejs.org may be out of reach.

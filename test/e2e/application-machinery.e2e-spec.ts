@@ -17,17 +17,16 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import fastifyCompress from '@fastify/compress';
-import fastifyHelmet from '@fastify/helmet';
 import { afterEach, describe, expect, it } from '@jest/globals';
 // @ts-expect-error it has no types
 import compression from 'compression';
-import helmet from 'helmet';
 import { finalize, map, timeout } from 'rxjs';
 import { ProfilerService } from '../../src/index.js';
 import { ADAPTERS, type AdapterName, type AppSetup, closeApps, startApp } from '../support/app.js';
 import { UptimeController } from '../support/application-parts.js';
 import { brokenRows, type ContractRow, SHORT_CONTRACT } from '../support/contract.js';
 import { DecodedProfile } from '../support/decoded-profile.js';
+import { useHelmet } from '../support/helmets.js';
 import { request } from '../support/http.js';
 
 @Controller('cats')
@@ -116,7 +115,7 @@ const MACHINERY: readonly Machinery[] = [
   },
   {
     name: 'helmet',
-    configure: helmets,
+    configure: useHelmet,
     works: async (url) =>
       expect((await request(`${url}/cats`)).headers['x-frame-options']).toBe('SAMEORIGIN'),
   },
@@ -161,11 +160,6 @@ const MACHINERY: readonly Machinery[] = [
       }),
   },
 ];
-
-async function helmets(app: INestApplication, adapter: AdapterName): Promise<void> {
-  if (adapter === 'express') app.use(helmet());
-  else await (app as NestFastifyApplication).register(fastifyHelmet, { global: true });
-}
 
 describe.each(ADAPTERS)("the application's own machinery on %s", (adapter) => {
   afterEach(closeApps);
@@ -218,7 +212,7 @@ describe.each(ADAPTERS)("the application's own machinery on %s", (adapter) => {
   });
 
   it("helmet's headers are kept, and the index page has a policy of its own", async () => {
-    const { base } = await startApp(adapter, { configure: (app) => helmets(app, adapter) });
+    const { base } = await startApp(adapter, { configure: (app) => useHelmet(app, adapter) });
     const page = await request({ base, path: '/' });
     expect(page.headers).toMatchObject({
       'x-frame-options': 'SAMEORIGIN',
