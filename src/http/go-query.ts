@@ -94,6 +94,15 @@ export function checkDuration(
   if (seconds > maxSeconds) throw tooLong(maxSeconds);
 }
 
+/** The longest capture that the options allow, in seconds; at least 1. */
+export function longestSeconds({
+  writeTimeout,
+  maxSeconds,
+}: Pick<ResolvedPprofOptions, 'writeTimeout' | 'maxSeconds'>): number {
+  const withinTimeout = writeTimeout > 0 ? Math.ceil(writeTimeout / 1000) - 1 : Infinity;
+  return Math.max(1, Math.min(maxSeconds, withinTimeout));
+}
+
 /**
  * The parameter `format`.
  *
