@@ -15,6 +15,7 @@ import { RequestTracker } from './http/request-tracker.js';
 import { PprofRouter } from './http/router.js';
 import { controllersAt, routerPathOf, Routes } from './http/routes.js';
 import { SeparatePort } from './http/separate-port.js';
+import { Speedscope } from './http/speedscope.js';
 import {
   checkAsyncOptions,
   checkIsObject,
@@ -126,6 +127,7 @@ class PprofFeatureModule {}
     Routes,
     SeparatePort,
     SourceMapper,
+    Speedscope,
     SymbolTable,
     Tracer,
   ],

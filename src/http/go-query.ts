@@ -3,7 +3,7 @@
  * clients written for Go count on them.
  */
 
-import type { DevToolsFormat } from '../profiling/capture.js';
+import type { DevToolsFormat, ViewerFormat } from '../profiling/capture.js';
 import type { ResolvedPprofOptions } from '../pprof.options.js';
 import { badValue, goException, tooLong } from './go-errors.js';
 
@@ -94,15 +94,33 @@ export function checkDuration(
   if (seconds > maxSeconds) throw tooLong(maxSeconds);
 }
 
+/** The longest capture that the options allow, in seconds; at least 1. */
+export function longestSeconds({
+  writeTimeout,
+  maxSeconds,
+}: Pick<ResolvedPprofOptions, 'writeTimeout' | 'maxSeconds'>): number {
+  const withinTimeout = writeTimeout > 0 ? Math.ceil(writeTimeout / 1000) - 1 : Infinity;
+  return Math.max(1, Math.min(maxSeconds, withinTimeout));
+}
+
 /**
  * The parameter `format`.
  *
- * @param offered the format that the profile has beside pprof's own
- * @throws HttpException 400 for another one
+ * @param devTools the format for DevTools, where the profile has one
+ * @returns undefined for pprof's own format
+ * @throws HttpException 400 for a format that the profile does not have
  */
-export function formatOf(query: string, offered: DevToolsFormat | undefined): DevToolsFormat | undefined {
+export function formatOf(query: string, devTools?: DevToolsFormat): ViewerFormat | undefined {
   const asked = formValue(query, 'format');
   if (asked === '') return undefined;
-  if (asked !== offered) throw badValue('format', offered ?? 'left out');
-  return offered;
+  const formats = [...(devTools ? [devTools] : []), 'speedscope' as const];
+  const format = formats.find((one) => one === asked);
+  if (!format) throw badValue('format', formats.join(' or '));
+  return format;
+}
+
+/** The name of a file in that format, as browsers save it and viewers know it. */
+export function fileOf(name: string, format: ViewerFormat | undefined): string {
+  if (!format) return name;
+  return `${name}.${format}${format === 'speedscope' ? '.json' : ''}`;
 }

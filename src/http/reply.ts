@@ -35,7 +35,7 @@ export function text(body: string | Uint8Array): PprofReply {
 }
 
 /** A page, with a policy of its own: whatever the application's is, the page works and loads nothing. */
-export function html(body: string, contentSecurityPolicy: string): PprofReply {
+export function html(body: PprofReply['body'], contentSecurityPolicy: string): PprofReply {
   return {
     status: 200,
     headers: { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': contentSecurityPolicy },

@@ -164,7 +164,7 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
 
   /** The endpoint of that name, if it exists and is switched on. */
   endpoint(name: string): Endpoint | undefined {
-    const controller = this.isOn(name) ? this.byName.get(name) : undefined;
+    const controller = this.isOn(name) ? this.byName.get(this.nameAt(name)) : undefined;
     return controller && endpointOf(controller);
   }
 
@@ -202,7 +202,7 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
     if (kind !== 'name' || !this.isOn(name)) return undefined;
     const methods: readonly string[] = this.endpoint(name)?.methods ?? ['GET'];
     if (!methods.includes(get)) return undefined;
-    return this.byName.get(name) ?? (this.registry.lookup(name) && this.profiles);
+    return this.byName.get(this.nameAt(name)) ?? (this.registry.lookup(name) && this.profiles);
   }
 
   /** The controller of the named profiles, and of what no controller accepts. */
@@ -227,9 +227,17 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
     return (await this.moduleRef.resolve<EndpointController>(controller)).serve(request);
   }
 
+  /** The name of the endpoint at a path: that of the one above it, where that has files. */
+  private nameAt(path: string): string {
+    const above = path.split('/', 1)[0]!;
+    const controller = this.byName.get(above);
+    return controller && endpointOf(controller)!.hasFiles ? above : path;
+  }
+
   /** Whether the options leave a name on; there may be nothing of that name. */
-  isOn(name: string): boolean {
+  isOn(path: string): boolean {
     const { enabled, endpoints, cmdline } = this.options;
+    const name = this.nameAt(path);
     const off = endpoints[name] === false || (name === 'cmdline' && cmdline === false);
     return enabled && !off && this.isRouted(name);
   }

@@ -5,11 +5,12 @@ import { constants, gzip } from 'node:zlib';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Observable, Subject } from 'rxjs';
 import type { Profile } from '../format/profile.js';
+import { speedscopeText } from '../format/speedscope.js';
 import { legacyText } from '../format/text.js';
 import { encodeProfile } from '../format/encode.js';
 import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../pprof.options.js';
 import { reasonOf } from '../sampling/reason.js';
-import { ProfilerCanceledError } from './errors.js';
+import { ProfilerArgumentError, ProfilerCanceledError } from './errors.js';
 import { type HoldMeter, runSliced } from './loop.js';
 
 const compress = promisify(gzip);
@@ -17,10 +18,13 @@ const compress = promisify(gzip);
 /** What Chrome's DevTools and VS Code open, by its extension. */
 export type DevToolsFormat = 'cpuprofile' | 'heapprofile';
 
+/** The formats for other viewers than `go tool pprof`: Chrome's DevTools, and speedscope, which opens every profile. */
+export type ViewerFormat = DevToolsFormat | 'speedscope';
+
 /** Forms of a profile beside profile.proto and Go's text. */
 export interface OtherForms {
-  /** The JSON for Chrome's DevTools, in pieces. */
-  readonly devToolsText?: () => Generator<void, string[]>;
+  /** The JSON for Chrome's DevTools. */
+  readonly devTools?: { readonly format: DevToolsFormat; readonly text: () => Generator<void, string[]> };
   /** Lines after the records of Go's text. */
   readonly textTrailer?: () => readonly string[];
   /** Go's `debug=2`, for people alone, in pieces. */
@@ -61,24 +65,31 @@ export class CapturedProfile {
   }
 
   /**
-   * The JSON that Chrome's DevTools and VS Code open, as a `.cpuprofile` or `.heapprofile`.
+   * JSON for another viewer: `cpuprofile` and `heapprofile` open in Chrome's DevTools and VS Code, `speedscope` in
+   * https://www.speedscope.app.
    *
-   * @throws Error for a profile that is neither of the CPU nor of the heap
+   * @throws ProfilerArgumentError for `cpuprofile` or `heapprofile` if the profile is not of the CPU or the heap
    */
-  encodeForDevTools(): Promise<Buffer> {
-    if (!this.forms.devToolsText) throw new Error(`DevTools have no format for the profile ${this.name}`);
-    return this.joined(this.forms.devToolsText());
+  async encodeAs(format: ViewerFormat): Promise<Buffer> {
+    const { devTools } = this.forms;
+    if (format === 'speedscope') return this.joined(speedscopeText(this.name, this.profile));
+    if (format === devTools?.format) return this.joined(devTools.text());
+    const known = devTools ? `${devTools.format} or speedscope` : 'speedscope';
+    throw new ProfilerArgumentError(
+      `invalid format ${JSON.stringify(format)} for the profile ${this.name}: expected ${known}`,
+    );
   }
 
   /**
-   * Writes a file: {@link encodeForDevTools}'s result if the path ends in `.cpuprofile` or `.heapprofile`, otherwise
-   * {@link encode}'s, which `go tool pprof <path>` opens.
+   * Writes a file, in the format that its extension names: `.cpuprofile`, `.heapprofile` or `.speedscope.json` (see
+   * {@link encodeAs}). Any other name gets {@link encode}'s result, which `go tool pprof <path>` opens.
    *
+   * @throws ProfilerArgumentError if the profile does not have the format
    * @throws Error of `node:fs` if the file cannot be written; its message names the flag if the permission model denies it
    */
   async toFile(path: string): Promise<void> {
-    const isForDevTools = /\.(cpu|heap)profile$/.test(path);
-    const bytes = await (isForDevTools ? this.encodeForDevTools() : this.encode());
+    const format = /\.(?:(cpuprofile|heapprofile)|(speedscope)\.json)$/.exec(path);
+    const bytes = await (format ? this.encodeAs((format[1] ?? format[2]) as ViewerFormat) : this.encode());
     await writeFile(path, bytes).catch((error: Error) => {
       throw Object.assign(error, { message: reasonOf(error) });
     });

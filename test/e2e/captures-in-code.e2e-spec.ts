@@ -31,8 +31,8 @@ describe('ProfilerService', () => {
     await cpu.toFile(cpuProfile);
     await heap.toFile(heapProfile);
     expect(new DecodedProfile(readFileSync(file)).total('samples')).toBe(100);
-    expect(readFileSync(cpuProfile)).toEqual(await cpu.encodeForDevTools());
-    expect(readFileSync(heapProfile)).toEqual(await heap.encodeForDevTools());
+    expect(readFileSync(cpuProfile)).toEqual(await cpu.encodeAs('cpuprofile'));
+    expect(readFileSync(heapProfile)).toEqual(await heap.encodeAs('heapprofile'));
   });
 
   it('toFile rejects where the file cannot be written', async () => {

@@ -21,7 +21,7 @@ const CONTRACT: readonly ContractRow[] = [
   file('/profile?past=30&format=cpuprofile', 'profile.cpuprofile', 'the name of what DevTools open', HEAD),
   refused('/profile?past=30&hz=100', 400, 'invalid hz 100: the flight recorder samples at 50 Hz'),
   refused('/profile?past=30&hz=0', 400, TEXTS.badHz),
-  refused('/profile?past=30&format=json', 400, TEXTS.badFormat('cpuprofile')),
+  refused('/profile?past=30&format=json', 400, TEXTS.badFormat('cpuprofile or speedscope')),
   ...['0', '-1', 'abc', '1.5', '99999999999999999999'].map((past) =>
     refused(`/profile?past=${past}`, 400, TEXTS.badPast),
   ),

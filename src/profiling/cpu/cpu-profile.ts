@@ -38,7 +38,7 @@ export async function cpuProfileOf(
   const header = headerOf(facts, samples, comments(profileComments, about));
   const profile = await runSliced(buildStackProfile(header, samples.tree, places, stacksOf(samples)), holds);
   return new CapturedProfile('profile', profile, holds, {
-    devToolsText: () => cpuProfileText(samples, places),
+    devTools: { format: 'cpuprofile', text: () => cpuProfileText(samples, places) },
   });
 }
 

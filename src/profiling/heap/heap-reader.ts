@@ -188,7 +188,10 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
     return {
       epoch,
       captured: new CapturedProfile(kind.name, { ...profile, ...header, comments }, holds, {
-        devToolsText: () => heapProfileText({ tree: samples.tree, objects: samples.live ?? [] }, places),
+        devTools: {
+          format: 'heapprofile',
+          text: () => heapProfileText({ tree: samples.tree, objects: samples.live ?? [] }, places),
+        },
         textTrailer: memoryStatistics,
       }),
     };

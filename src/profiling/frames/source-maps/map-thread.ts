@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { pathToFileURL } from 'node:url';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
+import { ownDirectory } from '../../../own-directory.js';
 import { OWN_WORKER, unwatched } from '../../../sampling/worker-creation.js';
 import { type HoldMeter, runSliced } from '../../loop.js';
 import { type ScriptAnswer, type ScriptQuery, ScriptReader } from './script-reader.js';
@@ -113,27 +113,9 @@ function* posted(worker: Worker, queries: readonly ScriptQuery[]): Generator<voi
 /** Undefined where it has no file, or the process may have no worker. */
 function startWorker(): Worker | undefined {
   try {
-    const file = workerFile();
+    const file = new URL('profiling/frames/source-maps/map-worker.js', ownDirectory());
     return existsSync(file) ? unwatched(() => new Worker(file, WORKER_OPTIONS)) : undefined;
   } catch {
     return undefined;
-  }
-}
-
-/**
- * `import.meta` is an error in CommonJS, `__dirname` in an ES module, and this source becomes both; a stack trace says where
- * this file is in either, also if it has a source map.
- *
- * @throws TypeError where it does not: the globals may be frozen
- */
-export function workerFile(): URL {
-  const { prepareStackTrace, stackTraceLimit } = Error;
-  try {
-    Error.stackTraceLimit = 1;
-    Error.prepareStackTrace = (_error, [callSite]) => callSite?.getFileName();
-    const file = new Error('where?').stack!;
-    return new URL('map-worker.js', file.startsWith('file:') ? file : pathToFileURL(file));
-  } finally {
-    Object.assign(Error, { prepareStackTrace, stackTraceLimit });
   }
 }
