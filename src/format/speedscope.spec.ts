@@ -70,9 +70,9 @@ describe('the speedscope format', () => {
   });
 
   it('is valid JSON for any name, and with no sample at all', () => {
-    const profile = madeUpProfile(COUNTS, [{ stack: [1], values: [1] }], () => 'a"b\\\u2028');
+    const profile = madeUpProfile(COUNTS, [{ stack: [1], values: [1] }], () => 'a"b\\');
     const text = finished(speedscopeText('a"b', profile)).join('');
-    expect(JSON.parse(text)).toMatchObject({ name: 'a"b', shared: { frames: [{ name: 'a"b\\\u2028' }] } });
+    expect(JSON.parse(text)).toMatchObject({ name: 'a"b', shared: { frames: [{ name: 'a"b\\' }] } });
     expect(fileOf([]).profiles).toMatchObject([{ samples: [], weights: [], endValue: 0 }]);
   });
 });
