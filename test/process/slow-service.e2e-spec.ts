@@ -1,14 +1,16 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { transformFile } from '@swc/core';
 import { until } from '../support/async.js';
 import { describeGo, expectNoComplaints } from '../support/go.js';
 import { parseDump } from '../support/goroutine-dump.js';
 import { request } from '../support/http.js';
 import { TestProcess } from '../support/process.js';
-import { type Sample, sampleDirectory, startSample } from '../support/sample.js';
 
-const home = sampleDirectory('03-slow-service');
+const home = fileURLToPath(new URL('../../sample/03-slow-service/', import.meta.url));
+const built = join(home, `built-${process.pid}`);
 const readme = readFileSync(join(home, 'README.md'), 'utf8');
 
 /** A section of the README that finds a fault. */
@@ -46,12 +48,19 @@ function stepOf(section: string): Step {
 }
 
 describeGo("the README's commands on sample/03-slow-service", () => {
-  let shop: Sample;
+  let shop: TestProcess;
+  let url: string;
 
   beforeAll(async () => {
-    shop = await startSample('03-slow-service');
+    await build();
+    shop = new TestProcess(process.execPath, [join(built, 'main.js')], { PORT: '0' });
+    [, url] = (await shop.printed(/A slow shop at http:\/\/(\S+)\. /)) as unknown as [string, string];
   });
-  afterAll(() => shop.stop());
+  afterAll(async () => {
+    shop.kill('SIGTERM');
+    await shop.exited;
+    rmSync(built, { recursive: true, force: true });
+  });
 
   it('are those of four faults', () => {
     expect(steps.map(({ fault }) => fault.file)).toEqual([
@@ -71,7 +80,7 @@ describeGo("the README's commands on sample/03-slow-service", () => {
 
     it('finds the fault', async () => {
       const missing = await until(
-        () => notShown(commands.replaceAll('localhost:3000', new URL(shop.url).host), shop.temporary, shown),
+        () => notShown(commands.replaceAll('localhost:3000', url), shown),
         (places) => [...places],
       );
       expect(missing).toEqual([]);
@@ -81,8 +90,8 @@ describeGo("the README's commands on sample/03-slow-service", () => {
   it('show a dump that readers of goroutine dumps read', async () => {
     const [pending] = await until(
       async () => {
-        await request(`${shop.url}/orders/1/confirmation?to=nobody`, { method: 'POST' });
-        const { text } = await request(`${shop.url}/debug/pprof/goroutine?debug=2`);
+        await request(`http://${url}/orders/1/confirmation?to=nobody`, { method: 'POST' });
+        const { text } = await request(`http://${url}/debug/pprof/goroutine?debug=2`);
         return parseDump(text).filter(({ state }) => state === 'chan receive');
       },
       (found) => (found.length > 0 ? [] : ['a pending await']), // V8 may have collected it
@@ -94,11 +103,30 @@ describeGo("the README's commands on sample/03-slow-service", () => {
 });
 
 /** Places that the commands do not print. */
-async function notShown(commands: string, directory: string, places: Step['shown']): Promise<Step['shown']> {
-  const shell = new TestProcess('sh', ['-ec', commands], { PPROF_TMPDIR: directory, NO_PROXY: '*' });
+async function notShown(commands: string, places: Step['shown']): Promise<Step['shown']> {
+  const shell = new TestProcess('sh', ['-ec', commands], { PPROF_TMPDIR: built, NO_PROXY: '*' });
   const code = await shell.exited;
   expect({ code, output: code === 0 || shell.output }).toEqual({ code: 0, output: true });
   expectNoComplaints(shell.stderr);
   const printed = new Set([...shell.output.matchAll(PLACE)].map(([, name, place]) => `${name} ${place}`));
   return places.filter(({ name, place }) => !printed.has(`${name} ${place}`));
+}
+
+/** As `npm run build` does, but in less time: types are not checked. */
+async function build(): Promise<void> {
+  mkdirSync(built);
+  for (const file of readdirSync(join(home, 'src'))) {
+    const { code, map } = await transformFile(join(home, 'src', file), {
+      sourceMaps: true,
+      sourceFileName: `../src/${file}`,
+      jsc: {
+        target: 'es2022',
+        parser: { syntax: 'typescript', decorators: true },
+        transform: { legacyDecorator: true, decoratorMetadata: true },
+      },
+    });
+    const name = file.replace(/\.ts$/, '.js');
+    writeFileSync(join(built, name), `${code}\n//# sourceMappingURL=${name}.map\n`);
+    writeFileSync(join(built, `${name}.map`), map!);
+  }
 }
