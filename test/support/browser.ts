@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { afterAll, afterEach, beforeAll, expect } from '@jest/globals';
 import { type Browser, type Frame, launch, type Page } from 'puppeteer-core';
 import { describeWith } from './process.js';
@@ -37,17 +38,16 @@ export interface Visitor {
 /** A tab of its own browser context: it shares no credentials and no storage with others. */
 export class Tab {
   private readonly complaints: string[] = [];
+  private readonly expected: RegExp[] = [];
+  private readonly events = new EventEmitter();
 
   private constructor(readonly page: Page) {
     page.setDefaultTimeout(PATIENCE);
     page.on('console', (message) => {
-      if (message.type() !== 'error') return;
-      this.complaints.push([message.text(), message.location().url ?? ''].join(' ').trim());
+      if (message.type() === 'error') this.complain(message.text(), message.location().url);
     });
-    page.on('pageerror', (error) => this.complaints.push(String(error)));
-    page.on('requestfailed', (request) =>
-      this.complaints.push(`${request.failure()?.errorText} ${request.url()}`),
-    );
+    page.on('pageerror', (error) => this.complain(String(error)));
+    page.on('requestfailed', (request) => this.complain(request.failure()?.errorText, request.url()));
   }
 
   static async open(
@@ -63,6 +63,11 @@ export class Tab {
     return new Tab(page);
   }
 
+  private complain(...words: (string | undefined)[]): void {
+    this.complaints.push(words.filter(Boolean).join(' '));
+    this.events.emit('complaint');
+  }
+
   /** Opens an address and returns the status. */
   async goto(url: string): Promise<number> {
     const response = await this.page.goto(url);
@@ -74,9 +79,53 @@ export class Tab {
     return this.page.evaluate(expression) as Promise<T>;
   }
 
-  /** Waits until an expression in the page is true. */
-  async until(expression: string): Promise<void> {
-    await this.page.waitForFunction(expression);
+  /** Clicks what matches, once it can be clicked. `::-p-aria(Cancel)` matches by the name that a screen reader reads. */
+  async click(selector: string): Promise<void> {
+    await this.page.locator(selector).click();
+  }
+
+  /** Waits until the page announces a text to screen readers. */
+  async says(role: 'alert' | 'status', text: string): Promise<void> {
+    const said = `document.querySelector('[role=${role}]').textContent`;
+    try {
+      await this.page.waitForFunction(`${said}.includes(${JSON.stringify(text)})`);
+    } catch (error) {
+      throw new Error(`the ${role} is not ${text}, but ${await this.evaluate(said)}`, { cause: error });
+    }
+  }
+
+  /** Whether the page's text is lighter than what is behind it. */
+  async isDark(): Promise<boolean> {
+    const [text, background] = await this.evaluate<[string, string]>(
+      '(({ color, backgroundColor }) => [color, backgroundColor])(getComputedStyle(document.body))',
+    );
+    return lightness(text) > lightness(background);
+  }
+
+  /** Waits for a frame in the page, and until it has drawn a text on a canvas. */
+  async drawn(text: string): Promise<Frame> {
+    const element = await this.page.waitForSelector('iframe');
+    const frame = await element!.contentFrame();
+    try {
+      await frame.waitForFunction(`globalThis.drawn?.has(${JSON.stringify(text)})`);
+    } catch (error) {
+      throw new Error(`${text} is not drawn, but ${await frame.evaluate('[...drawn].join()')}`, {
+        cause: error,
+      });
+    }
+    return frame;
+  }
+
+  /** Presses Tab until what matches has the focus, and then Enter. */
+  async pressEnterOn(selector: string): Promise<void> {
+    const element = await this.page.waitForSelector(selector, { visible: true });
+    const count = await this.evaluate<number>("document.querySelectorAll('a, button').length");
+    for (let i = 0; i <= count; i++) {
+      if (await element!.evaluate((it) => it === it.ownerDocument.activeElement))
+        return this.page.keyboard.press('Enter');
+      await this.page.keyboard.press('Tab');
+    }
+    throw new Error(`Tab does not reach ${selector}`);
   }
 
   /** How much wider the page is than the window, in CSS pixels. */
@@ -84,12 +133,19 @@ export class Tab {
     return this.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
   }
 
+  /** Waits until the browser has complained of what matches, and accepts that. */
+  async complains(pattern: RegExp): Promise<void> {
+    this.expected.push(pattern);
+    while (!this.complaints.some((complaint) => pattern.test(complaint)))
+      await once(this.events, 'complaint');
+  }
+
   /**
-   * What the browser has complained of since the last call: errors in the console, which include violations of the page's
-   * policy and responses with a status from 400, errors of scripts, and requests without a response. A test fails if it leaves any.
+   * What the browser complained of unexpectedly: errors in the console, which include violations of the page's policy and
+   * responses with a status from 400, errors of scripts, and requests without a response.
    */
-  takeComplaints(): string[] {
-    return this.complaints.splice(0);
+  get unexpected(): string[] {
+    return this.complaints.filter((complaint) => !this.expected.some((pattern) => pattern.test(complaint)));
   }
 
   async close(): Promise<void> {
@@ -97,9 +153,10 @@ export class Tab {
   }
 }
 
-/** The texts that a frame has drawn on canvases so far. */
-export function drawnTexts(frame: Frame): Promise<string[]> {
-  return frame.evaluate('[...drawn]') as Promise<string[]>;
+/** Of a computed color; a transparent one is white, as the browser's own background in light. */
+function lightness(color: string): number {
+  const [red, green, blue, alpha] = color.match(/[\d.]+/g)!.map(Number);
+  return alpha === 0 ? 3 * 255 : red! + green! + blue!;
 }
 
 /**
@@ -115,7 +172,7 @@ export function useChromium(): (visitor?: Visitor) => Promise<Tab> {
     browser = await launch({ executablePath: CHROMIUM, args: FLAGS, pipe: true });
   });
   afterEach(async () => {
-    const complaints = tabs.flatMap((tab) => tab.takeComplaints());
+    const complaints = tabs.flatMap((tab) => tab.unexpected);
     await Promise.all(tabs.splice(0).map((tab) => tab.close()));
     expect(complaints).toEqual([]);
   });
