@@ -27,6 +27,11 @@ export abstract class NamedProfile {
   abstract readonly name: string;
   /** A sentence for the index. */
   abstract readonly description: string;
+  /** Whether it gathers nothing now, except in a window. */
+  get isOff(): boolean {
+    return false;
+  }
+
   /** Whether it gathers anything, and how to switch it on; undefined for one that is always on. */
   get status(): string | undefined {
     return undefined;

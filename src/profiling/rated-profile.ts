@@ -13,6 +13,10 @@ export abstract class RatedProfile extends NamedProfile {
     super(captures);
   }
 
+  override get isOff(): boolean {
+    return this.rate.now === 0;
+  }
+
   override get status(): string {
     return this.rate.status;
   }

@@ -1,0 +1,43 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, join, sep } from 'node:path';
+
+/** The application, as its package.json names it. */
+export interface ApplicationPackage {
+  readonly name: string;
+  readonly version: string | undefined;
+}
+
+/** The package of the main script or, where that is a tool's (`pm2`, `jest`), of the working directory. */
+export function applicationPackage(): Promise<ApplicationPackage | undefined> {
+  const script = process.argv[1] ?? '';
+  const isTool = script.split(sep).includes('node_modules');
+  return packageIn([
+    ...(isTool || script === '' ? [] : directoriesAbove(script)),
+    ...directoriesAbove(join(process.cwd(), 'x')),
+  ]);
+}
+
+/** The first package.json with a name: a folder may have one that says no more than `{ "type": "module" }`. */
+export async function packageIn(directories: readonly string[]): Promise<ApplicationPackage | undefined> {
+  for (const directory of directories) {
+    const { name, version } = await contentOf(join(directory, 'package.json'));
+    if (typeof name === 'string' && name !== '')
+      return { name, version: typeof version === 'string' ? version : undefined };
+  }
+  return undefined;
+}
+
+/** From the nearest to the root. */
+export function directoriesAbove(path: string): string[] {
+  const directory = dirname(path);
+  return directory === path ? [] : [directory, ...directoriesAbove(directory)];
+}
+
+/** Empty for what cannot be read. */
+async function contentOf(path: string): Promise<{ readonly name?: unknown; readonly version?: unknown }> {
+  try {
+    return Object(JSON.parse(await readFile(path, 'utf8'))) as object;
+  } catch {
+    return {};
+  }
+}
