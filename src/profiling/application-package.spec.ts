@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { directoriesAbove, packageIn } from './application-package.js';
+import { applicationPackage, directoriesAbove, packageIn } from './application-package.js';
 
 const PACKAGES = {
   '': '{ "name": "shop-api", "version": "2.7.1" }',
@@ -38,6 +38,18 @@ describe('the package of the application', () => {
   it('may have no version', async () => {
     const found = await packageIn(directoriesAbove(join(root, 'unversioned', 'main.js')));
     expect(found).toEqual({ name: 'tool', version: undefined });
+  });
+
+  it("is that of the main script, or of the working directory where the script is a tool's", async () => {
+    const [, script] = process.argv;
+    try {
+      process.argv[1] = join(root, 'dist', 'main.js');
+      expect((await applicationPackage())?.name).toBe('shop-api');
+      process.argv[1] = join(root, 'node_modules', 'tool', 'main.js');
+      expect((await applicationPackage())?.name).toBe('nestjs-pprof');
+    } finally {
+      process.argv[1] = script!;
+    }
   });
 
   it('is undefined if no folder has one', async () => {

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, join, sep } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 
 /** The application, as its package.json names it. */
 export interface ApplicationPackage {
@@ -7,14 +7,12 @@ export interface ApplicationPackage {
   readonly version: string | undefined;
 }
 
-/** The package of the main script or, where that is a tool's (`pm2`, `jest`), of the working directory. */
-export function applicationPackage(): Promise<ApplicationPackage | undefined> {
+/** The package of the main script or, where that is a tool's (`jest`), of the working directory. */
+export async function applicationPackage(): Promise<ApplicationPackage | undefined> {
   const script = process.argv[1] ?? '';
   const isTool = script.split(sep).includes('node_modules');
-  return packageIn([
-    ...(isTool || script === '' ? [] : directoriesAbove(script)),
-    ...directoriesAbove(join(process.cwd(), 'x')),
-  ]);
+  const found = script && !isTool ? await packageIn(directoriesAbove(script)) : undefined;
+  return found ?? packageIn(directoriesAbove(resolve('package.json')));
 }
 
 /** The first package.json with a name: a folder may have one that says no more than `{ "type": "module" }`. */

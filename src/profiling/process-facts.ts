@@ -22,9 +22,10 @@ export class ProcessFacts {
     private readonly heap: HeapReader,
   ) {}
 
+  /** The event loop's utilization is that since the last call. */
   async read() {
     const { cpuProfileRate, profileComments } = this.options;
-    this.service ??= applicationPackage();
+    this.service ??= applicationPackage().catch(() => undefined); // a working directory may be gone
     return {
       service: await this.service,
       comments: profileComments,
@@ -39,7 +40,7 @@ export class ProcessFacts {
     };
   }
 
-  /** Since the last call; the first time since the start of the process. */
+  /** The first time since the start of the process. */
   private utilization(): { readonly utilization: number; readonly seconds: number } {
     const now = performance.eventLoopUtilization();
     const { lastUtilization: last = { idle: 0, active: 0 } } = this;

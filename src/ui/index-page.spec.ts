@@ -138,7 +138,7 @@ describe('indexPage', () => {
     const page = pageOf({ running, switchedOff: ['symbol', 'threadcreate'] });
     expect(page).toContain('Running now: <b>profile</b>, requested by 10.0.0.7, started 12 s ago');
     expect(page).toContain('Switched off by the options of the module: symbol, threadcreate.');
-    expect(page).toContain('<p class="off">off: set it</p>');
+    expect(page).toContain('<p class="status">off: set it</p>');
     expect(pageOf()).not.toMatch(/Running now|Switched off/);
   });
 

@@ -67,13 +67,11 @@ ${notes(switchedOff)
 }
 
 function rowOf(row: IndexRow, base: string, seconds: number): string {
-  const { name, description, count, status, isOff } = row;
+  const { name, description, count, status } = row;
   const command = commandOf(row, base, seconds);
   return `<tr>
 <th scope="row" class="name">${escaped(name)}</th>
-<td><p>${escaped(description)}</p>${
-    status === undefined ? '' : `<p class="${isOff ? 'off' : 'on'}">${escaped(status)}</p>`
-  }
+<td><p>${escaped(description)}</p>${status === undefined ? '' : `<p class="status">${escaped(status)}</p>`}
 <p class="links">${linksOf(row, seconds).join(' ')}</p>${
     command === undefined ? '' : `\n<code>${escaped(command)}</code>`
   }</td>

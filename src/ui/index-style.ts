@@ -30,7 +30,7 @@ thead th { padding-top: .25rem; padding-bottom: .25rem; border: 0; font-size: .8
 th:first-child { padding-left: 0; }
 thead th:last-child, .count { padding-right: 0; width: 6.5rem; text-align: right; font-variant-numeric: tabular-nums; }
 .name { font-size: 1.05rem; overflow-wrap: anywhere; }
-.off, .on { color: var(--soft); font-size: .9rem; }
+.status { color: var(--soft); font-size: .9rem; }
 .links { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem; margin-top: .5rem; }
 .links a { padding: .2rem .7rem; border: 1px solid var(--line); border-radius: .35rem; font-size: .9rem; text-decoration: none; }
 .links a:hover { border-color: var(--accent); }
