@@ -47,6 +47,7 @@ import { SymbolTable } from './profiling/frames/symbol-table.js';
 import { HeapProfiler } from './profiling/heap/heap-profiler.js';
 import { HeapReader } from './profiling/heap/heap-reader.js';
 import { ProfileRegistry, PROFILES } from './profiling/profile-registry.js';
+import { ProcessFacts } from './profiling/process-facts.js';
 import { ProfilerService } from './profiling/profiler.service.js';
 import { Tracer } from './profiling/trace/tracer.js';
 import { chooseSampler } from './sampling/choose-sampler.js';
@@ -120,6 +121,7 @@ class PprofFeatureModule {}
     PendingAwaits,
     PprofHandler,
     PprofRouter,
+    ProcessFacts,
     ProfileRegistry,
     ProfilerService,
     ReplyInterceptor,

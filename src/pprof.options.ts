@@ -113,6 +113,11 @@ export interface PprofRuntimeOptions {
    * @example [`service ${name}`, `commit ${process.env.GIT_SHA}`]
    */
   profileComments?: readonly string[];
+  /**
+   * `false`: the index is Go's plain page.
+   * @default true
+   */
+  ui?: boolean;
 }
 
 /** What `profile?past=` can answer. */
@@ -311,6 +316,7 @@ const RUNTIME_RULES: Readonly<Record<keyof PprofRuntimeOptions, OptionRule>> = {
     takes: 'a list of strings, such as ["commit 1a2b3c"]',
     accepts: isListOf((entry) => typeof entry === 'string'),
   },
+  ui: { fallback: true, takes: 'true or false', accepts: isBoolean },
 };
 
 const EXTRAS_RULES: Readonly<Record<keyof PprofModuleExtras, OptionRule>> = {

@@ -75,7 +75,7 @@ export function routedFrom(
     ...found,
     method,
     query: rawQuery(url),
-    url: originOf(request) + originalUrlOf(request),
+    url: originOf(request) + prefixOf(request) + originalUrlOf(request),
     peer: socket?.remoteAddress ?? 'unknown',
     signal: whenLost(response),
   };
@@ -102,6 +102,15 @@ function originOf(request: IncomingMessage): string {
   const scheme = first(headers['x-forwarded-proto']) ?? ('encrypted' in socket ? 'https' : 'http');
   const host = first(headers['x-forwarded-host']) ?? hostsOf(request)[0] ?? '';
   return `${scheme === 'https' ? 'https' : 'http'}://${/^[\w.:[\]-]+$/.test(host) ? host : 'localhost'}`;
+}
+
+/** What proxies in front have taken off the path, the outermost first; nothing if it is no plain path. */
+function prefixOf({ headers }: IncomingMessage): string {
+  const prefix = String(headers['x-forwarded-prefix'] ?? '')
+    .split(',')
+    .map((part) => part.trim().replace(/\/+$/, ''))
+    .join('');
+  return /^(\/[\w.~%-]+)*$/.test(prefix) ? prefix : '';
 }
 
 function first(header: string | string[] | undefined): string | undefined {

@@ -143,6 +143,15 @@ export interface CaptureRequest {
   readonly signal?: AbortSignal;
 }
 
+/** A capture in progress. */
+export interface RunningCapture {
+  readonly profile: string;
+  /** Who asked: the address of the peer, or `code`. */
+  readonly peer: string;
+  /** `performance.now()` at its start. */
+  readonly since: number;
+}
+
 /** The reason of a signal that is aborted since the client has gone away or something else has replied. */
 export class NobodyWaitsError extends Error {
   override readonly name = 'NobodyWaitsError';
@@ -156,16 +165,35 @@ export class Captures {
 
   readonly events: Observable<CaptureEvent> = this.subject.asObservable();
 
+  /** Those in progress, the oldest first. */
+  readonly running = new Set<RunningCapture>();
+
   constructor(
     @Inject(PPROF_OPTIONS) private readonly options: Pick<ResolvedPprofOptions, 'profileComments'>,
   ) {}
 
+  /**
+   * Notes a capture in progress.
+   *
+   * @returns what notes its end
+   */
+  begin({ profile, peer = 'code', since = performance.now() }: CaptureRequest): () => void {
+    const running = { profile, peer, since };
+    this.running.add(running);
+    return () => this.running.delete(running);
+  }
+
   /** A capture in code. */
   async run(request: CaptureRequest, take: () => Promise<CapturedProfile>): Promise<CapturedProfile> {
     const { since = performance.now() } = request;
-    const captured = await take();
-    this.report({ ...request, since }, captured, undefined);
-    return captured;
+    const end = this.begin(request);
+    try {
+      const captured = await take();
+      this.report({ ...request, since }, captured, undefined);
+      return captured;
+    } finally {
+      end();
+    }
   }
 
   /**
@@ -179,6 +207,7 @@ export class Captures {
     encode: (captured: CapturedProfile) => Promise<Buffer>,
   ): Promise<Buffer> {
     const { since = performance.now() } = request;
+    const end = this.begin(request);
     let captured: CapturedProfile | undefined;
     try {
       captured = await take();
@@ -189,6 +218,8 @@ export class Captures {
     } catch (error) {
       if (!isAwaited(request)) this.report({ ...request, since }, captured, 0);
       throw error;
+    } finally {
+      end();
     }
   }
 
@@ -199,6 +230,7 @@ export class Captures {
     pieces: AsyncIterable<Uint8Array>,
   ): AsyncGenerator<Uint8Array, void> {
     const since = performance.now();
+    const end = this.begin(request);
     let bytes = 0;
     try {
       for await (const piece of pieces) {
@@ -209,6 +241,7 @@ export class Captures {
       this.logger.error(`The ${request.profile} is cut off: ${reasonOf(error)}`);
       throw error;
     } finally {
+      end();
       this.report({ ...request, since }, { longestHoldMs: holds.longestMs }, bytes);
     }
   }

@@ -220,7 +220,9 @@ describe.each([...ADAPTERS, 'an application context'] as const)('the option list
 
     it('and an index whose commands have that port', async () => {
       const { base } = await start(kind);
-      expect((await request({ base, path: '/' })).text).toContain(`<code>go tool pprof ${base}/heap</code>`);
+      expect((await request({ base, path: '/' })).text).toContain(
+        `go tool pprof -http=: &#39;${base}/heap?gc=1&#39;</code>`,
+      );
     });
 
     it('with own profiles, whose addresses POST symbol names', async () => {

@@ -65,6 +65,7 @@ const RUNTIME: Row[] = [
   ['profileComments', ['a', undefined], "[ 'a', undefined ]", 'a list of strings'],
   ['profileComments', null, 'null', 'a list of strings'],
   ['profileComments', { commit: '1a2b3c' }, "{ commit: '1a2b3c' }", 'a list of strings'],
+  ['ui', 'false', "'false'", 'true or false'],
   ['sourceMaps', 'false', "'false'", 'true or false'],
   ['sourceMaps', 0, '0', 'true or false'],
   ['sourceMaps', null, 'null', 'true or false'],

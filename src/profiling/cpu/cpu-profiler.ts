@@ -57,7 +57,8 @@ const MAX_SECONDS = 2_147_483;
 @Injectable()
 export class CpuProfiler implements OnModuleDestroy {
   private readonly closing = new AbortController();
-  private started: { readonly capture: CpuCapture; readonly since: number } | undefined;
+  private started:
+    { readonly capture: CpuCapture; readonly since: number; readonly end: () => void } | undefined;
 
   /** @internal */
   constructor(
@@ -119,7 +120,8 @@ export class CpuProfiler implements OnModuleDestroy {
   start(hz = this.options.cpuProfileRate): void {
     checkRate(hz);
     const since = performance.now();
-    this.started = { capture: beginCpuCapture(this.sampling.cpu, hz), since };
+    const capture = beginCpuCapture(this.sampling.cpu, hz);
+    this.started = { capture, since, end: this.captures.begin({ profile: 'profile', since }) };
   }
 
   /**
@@ -131,7 +133,8 @@ export class CpuProfiler implements OnModuleDestroy {
     const { started } = this;
     if (!started) throw new ProfilerNotStartedError('cpu profiling');
     this.started = undefined;
-    const { capture, since } = started;
+    const { capture, since, end } = started;
+    end(); // and `run` notes it again, until it is encoded
     return this.captures.run({ profile: 'profile', since }, () => this.end(capture));
   }
 

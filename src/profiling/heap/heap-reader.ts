@@ -138,6 +138,12 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
     state.heap = undefined;
   }
 
+  /** What samples the heap, for people; or why nothing does. */
+  get samplerInUse(): string {
+    const { sampler } = this;
+    return sampler ? `${sampler.name}, every ${sampler.rate} bytes` : `off (${this.off})`;
+  }
+
   /** Whether V8 can be made to keep dead objects: not by the option `allocs`, nor if someone else started its sampler. */
   get canKeepDead(): boolean {
     return this.options.allocs === 'window' && this.sampler?.isForeign === false;
