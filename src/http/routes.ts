@@ -131,8 +131,12 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
   }
 
   async onModuleInit(): Promise<void> {
-    this.guards = await injectedOf<CanActivate>(this.moduleRef, this.extras.guards);
-    this.interceptors = await injectedOf<NestInterceptor>(this.moduleRef, this.extras.interceptors);
+    this.guards = await injectedOf<CanActivate>(this.moduleRef, 'guard', this.extras.guards);
+    this.interceptors = await injectedOf<NestInterceptor>(
+      this.moduleRef,
+      'interceptor',
+      this.extras.interceptors,
+    );
   }
 
   /**
