@@ -86,6 +86,8 @@ class PprofFeatureModule {}
  * export class AppModule {}
  * // go tool pprof http://localhost:3000/debug/pprof/profile
  *
+ * Without `forRoot`, `imports: [PprofModule]` uses the defaults of all options.
+ *
  * @publicApi
  */
 @Module({
@@ -210,3 +212,6 @@ export class PprofModule extends ConfigurableModuleClass implements OnApplicatio
     this.unwatchWorkers();
   }
 }
+
+/** `imports: [PprofModule]` means `forRoot()`: for Nest, whatever has a property `module` is a dynamic module. */
+Object.assign(PprofModule, PprofModule.forRoot());
