@@ -9,7 +9,7 @@ import { legacyText } from '../format/text.js';
 import { encodeProfile } from '../format/encode.js';
 import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../pprof.options.js';
 import { reasonOf } from '../sampling/reason.js';
-import { ProfilerCanceledError } from './errors.js';
+import { causesOf, ProfilerCanceledError } from './errors.js';
 import { type HoldMeter, runSliced } from './loop.js';
 
 const compress = promisify(gzip);
@@ -117,7 +117,7 @@ export interface CaptureEvent {
   readonly bytes: number | undefined;
   /** The longest time that it held the event loop, in ms. */
   readonly longestHoldMs: number;
-  /** `false`: the client went away before it ended, or something else ended the response. */
+  /** `false`: the capture was canceled or failed, for example since the client has closed the connection. */
   readonly received: boolean;
 }
 
@@ -132,12 +132,12 @@ export interface CaptureRequest {
   readonly signal?: AbortSignal;
 }
 
-/** The reason of a signal that is aborted since the client has gone away or something else has replied. */
+/** The reason of a signal that is aborted when nobody waits for the reply any more; its message says why. */
 export class NobodyWaitsError extends Error {
   override readonly name = 'NobodyWaitsError';
 }
 
-/** Every capture goes through here: a line in the log, and an event. */
+/** Runs every capture, and reports it by one line in the log and one event. */
 @Injectable()
 export class Captures {
   private readonly logger = new Logger('PprofModule');
@@ -151,10 +151,15 @@ export class Captures {
 
   /** A capture in code. */
   async run(request: CaptureRequest, take: () => Promise<CapturedProfile>): Promise<CapturedProfile> {
-    const { since = performance.now() } = request;
-    const captured = await take();
-    this.report({ ...request, since }, captured, undefined);
-    return captured;
+    const capture = begun(request);
+    try {
+      const captured = await take();
+      this.report(capture, captured, undefined);
+      return captured;
+    } catch (error) {
+      this.reportCanceled(capture, undefined, undefined, error);
+      throw error;
+    }
   }
 
   /**
@@ -167,38 +172,39 @@ export class Captures {
     take: () => Promise<CapturedProfile>,
     encode: (captured: CapturedProfile) => Promise<Buffer>,
   ): Promise<Buffer> {
-    const { since = performance.now() } = request;
+    const capture = begun(request);
     let captured: CapturedProfile | undefined;
     try {
       captured = await take();
-      if (!isAwaited(request)) throw new ProfilerCanceledError(request.signal?.reason);
+      if (cancellation(request)) throw new ProfilerCanceledError(request.signal?.reason);
       const bytes = await encode(captured);
-      this.report({ ...request, since }, captured, bytes.length);
+      this.report(capture, captured, bytes.length);
       return bytes;
     } catch (error) {
-      if (!isAwaited(request)) this.report({ ...request, since }, captured, 0);
+      this.reportCanceled(capture, captured, 0, error);
       throw error;
     }
   }
 
-  /** A capture whose bytes are given away while it is under way; it ends with them. */
+  /** A capture that is sent while it is taken. */
   async *streamed(
     request: CaptureRequest,
     holds: HoldMeter,
     pieces: AsyncIterable<Uint8Array>,
   ): AsyncGenerator<Uint8Array, void> {
-    const since = performance.now();
+    const capture = begun(request);
     let bytes = 0;
+    let failure: EarlyEnd | undefined;
     try {
       for await (const piece of pieces) {
         bytes += piece.length;
         yield piece;
       }
     } catch (error) {
-      this.logger.error(`The ${request.profile} is cut off: ${reasonOf(error)}`);
+      failure = { how: 'failed', why: causesOf(error) };
       throw error;
     } finally {
-      this.report({ ...request, since }, { longestHoldMs: holds.longestMs }, bytes);
+      this.report(capture, { longestHoldMs: holds.longestMs }, bytes, failure ?? cancellation(request));
     }
   }
 
@@ -211,27 +217,54 @@ export class Captures {
     return comments(this.options.profileComments, about);
   }
 
+  /** For one that failed: whoever receives the error reports it. */
+  private reportCanceled(
+    request: BegunCapture,
+    captured: CapturedProfile | undefined,
+    bytes: number | undefined,
+    error: unknown,
+  ): void {
+    const canceled = cancellation(request, error);
+    if (canceled) this.report(request, captured, bytes, canceled);
+  }
+
   private report(
-    request: CaptureRequest & { since: number },
+    { profile, peer = 'code', since }: BegunCapture,
     { longestHoldMs }: Pick<CapturedProfile, 'longestHoldMs'> = { longestHoldMs: 0 },
     bytes: number | undefined,
+    early?: EarlyEnd,
   ): void {
-    const { profile, peer = 'code', since } = request;
     const seconds = (performance.now() - since) / 1000;
-    const event = { profile, peer, seconds, bytes, longestHoldMs, received: isAwaited(request) };
-    this.logger.log(lineOf(event));
+    const event = { profile, peer, seconds, bytes, longestHoldMs, received: early === undefined };
+    this.logger[early?.how === 'failed' ? 'error' : 'log'](lineOf(event, early));
     this.subject.next(event);
   }
 }
 
-function isAwaited({ signal }: CaptureRequest): boolean {
-  return !(signal?.reason instanceof NobodyWaitsError);
+type BegunCapture = CaptureRequest & { readonly since: number };
+
+function begun(request: CaptureRequest): BegunCapture {
+  return { since: performance.now(), ...request };
 }
 
-function lineOf({ profile, peer, seconds, bytes, longestHoldMs, received }: CaptureEvent): string {
+/** Why a capture has no result, or an incomplete one. */
+interface EarlyEnd {
+  readonly how: 'canceled' | 'failed';
+  readonly why: string;
+}
+
+/** Undefined for a capture that somebody waits for. */
+function cancellation({ signal }: CaptureRequest, error?: unknown): EarlyEnd | undefined {
+  const reason: unknown = error instanceof ProfilerCanceledError ? error.cause : signal?.reason;
+  const isCanceled = error instanceof ProfilerCanceledError || reason instanceof NobodyWaitsError;
+  return isCanceled ? { how: 'canceled', why: reasonOf(reason) } : undefined;
+}
+
+function lineOf({ profile, peer, seconds, bytes, longestHoldMs }: CaptureEvent, early?: EarlyEnd): string {
+  const what = `${profile} for ${peer}`;
+  if (early) return `${what}: ${early.how} after ${seconds.toFixed(1)} s (${early.why})`;
   const size = bytes === undefined ? '' : ` ${bytes} bytes,`;
-  const result = received ? size : ' nobody received it (the client left, or something else replied),';
-  return `${profile} for ${peer}: ${seconds.toFixed(3)} s,${result} held the event loop for ${longestHoldMs.toFixed(1)} ms at most`;
+  return `${what}: ${seconds.toFixed(3)} s,${size} held the event loop for ${longestHoldMs.toFixed(1)} ms at most`;
 }
 
 /**

@@ -16,6 +16,7 @@ import {
   shortCpuCaptures,
   startApp,
   type TestApp,
+  windowOf,
 } from '../support/app.js';
 import { request } from '../support/http.js';
 
@@ -87,7 +88,18 @@ describe.each(ADAPTERS)('the capture log on %s', (adapter) => {
     await expect(answer).rejects.toThrow('aborted');
     await logged;
     expect(events).toEqual([{ ...eventOf('profile', '127.0.0.1', 0), received: false }]);
-    expect(lines).toEqual([lineOf(events[0]!)]);
+    expect(lines).toEqual([canceled('profile', 'the connection was closed')]);
+  });
+
+  it('has a window that is canceled since the application shuts down', async () => {
+    const { base, events, lines, profiler, close } = await startObserved(adapter);
+    const begun = windowOf(profiler.lookup('heap')!);
+    const answer = request(`${base}/heap?seconds=30`);
+    await begun;
+    await close();
+    expect(await answer).toMatchObject({ status: 500, text: 'context canceled\n' });
+    expect(events).toEqual([{ ...eventOf('heap-delta', '127.0.0.1', 0), received: false }]);
+    expect(lines).toEqual([canceled('heap-delta', 'the application is shutting down')]);
   });
 
   it('has nothing about requests that capture nothing', async () => {
@@ -99,12 +111,14 @@ describe.each(ADAPTERS)('the capture log on %s', (adapter) => {
     }
   });
 
-  it('has nothing about requests that a guard refuses or an option switches off', async () => {
+  it('has one line and no event about requests that are refused, and none about what an option switches off', async () => {
     const refused = await startObserved(adapter, { guards: [CLOSED] });
-    expect((await request(`${refused.base}/heap`)).status).toBe(403);
+    for (const path of ['/heap?token=hunter2', '/profile', '/nope'])
+      expect((await request(refused.base + path)).status).toBe(403);
+    const line = 'GET /debug/pprof/heap for 127.0.0.1: refused with 403 (Forbidden resource)';
     const off = await startObserved(adapter, { guards: [OPEN], enabled: false });
     expect((await request(`${off.base}/heap`)).status).toBe(404);
-    expect([refused.events, refused.lines, off.events, off.lines]).toEqual([[], [], [], []]);
+    expect([refused.events, refused.lines, off.events, off.lines]).toEqual([[], [line], [], []]);
   });
 
   it('has nothing about requests that come while another capture runs', async () => {
@@ -178,6 +192,7 @@ async function startObserved(
   const profiler = app.app.get(ProfilerService);
   const events: CaptureEvent[] = [];
   profiler.captures.subscribe((event) => events.push(event));
+  lines.length = 0; // of the boot
   return { ...app, profiler, events, lines };
 }
 
@@ -197,9 +212,13 @@ const eventOf = (profile: string, peer: string, bytes: unknown): object => ({
   received: true,
 });
 
-/** The line of an event. */
-function lineOf({ profile, peer, seconds, bytes, longestHoldMs, received }: CaptureEvent): string {
+/** The line of a capture that was not canceled. */
+function lineOf({ profile, peer, seconds, bytes, longestHoldMs }: CaptureEvent): string {
   const size = bytes === undefined ? '' : ` ${bytes} bytes,`;
-  const result = received ? size : ' nobody received it (the client left, or something else replied),';
-  return `${profile} for ${peer}: ${seconds.toFixed(3)} s,${result} held the event loop for ${longestHoldMs.toFixed(1)} ms at most`;
+  return `${profile} for ${peer}: ${seconds.toFixed(3)} s,${size} held the event loop for ${longestHoldMs.toFixed(1)} ms at most`;
 }
+
+const canceled = (profile: string, why: string): unknown =>
+  expect.stringMatching(
+    new RegExp(`^${profile} for 127\\.0\\.0\\.1: canceled after \\d+\\.\\d s \\(${why}\\)$`),
+  );
