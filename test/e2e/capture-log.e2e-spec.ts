@@ -1,5 +1,7 @@
-import { Injectable, type LoggerService } from '@nestjs/common';
+import type { IncomingMessage } from 'node:http';
+import { type CanActivate, Injectable, type LoggerService } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { NOT_LOCAL } from '../../src/http/access.guard.js';
 import {
   type CaptureEvent,
   PprofHandler,
@@ -18,10 +20,15 @@ import {
   type TestApp,
   windowOf,
 } from '../support/app.js';
-import { request } from '../support/http.js';
+import { KeyGuard } from '../support/application-parts.js';
+import { request, type RequestOptions } from '../support/http.js';
 
 const OPEN = { canActivate: () => true };
-const CLOSED = { canActivate: () => false };
+
+/** A guard of the application's. */
+const strangersAreRefused: CanActivate = {
+  canActivate: (context) => !('x-stranger' in context.switchToHttp().getRequest<IncomingMessage>().headers),
+};
 
 interface Observed extends TestApp {
   readonly profiler: ProfilerService;
@@ -111,14 +118,23 @@ describe.each(ADAPTERS)('the capture log on %s', (adapter) => {
     }
   });
 
-  it('has one line and no event about requests that are refused, and none about what an option switches off', async () => {
-    const refused = await startObserved(adapter, { guards: [CLOSED] });
+  it('has nothing about requests that an option switches off', async () => {
+    const { base, events, lines } = await startObserved(adapter, { guards: [OPEN], enabled: false });
+    expect((await request(`${base}/heap`)).status).toBe(404);
+    expect([events, lines]).toEqual([[], []]);
+  });
+
+  it.each<[string, PprofModuleOptions, RequestOptions, string]>([
+    ['a guard', { guards: [new KeyGuard('sesame')] }, {}, '401 (Unauthorized)'],
+    ['the default access rules', {}, { headers: { via: '1.1 proxy' } }, `403 (${NOT_LOCAL})`],
+    ['a global guard', {}, { headers: { 'x-stranger': '1' } }, '403 (Forbidden resource)'],
+  ])('has one line a minute about requests that %s refuses, and no event', async (_, pprof, options, why) => {
+    const { base, events, lines } = await startObserved(adapter, pprof, [], (app) =>
+      app.useGlobalGuards(strangersAreRefused),
+    );
     for (const path of ['/heap?token=hunter2', '/profile', '/nope'])
-      expect((await request(refused.base + path)).status).toBe(403);
-    const line = 'GET /debug/pprof/heap for 127.0.0.1: refused with 403 (Forbidden resource)';
-    const off = await startObserved(adapter, { guards: [OPEN], enabled: false });
-    expect((await request(`${off.base}/heap`)).status).toBe(404);
-    expect([refused.events, refused.lines, off.events, off.lines]).toEqual([[], [line], [], []]);
+      expect((await request(base + path, options)).status).toBe(Number.parseInt(why));
+    expect([events, lines]).toEqual([[], [`GET /debug/pprof/heap for 127.0.0.1: refused with ${why}`]]);
   });
 
   it('has nothing about requests that come while another capture runs', async () => {
@@ -186,9 +202,10 @@ async function startObserved(
   adapter: AdapterName,
   pprof: PprofModuleOptions = {},
   imports: AppSetup['imports'] = [],
+  configure?: AppSetup['configure'],
 ): Promise<Observed> {
   const lines: string[] = [];
-  const app = await startApp(adapter, { pprof, imports, options: { logger: logTo(lines) } });
+  const app = await startApp(adapter, { pprof, imports, configure, options: { logger: logTo(lines) } });
   const profiler = app.app.get(ProfilerService);
   const events: CaptureEvent[] = [];
   profiler.captures.subscribe((event) => events.push(event));
