@@ -14,7 +14,7 @@ import { type HoldMeter, runSliced } from './loop.js';
 
 const compress = promisify(gzip);
 
-/** What Chrome's DevTools and VS Code open, by its extension. */
+/** The formats that Chrome's DevTools and VS Code open, by file extension. */
 export type DevToolsFormat = 'cpuprofile' | 'heapprofile';
 
 /** Forms of a profile beside profile.proto and Go's text. */
@@ -23,7 +23,7 @@ export interface OtherForms {
   readonly devToolsText?: () => Generator<void, string[]>;
   /** Lines after the records of Go's text. */
   readonly textTrailer?: () => readonly string[];
-  /** Go's `debug=2`, for people alone, in pieces. */
+  /** Go's `debug=2`, which no tool parses, in pieces. */
   readonly dump?: () => Generator<void, string[]>;
 }
 
@@ -39,21 +39,21 @@ export class CapturedProfile {
     private readonly forms: OtherForms = {},
   ) {}
 
-  /** The longest time that the capture has held the event loop so far, in ms; V8's own work is in it. */
+  /** The longest time that the capture has held the event loop so far, in ms, including V8's own work. */
   get longestHoldMs(): number {
     return this.holds.longestMs;
   }
 
-  /** Gzipped profile.proto, as `go tool pprof` and scrapers read it. */
+  /** Encodes the profile as gzipped profile.proto, which `go tool pprof` and scrapers read. */
   async encode(): Promise<Buffer> {
     const bytes = await runSliced(encodeProfile(this.profile), this.holds);
     return compress(bytes, { level: constants.Z_BEST_SPEED }); // Go's level too
   }
 
   /**
-   * Go's text, for people and for readers of the formats before profile.proto.
+   * Encodes the profile as Go's text, for people and for tools that read the formats before profile.proto.
    *
-   * @param debug above 1: one block for each execution, which is for people alone, where the profile has that
+   * @param debug above 1: one block for each execution, for people only, if the profile has executions
    */
   encodeText(debug = 1): Promise<Buffer> {
     if (debug > 1 && this.forms.dump) return this.joined(this.forms.dump());
@@ -61,12 +61,12 @@ export class CapturedProfile {
   }
 
   /**
-   * The JSON that Chrome's DevTools and VS Code open, as a `.cpuprofile` or `.heapprofile`.
+   * Encodes the profile as the JSON that Chrome's DevTools and VS Code open as a `.cpuprofile` or `.heapprofile`.
    *
-   * @throws Error for a profile that is neither of the CPU nor of the heap
+   * @throws Error if the profile is neither of the CPU nor of the heap
    */
   encodeForDevTools(): Promise<Buffer> {
-    if (!this.forms.devToolsText) throw new Error(`DevTools have no format for the profile ${this.name}`);
+    if (!this.forms.devToolsText) throw new Error(`DevTools have no format for the profile "${this.name}"`);
     return this.joined(this.forms.devToolsText());
   }
 
@@ -105,15 +105,15 @@ function* bytesOf(pieces: readonly string[]): Generator<void, Buffer> {
   return bytes;
 }
 
-/** What operators learn of a capture when it has ended. */
+/** Describes a capture that has ended. */
 export interface CaptureEvent {
-  /** Name of the profile; with `-delta` if it is a window's. */
+  /** Name of the profile, with `-delta` for a window. */
   readonly profile: string;
-  /** Who asked: the address of the peer, or `code`. */
+  /** Who requested it: the address of the client's socket, or `code`. */
   readonly peer: string;
   /** Duration of the capture, including encoding. */
   readonly seconds: number;
-  /** Size of the reply; undefined for a capture in code, which is encoded when the caller wants it. */
+  /** Size of the reply; undefined for a capture in code, which is encoded later. */
   readonly bytes: number | undefined;
   /** The longest time that it held the event loop, in ms. */
   readonly longestHoldMs: number;
