@@ -34,7 +34,7 @@ const state = processState();
 // In a worker thread, which is started with the same arguments, there is no application to look at.
 if (isMainThread) {
   watchWorkers(); // as long as the process runs
-  const { sampling } = await chooseSampler({ sampler: 'auto', warm: false });
+  const sampling = await chooseSampler({ sampler: 'auto', warm: false });
   startHeap(sampling);
   if (bootProfile) recordBoot(sampling, resolve(bootProfile));
 }

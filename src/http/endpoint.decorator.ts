@@ -3,7 +3,7 @@ import { MetadataScanner } from '@nestjs/core';
 import { AccessGuard } from './access.guard.js';
 import { ReplyInterceptor } from './reply.interceptor.js';
 import { checkedEndpoint, checkHandlers, markedAs, placedAt, type PprofEndpointOptions } from './endpoint.js';
-import { GoErrorFilter } from './go-errors.js';
+import { GoErrorFilter } from './error.filter.js';
 
 /** What `@nestjs/swagger`'s ApiExcludeController sets: the endpoints are no part of the application's API. */
 const SWAGGER_EXCLUDE = 'swagger/apiExcludeController';

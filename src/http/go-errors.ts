@@ -1,13 +1,14 @@
 import { inspect } from 'node:util';
-import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
+import { HttpException, Logger } from '@nestjs/common';
 import {
+  causesOf,
   ProfilerArgumentError,
   ProfilerBusyError,
   ProfilerCanceledError,
   ProfilerCollectError,
   ProfilerUnavailableError,
 } from '../profiling/errors.js';
-import { goError, type PprofReply, takeOver, writeReply } from './reply.js';
+import { goError, type PprofReply } from './reply.js';
 
 /** Go's texts, each with its status: the contract that clients print and match. */
 export const GO_ERRORS = {
@@ -50,40 +51,43 @@ export function incompatible(one: string, other: string): HttpException {
 const logger = new Logger('PprofModule');
 
 /**
- * Turns every exception before or around an endpoint into a reply as Go's: those of guards (the application's global ones
- * too) keep their status. As the controller's own filter it comes before the application's.
+ * The reply for an error: the one place where errors of the domain become HTTP. An error that nobody expects is logged. It
+ * never throws.
+ *
+ * @param request what the log says of it
  */
-@Catch()
-export class GoErrorFilter implements ExceptionFilter {
-  catch(exception: unknown, host: ArgumentsHost): void {
-    writeReply(takeOver(host.switchToHttp().getResponse<object>()), replyOf(exception));
-  }
-}
-
-/** Every error as a reply: the one place where errors of the domain become HTTP. It never throws. */
-export function replyOf(error: unknown): PprofReply {
+export function replyOf(error: unknown, request: FailedRequest): PprofReply {
   try {
     if (carriesStatus(error)) return goError(statusOf(error), messageOf(error));
     if (error instanceof ProfilerBusyError)
-      return replyOf(cannotStart(STARTED[error.profile], error.message));
-    if (error instanceof ProfilerUnavailableError) return unavailable(error);
+      return replyOf(cannotStart(STARTED[error.profile], error.message), request);
+    if (error instanceof ProfilerUnavailableError) return unavailable(error, request);
     if (error instanceof ProfilerArgumentError) return goError(400, error.message);
     if (error instanceof ProfilerCanceledError) return goError(error.isDeadline ? 408 : 500, error.message);
     if (error instanceof ProfilerCollectError && error.cause instanceof ProfilerUnavailableError)
-      return unavailable(error.cause);
-    logger.error(inspect(error)); // with its causes
+      return unavailable(error.cause, request);
+    const { name, peer } = request;
+    const stacks = error instanceof Error ? inspect(error) : undefined; // and those of its causes
+    logger.error(`${name || 'index'} for ${peer}: failed (${causesOf(error)})`, stacks);
     if (error instanceof ProfilerCollectError) return goError(500, error.message);
   } catch (failure) {
-    logger.error(failure); // an exception may be anything, and what it says of itself may throw
+    logger.error(failure); // an exception may be anything, and its getters may throw
   }
   return goError(500, 'Internal Server Error');
 }
 
+/** A request whose handling failed. */
+export interface FailedRequest {
+  /** The endpoint; empty for the index. */
+  readonly name: string;
+  readonly peer: string;
+}
+
 const STARTED = { profile: 'CPU profiling', trace: 'tracing' } as const;
 
-function unavailable({ profile, message }: ProfilerUnavailableError): PprofReply {
+function unavailable({ profile, message }: ProfilerUnavailableError, request: FailedRequest): PprofReply {
   return profile === 'profile'
-    ? replyOf(cannotStart('CPU profiling', message))
+    ? replyOf(cannotStart('CPU profiling', message), request)
     : goError(500, `${profile} is not available: ${message}`);
 }
 

@@ -56,13 +56,13 @@ export class PprofHandler {
    * const { status, headers, body } = await this.pprof.serve('heap', { query: 'gc=1' });
    */
   async serve(name: string, request: PprofHandlerRequest = {}): Promise<PprofReply> {
+    const { peer = 'code' } = request ?? {};
     try {
       const {
         query = '',
         method = 'GET',
         body = '',
         url = 'http://localhost:3000/debug/pprof/',
-        peer = 'code',
         signal = new AbortController().signal,
       } = request ?? {};
       const routed = {
@@ -79,7 +79,7 @@ export class PprofHandler {
       };
       return await complete(toReply(await this.routes.serve(noteRequest(routed)), name));
     } catch (error) {
-      return replyOf(error);
+      return replyOf(error, { name, peer });
     }
   }
 }

@@ -56,7 +56,7 @@ async function reply(
     });
     write(toReply(result, name));
   } catch (error) {
-    write(replyOf(error)); // also where a user's endpoint returned what no response can be
+    write(replyOf(error, request)); // also where a user's endpoint returned what no response can be
   }
 }
 
@@ -70,7 +70,7 @@ function awaited(next: CallHandler, response: ServerResponse): CallHandler {
         return next.handle().pipe(
           tap({ next: over, complete: over, error: over }),
           finalize(() => {
-            if (!isOver) abandon(response);
+            if (!isOver) abandon(response, 'an interceptor ended the request');
           }),
         );
       }),

@@ -53,6 +53,11 @@ export class PprofRouter implements OnModuleInit, OnModuleDestroy {
     server.prependListener('request', prepare); // Fastify refuses a broken escape before any hook
   }
 
+  /** Where clients have the endpoints, in Nest's syntax. */
+  get paths(): string[] {
+    return this.bases.map(({ base }) => base);
+  }
+
   onModuleDestroy(): void {
     // The listener stays until the server is closed: requests may still come.
     this.server?.once('close', () => this.server?.off('request', this.prepare));

@@ -13,7 +13,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { defer } from 'rxjs';
 import { AccessGuard } from './access.guard.js';
-import { replyOf } from './go-errors.js';
+import { replyToRefused } from './error.filter.js';
 import { ReplyInterceptor } from './reply.interceptor.js';
 import { takeOver, text, whenClosed, writeReply } from './reply.js';
 import type { RoutedRequest } from './request.js';
@@ -30,6 +30,8 @@ const NOT_FOUND = { ...text('404 page not found\n'), status: 404 };
  */
 @Injectable()
 export class SeparatePort implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  /** Where the endpoints are; undefined until the port is open, and without the option. */
+  url: string | undefined;
   private readonly logger = new Logger('PprofModule');
   /** Those that are not over, and when they are. */
   private readonly responses = new Map<ServerResponse, Promise<unknown>>();
@@ -60,7 +62,7 @@ export class SeparatePort implements OnApplicationBootstrap, BeforeApplicationSh
     server.on('error', (error) => this.logger.error(error)); // of one connection
     this.server = server;
     const { port } = server.address() as AddressInfo;
-    this.logger.log(`pprof listens on http://${addressOf(listen.host, port)}/${path}/`);
+    this.url = `http://${addressOf(listen.host, port)}/${path}/`;
   }
 
   /** Captures have ended in onModuleDestroy. Their replies are waited for, other connections are not. */
@@ -79,7 +81,7 @@ export class SeparatePort implements OnApplicationBootstrap, BeforeApplicationSh
     this.responses.set(response, over);
     this.tracker.track(request, response);
     void this.reply(request, response).catch((error: unknown) =>
-      writeReply(takeOver(response), replyOf(error)),
+      writeReply(takeOver(response), replyToRefused(request, error)),
     );
   };
 

@@ -59,7 +59,7 @@ export class DeltaCollector implements OnModuleDestroy {
   }
 
   onModuleDestroy(): void {
-    this.closing.abort();
+    this.closing.abort(new Error('the application is shutting down'));
   }
 
   /**

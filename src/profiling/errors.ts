@@ -62,3 +62,18 @@ export class ProfilerCollectError extends ProfilerError {
     super('failed to collect profile', { cause });
   }
 }
+
+/** Causes that a log line names. */
+const CAUSES = 5;
+
+/** What an error and its causes say, in one line. */
+export function causesOf(error: unknown): string {
+  const reasons = [reasonOf(error)];
+  for (let cause = causeOf(error); cause !== undefined && reasons.length < CAUSES; cause = causeOf(cause))
+    reasons.push(reasonOf(cause));
+  return reasons.join(': ');
+}
+
+function causeOf(error: unknown): unknown {
+  return (Object(error) as { cause?: unknown }).cause;
+}

@@ -231,6 +231,19 @@ export interface Sampling {
   /** Why they cannot. */
   readonly cold?: string | undefined;
   readonly watchLoop: WatchLoop;
+  readonly notice?: SamplingNotice | undefined;
+}
+
+/** What operators should know of the samplers of this process. */
+export interface SamplingNotice {
+  /**
+   * - `instead`: the inspector samples, since `pprof` cannot
+   * - `limited`: some of the profiles do not work
+   * - `none`: nothing samples
+   */
+  readonly kind: 'instead' | 'limited' | 'none';
+  /** Why, in a sentence without a full stop. */
+  readonly text: string;
 }
 
 /** One way of sampling, without what only a process as a whole can say. */

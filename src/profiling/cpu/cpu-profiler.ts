@@ -155,7 +155,7 @@ export class CpuProfiler implements OnModuleDestroy {
       );
     }
     try {
-      const { sampling } = await chooseSampler({ sampler: name, warm: this.options.warm !== 'off' });
+      const sampling = await chooseSampler({ sampler: name, warm: this.options.warm !== 'off' });
       return sampling.cpu;
     } catch (cause) {
       throw new ProfilerArgumentError((cause as Error).message, { cause });

@@ -136,8 +136,8 @@ function classOf(object: unknown): AnyFunction {
   return typeof type === 'function' ? (type as AnyFunction) : Object;
 }
 
-/** Classes may have a property of that name. */
-function classNameOf(type: { readonly name: unknown }): string {
+/** The name of a class, also of one that Nest's `mixin()` has renamed. Classes may have a property `name`. */
+export function classNameOf(type: { readonly name: unknown }): string {
   const given = typeof type.name === 'string' ? type.name : '';
   const name = MIXIN.test(given) ? DECLARED.exec(String(type))?.[1] : given;
   return name && name !== 'Object' ? name : '(anonymous)';
