@@ -70,7 +70,7 @@ function rowOf(row: IndexRow, base: string, seconds: number): string {
   const { name, description, count, status } = row;
   const command = commandOf(row, base, seconds);
   return `<tr>
-<th scope="row" class="name">${escaped(name)}</th>
+<th scope="row" class="name">${escaped(name).replaceAll('/', '/<wbr>')}</th>
 <td><p>${escaped(description)}</p>${status === undefined ? '' : `<p class="status">${escaped(status)}</p>`}
 <p class="links">${linksOf(row, seconds).join(' ')}</p>${
     command === undefined ? '' : `\n<code>${escaped(command)}</code>`

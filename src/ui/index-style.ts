@@ -17,8 +17,8 @@ h1 span { font-weight: 400; color: var(--soft); }
 .identity { display: flex; flex-wrap: wrap; list-style: none; color: var(--soft); font-size: .9rem; overflow-wrap: anywhere; }
 .identity li:not(:last-child)::after { content: "·"; margin: 0 .5rem; }
 .running { margin-top: 1rem; padding: .5rem .9rem; border-left: .25rem solid var(--hot); background: var(--panel); }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1px; margin: 1rem 0 1.5rem; background: var(--line); border: 1px solid var(--line); border-radius: .5rem; overflow: hidden; }
-.facts div { padding: .6rem .9rem; background: var(--panel); }
+.facts { display: flex; flex-wrap: wrap; gap: 1px; margin: 1rem 0 1.5rem; background: var(--line); border: 1px solid var(--line); border-radius: .5rem; overflow: hidden; }
+.facts div { flex: 1 1 8.5rem; padding: .6rem .9rem; background: var(--panel); }
 .facts dt, .facts small { font-size: .8rem; color: var(--soft); }
 .facts small { display: block; font-weight: 400; }
 .facts dd { font-weight: 600; font-variant-numeric: tabular-nums; }
@@ -39,9 +39,7 @@ code { display: block; margin-top: .5rem; color: var(--soft); overflow-wrap: any
 footer { margin-top: 1rem; padding-top: .9rem; border-top: 1px solid var(--line); color: var(--soft); font-size: .9rem; }
 @media (max-width: 40rem) {
   main { padding: 1rem 1rem 2rem; }
-  .facts { grid-template-columns: 1fr 1fr; }
   .facts div { padding: .4rem .7rem; }
-  .facts div:last-child:nth-child(odd) { grid-column: 1 / -1; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   table, caption, tbody, tr, th, td { display: block; width: auto; }
   tr { position: relative; padding: .9rem 0; border-top: 1px solid var(--line); }
