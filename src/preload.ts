@@ -42,7 +42,7 @@ if (isMainThread) {
 function startHeap(sampling: Sampling): void {
   const rate = Number(memProfileRate || DEFAULT_HEAP_RATE);
   if (!/^\d*$/.test(memProfileRate) || rate > 0x7fff_ffff) {
-    state.preloadProblem = `invalid value "${memProfileRate}" for NESTJS_PPROF_MEM_PROFILE_RATE: expected a whole number of bytes, or 0 for no heap sampling`;
+    state.preloadProblem = `invalid value "${memProfileRate}" for NESTJS_PPROF_MEM_PROFILE_RATE: expected a whole number of bytes, or 0 to switch heap sampling off`;
   } else if (rate > 0) {
     try {
       // A user that never leaves: the sampler runs as long as the process.

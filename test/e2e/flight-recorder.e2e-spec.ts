@@ -143,14 +143,14 @@ describe('the module', () => {
   it("refuses a rate of captures that is not the recorder's", async () => {
     const pprof = { ...RECORDER, cpuProfileRate: 100 };
     await expect(startApp('express', { pprof })).rejects.toThrow(
-      'PprofModule: the option "cpuProfileRate" is 100, and the rate of "flightRecorder" 50',
+      'PprofModule: option "cpuProfileRate" is 100, but "flightRecorder" has hz 50',
     );
   });
 
   it.each(['auto', 'off', undefined] as const)('refuses a flight recorder with warm: %p', async (warm) => {
     const pprof = { flightRecorder: {}, warm };
     await expect(startApp('express', { pprof })).rejects.toThrow(
-      'PprofModule: the option "flightRecorder" requires warm: "always"',
+      'PprofModule: option "flightRecorder" requires warm: "always"',
     );
   });
 });
