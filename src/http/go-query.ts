@@ -103,6 +103,6 @@ export function checkDuration(
 export function formatOf(query: string, offered: DevToolsFormat | undefined): DevToolsFormat | undefined {
   const asked = formValue(query, 'format');
   if (asked === '') return undefined;
-  if (asked !== offered) throw badValue('format', offered ?? 'left out');
+  if (asked !== offered) throw badValue('format', offered ?? 'omitted');
   return offered;
 }

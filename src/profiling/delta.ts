@@ -50,7 +50,9 @@ export class DeltaCollector implements OnModuleDestroy {
     const named = typeof profile === 'string' ? this.registry.lookup(profile) : profile;
     if (!named) throw new ProfilerArgumentError(`unknown profile ${JSON.stringify(profile)}`);
     if (!named.hasWindows)
-      throw new ProfilerArgumentError(`profile ${named.name} does not support windows of time`);
+      throw new ProfilerArgumentError(
+        `profile ${named.name} does not support windows: only built-in and cumulative profiles do`,
+      );
     const { seconds } = options;
     if (!(typeof seconds === 'number' && seconds > 0 && seconds <= MAX_SECONDS)) {
       throw new ProfilerArgumentError(`invalid seconds ${seconds}: expected a number in (0, ${MAX_SECONDS}]`);

@@ -50,7 +50,7 @@ export class StackTotals {
   /** A comment, if there were too many stacks. */
   get comments(): string[] {
     return this.totals.has(OTHERS.key)
-      ? [`more than ${MAX_STACKS} stacks: further ones are ${OTHERS.key}`]
+      ? [`more than ${MAX_STACKS} stacks: the others are counted as ${OTHERS.key}`]
       : [];
   }
 

@@ -9,8 +9,8 @@ const PIECE = 1000;
 /** V8 aligns objects on the heap to words. */
 const WORD = 8;
 
-const ESTIMATES = 'object counts are estimates: V8 tells bytes only';
-const COLLECTS = 'V8 collected garbage for this reading, as it always does with this sampler';
+const ESTIMATES = 'object counts are estimates: V8 reports bytes only';
+const COLLECTS = 'V8 collected garbage before this reading, as it always does with this sampler';
 
 /** V8's profile by the inspector; Node's types have no samples in it. */
 export interface SamplingHeapProfile {

@@ -161,9 +161,9 @@ export function* cpuSamplesOf(
 }
 
 const BY_CPU_CLOCK =
-  "weighted by the thread's CPU clock; with (program), (profiler) and (other threads) they are the CPU time of the process";
+  "weighted by the thread's CPU clock; together with (program), (profiler) and (other threads) it adds up to the CPU time of the process";
 const BY_REAL_TIME =
-  'weighted by real time, since this system does not tell the CPU time of a thread: calls that block count as if they computed';
+  'weighted by real time, because this system does not report CPU time per thread: blocking calls count as CPU time';
 
 /** Segments as one: stacks that several have are the same. */
 class JoinedSegments {

@@ -80,8 +80,7 @@ export function* cpuSamplesOf(
     nanos: yield* scaled(hits, nanosPerHit),
     apart,
     durationNanos,
-    weighed:
-      'weighted by the real interval: calls that block count as if they computed; (other threads) is measured CPU time',
+    weighed: 'weighted by real time: blocking calls count as CPU time; (other threads) is measured CPU time',
   };
 }
 

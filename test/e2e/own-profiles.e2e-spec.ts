@@ -93,7 +93,7 @@ describe.each(ADAPTERS)("the application's own profiles on %s", (adapter) => {
         refused(`/db_connections?${query}`, 400, UNSUPPORTED),
       ),
       refused('/db_connections?seconds=0', 400, TEXTS.badSeconds),
-      refused('/db_connections?format=heapprofile', 400, TEXTS.badFormat('left out')),
+      refused('/db_connections?format=heapprofile', 400, TEXTS.badFormat('omitted')),
       ...['db_connections/', 'DB_CONNECTIONS', 'db_connections%00', 'db_connections%0d%0aX-Evil:%201'].map(
         (path) => refused(`/${path}`, 404, TEXTS.unknown),
       ),

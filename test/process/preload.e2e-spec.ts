@@ -148,7 +148,7 @@ describe('an application started with --import nestjs-pprof/preload', () => {
     expect(period).toBe(524_288);
     expect(linesWith(output, 'WARN')).toEqual([
       expect.stringContaining(
-        `memProfileRate ${RATE} has no effect: V8's one heap sampler runs at 524288 already`,
+        `memProfileRate ${RATE} has no effect: V8 has one heap sampler, which already runs with rate 524288`,
       ),
     ]);
   });

@@ -7,7 +7,7 @@ import { isSecretName, matchesOf, secretsIn, type Span } from './secrets.js';
 @PprofEndpoint({
   name: 'cmdline',
   description:
-    'The command line of this process, its parts separated by NUL. Secrets are replaced by REDACTED.',
+    'The command line of this process, with NUL between the arguments. Secrets are replaced by REDACTED.',
 })
 export class CmdlineEndpoint {
   constructor(@Inject(PPROF_OPTIONS) private readonly options: ResolvedPprofOptions) {}

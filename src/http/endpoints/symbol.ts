@@ -28,7 +28,7 @@ abstract class Symbols {
 
 @PprofEndpoint({
   name: 'symbol',
-  description: 'The function names of addresses, for clients that read the text of a profile.',
+  description: 'Function names by address, for clients that read profiles as text.',
   methods: ['GET', 'POST'],
 })
 export class SymbolEndpoint extends Symbols {}

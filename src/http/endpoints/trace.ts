@@ -13,7 +13,7 @@ const DEFAULT_SECONDS = 1;
 @PprofEndpoint({
   name: 'trace',
   description:
-    'A trace of what executes and waits, over 1 second or as many as seconds= says: for go tool trace, or with format=json for Perfetto and Chrome.',
+    'An execution trace of the next second, or of seconds=N: for go tool trace, or with format=json for Perfetto and Chrome.',
 })
 export class TraceEndpoint {
   constructor(

@@ -16,7 +16,7 @@ import { requestOf } from './requests-in-flight.js';
 export class BlockProfile extends RatedProfile implements OnModuleInit, OnModuleDestroy {
   readonly name = 'block';
   readonly description =
-    'Time that asynchronous executions waited, at the innermost await or callback, by the stack that began the wait.';
+    'Time that asynchronous executions spent waiting, by the stack of the innermost await or callback.';
   private readonly totals = new StackTotals();
   private observed: ObservedWaits | undefined;
 

@@ -48,7 +48,7 @@ interface Snapshot {
 export class GoroutineProfile extends RatedProfile {
   readonly name = 'goroutine';
   readonly description =
-    'What is in progress: requests in flight and, if on, pending awaits by their stack. debug=2 lists each with its age.';
+    'Work in progress: requests in flight and, if switched on, pending awaits by stack. debug=2 lists each one with its age.';
   override readonly hasDump = true;
 
   constructor(

@@ -16,7 +16,7 @@ const SAMPLE_TYPES = [{ type: 'goroutineleak', unit: 'count' }];
 export class GoroutineLeakProfile extends RatedProfile {
   readonly name = 'goroutineleak';
   readonly description =
-    'Awaits that can never be resumed, as nothing can settle their promise. Reading it collects garbage.';
+    'Awaits that can never resume, because nothing can settle their promise. Reading it collects garbage.';
   override readonly hasDump = true;
 
   constructor(

@@ -16,7 +16,7 @@ const NOTHING = [0, 0];
 
 /** What a line of the inspector's is. */
 const LINES =
-  'lines are exact in the innermost frame; callers show the line where they begin (sampler=pprof: exact in every frame)';
+  'the innermost frame shows the executing line; callers show the first line of their function (sampler=pprof: executing lines in every frame)';
 
 /**
  * Makes a profile of the samples of a capture that has ended.

@@ -20,7 +20,7 @@ export interface CpuCapture extends CpuCaptureFacts {
 
 /** See docs/profiles.md. */
 const BLIND_SPOT =
-  "V8's profiler was started for this capture: code that V8 had compiled in a running loop before may count for its caller; the option warm: 'always' and gc=1 avoid that";
+  "V8's profiler was started for this capture: time in code that V8 compiled by on-stack replacement before may be attributed to its caller; the option warm: 'always' or gc=1 avoids this";
 
 /** @throws ProfilerBusyError while another CPU capture runs in this process */
 export function refuseIfBusy(): void {
@@ -48,7 +48,7 @@ function notesOn({ runningSince, note }: CpuRecording, afterGc: boolean): string
 
 /** A comment on samples of a profiler that was running before. */
 export function warmSince(since: Date): string {
-  return `V8's profiler has been running since ${since.toISOString()}: only code that V8 had compiled in a running loop before that may count for its caller`;
+  return `V8's profiler has been running since ${since.toISOString()}: only time in code that V8 compiled by on-stack replacement before that may be attributed to its caller`;
 }
 
 /** Ends a capture; without a further step its samples are dropped. */

@@ -51,7 +51,7 @@ export class FlightRecorder implements OnModuleInit, OnApplicationBootstrap, OnM
       this.member = warm === 'always' ? this.keepWarm() : this.sampling.warm?.join();
     } catch (error) {
       this.off = reasonOf(error);
-      this.logger.warn(`The CPU profiler is not kept warm: ${this.off}`);
+      this.logger.warn(`Cannot keep the CPU profiler running: ${this.off}`);
     }
   }
 
@@ -73,7 +73,7 @@ export class FlightRecorder implements OnModuleInit, OnApplicationBootstrap, OnM
     const kept = this.options.warm === 'always' ? this.member?.kept : undefined;
     if (!kept || (kept.hz === hz && kept.pastSeconds === pastSeconds)) return;
     this.logger.warn(
-      `The CPU profiler samples at ${kept.hz} Hz and keeps ${kept.pastSeconds} s, as another module of this process requires`,
+      `The CPU profiler samples at ${kept.hz} Hz and keeps ${kept.pastSeconds} s, as another PprofModule of this process requires`,
     );
   }
 
@@ -122,6 +122,6 @@ export class FlightRecorder implements OnModuleInit, OnApplicationBootstrap, OnM
 /** A comment if less was kept than was asked for. */
 function shorter(seconds: number, recorded: number): string[] {
   return recorded < seconds - 0.1
-    ? [`the request was for the last ${seconds} s, of which ${recorded.toFixed(1)} s were recorded`]
+    ? [`requested the last ${seconds} s, but only ${recorded.toFixed(1)} s are recorded`]
     : [];
 }

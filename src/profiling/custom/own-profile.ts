@@ -40,7 +40,7 @@ export class OwnProfile extends NamedProfile {
     try {
       return await super.take(options);
     } catch (cause) {
-      throw new ProfilerCollectError(new Error(`profile ${this.name} cannot be read`, { cause }));
+      throw new ProfilerCollectError(new Error(`cannot read profile ${this.name}`, { cause }));
     }
   }
 

@@ -128,14 +128,14 @@ function isNumber(value: unknown): boolean {
 }
 
 function invalid(what: string, expected: string): Error {
-  return new TypeError(`a sample of the profile source has ${what}: expected ${expected}`);
+  return new TypeError(`invalid sample of a profile source: ${what}, expected ${expected}`);
 }
 
 function rawFrame(frame: Frame | string): RawFrame {
   const { name, filename, line, column }: CallerFrame =
     typeof frame === 'string' ? { name: frame, filename: '', line: 0 } : frame;
   const wrong = [name, filename].find((text) => typeof text !== 'string');
-  if (wrong !== undefined) throw invalid(`a frame with ${String(wrong)}`, 'a name and a filename');
+  if (wrong !== undefined) throw invalid(`a frame with ${String(wrong)}`, 'strings as name and filename');
   if (!isLine(line)) throw invalid(`line ${String(line)}`, 'a whole number from 0');
   const raw = { functionName: name, url: filename, scriptId: 0, functionLine: 0, functionColumn: 0, line };
   return isLine(column) ? { ...raw, column } : raw;

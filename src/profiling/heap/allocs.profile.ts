@@ -15,7 +15,7 @@ const ALLOCS: HeapProfileKind = {
 
 const WINDOW: HeapProfileKind = {
   ...ALLOCS,
-  about: ['all that was allocated in the window, dead or alive at its end; inuse_* is not known'],
+  about: ['everything allocated in the window, including objects freed in it; inuse_* is unknown'],
   untracked: () => 'none',
 };
 
@@ -24,7 +24,7 @@ const WINDOW: HeapProfileKind = {
 export class AllocsProfile extends NamedProfile {
   readonly name = 'allocs';
   readonly description =
-    'Allocations by stack since the first reading, a lower bound. seconds= counts all in a window; afterwards heap knows only what was allocated since.';
+    'Allocations by stack since the first reading (a lower bound). seconds=N counts every allocation in a window; afterwards heap knows only objects allocated since.';
 
   constructor(
     private readonly reader: HeapReader,

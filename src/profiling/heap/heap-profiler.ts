@@ -11,7 +11,7 @@ export const ONLY_ALLOCATED = [-1, -1, 0, 0];
 const HEAP: HeapProfileKind = {
   name: 'heap',
   defaultSampleType: '',
-  about: ['alloc_* is a lower bound: what allocs has counted so far, or what is alive if that is more'],
+  about: ['alloc_* is a lower bound: the larger of what allocs has counted so far and what is in use'],
   counts: false,
   untracked: () => 'all',
 };

@@ -73,20 +73,20 @@ const UNSEEN: HeapProfileKind = {
 
 /** A comment on cumulative values. */
 export const LOWER_BOUND =
-  'alloc_* is a lower bound: V8 forgets what was allocated after one reading and died before the next';
+  'alloc_* is a lower bound: objects that were allocated and freed between two readings are missing';
 
 /** Of what is alive, V8 tells nothing while it keeps dead objects. */
 const NOT_TRACKED = '(in use, not tracked during a window of allocs)';
 
 const FOREIGN =
-  "someone else started V8's one heap sampler, at a rate that V8 does not tell: values are right, the period may not be";
+  "another tool started V8's heap sampler, at a rate that V8 does not report: values are right, but the period may be wrong";
 
 const CAUSES = {
   window: 'a window of allocs',
-  stop: "someone else, who stopped V8's one heap sampler,",
+  stop: "another tool, which stopped V8's heap sampler,",
 };
 
-const OFF = 'memProfileRate is 0, or the module is not enabled or not initialized';
+const OFF = 'memProfileRate is 0, or the module is disabled or not initialized';
 
 /**
  * Reads V8's heap sampler, which runs from the initialization of the module to its destruction. Each reading adds what
@@ -234,7 +234,7 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
     const isChosen = !preloaded || rate !== DEFAULT_HEAP_RATE;
     if (sampler.rate !== rate && isChosen) {
       this.logger.warn(
-        `memProfileRate ${rate} has no effect: V8's one heap sampler runs at ${sampler.rate} already`,
+        `memProfileRate ${rate} has no effect: V8 has one heap sampler, which already runs with rate ${sampler.rate}`,
       );
     }
     return sampler;
@@ -277,7 +277,7 @@ function* atLeastInUse(profile: Profile): Generator<void, Profile> {
 
 function fullComment({ strings }: Profile): string[] {
   return strings.includes(OTHER_STACKS)
-    ? [`more than ${MAX_STACKS} stacks: allocations at further ones are ${OTHER_STACKS}`]
+    ? [`more than ${MAX_STACKS} stacks: allocations at the others are counted as ${OTHER_STACKS}`]
     : [];
 }
 

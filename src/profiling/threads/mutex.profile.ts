@@ -29,7 +29,7 @@ const SETTLED_MS = 25;
 export class MutexProfile extends RatedProfile implements OnModuleInit, OnModuleDestroy {
   readonly name = 'mutex';
   readonly description =
-    'Holds of the event loop that were longer than a threshold, by the stack that was executing, and how long everything else waited for them.';
+    'Times when code held the event loop for longer than a threshold, by the stack that was executing, and for how long.';
   private readonly totals = new MutexTotals();
   private readonly watch: LoopWatch;
   /** To start V8's profiler, which the capture that needs it has to tell. */
@@ -83,11 +83,11 @@ export class MutexProfile extends RatedProfile implements OnModuleInit, OnModule
       RULE.meaning(thresholdMs),
       ...(watch.unnamed === undefined
         ? [LINES]
-        : [`what held the event loop is not known: ${watch.unnamed}`]),
-      ...(totals.isFull ? [`${OTHER_STACKS} is all but the first ${MAX_STACKS} stacks`] : []),
+        : [`the stacks that held the event loop are unknown: ${watch.unnamed}`]),
+      ...(totals.isFull ? [`more than ${MAX_STACKS} stacks: the others are counted as ${OTHER_STACKS}`] : []),
     ];
   }
 }
 
 const LINES =
-  'lines are those of the innermost frame where they are known; other frames show the line where they begin';
+  'the innermost frame shows the executing line where it is known; other frames show the first line of the function';

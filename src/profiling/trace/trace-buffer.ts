@@ -9,7 +9,7 @@ export type StartFunction = CallerFrame | string;
 const MOST_STACKS = 50_000;
 
 /** What a trace says of itself if it is full. */
-const EARLY = 'the trace ended early: there were more events than could be written meanwhile';
+const EARLY = 'the trace ended early: events were recorded faster than they could be written';
 
 /** The events of a trace until they are written, and what their ids stand for. */
 export class TraceBuffer {

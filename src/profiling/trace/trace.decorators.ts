@@ -50,7 +50,9 @@ function annotated(name: string | undefined, annotateOf: (method: object) => Ann
   return (target, key, descriptor) => {
     const method = descriptor?.value;
     if (typeof method !== 'function')
-      throw new TypeError(`TraceTask and TraceRegion expect a method, and ${nameOf(target, key)} is none`);
+      throw new TypeError(
+        `${nameOf(target, key)} is not a method: TraceTask and TraceRegion decorate methods only`,
+      );
     descriptor.value = sameFrom(method, annotateOf(method), name || nameOf(target, key));
   };
 }

@@ -96,7 +96,7 @@ export class Tracer implements OnModuleDestroy {
     const end = new AbortController();
     const { recording, pieces } = this.record({ format, signal: end.signal });
     const written = writeTo(stream, pieces, end);
-    written.catch((error: unknown) => this.logger.error(`The trace is not written: ${reasonOf(error)}`)); // stop() throws it
+    written.catch((error: unknown) => this.logger.error(`Cannot write the trace: ${reasonOf(error)}`)); // stop() throws it
     recording.leaveWriter();
     this.started = { end, written };
   }
