@@ -7,7 +7,7 @@ import { checkDuration, formValue, parseFloat64 } from '../go-query.js';
 import { attachment, type PprofReply, type StreamedReply } from '../reply.js';
 import { pprofRequest } from '../request.js';
 
-/** Seconds of a trace if the request names none. */
+/** Length of a trace without `seconds`. */
 const DEFAULT_SECONDS = 1;
 
 @PprofEndpoint({
