@@ -167,7 +167,7 @@ describe('an application started with --import nestjs-pprof/preload', () => {
     const program = new TestProcess(process.execPath, [appFile('boot.mjs')], env);
     expect(await program.exited).toBe(1);
     expect(program.output).toContain(
-      'PprofModule: invalid value "2147483648" for NESTJS_PPROF_MEM_PROFILE_RATE: expected a whole number of bytes, or 0 to switch heap sampling off',
+      'PprofModule: invalid value "2147483648" for NESTJS_PPROF_MEM_PROFILE_RATE: expected a whole number of bytes up to 2147483647, or 0 to let PprofModule start heap sampling',
     );
   });
 });

@@ -11,7 +11,7 @@ import { PendingAwaits } from './pending-awaits.js';
 
 const SAMPLE_TYPES = [{ type: 'goroutineleak', unit: 'count' }];
 
-/** `goroutineleak`: executions that can never go on, since nothing holds any more what they await. A garbage collection finds them. */
+/** `goroutineleak`: executions that can never resume, because what they await is no longer reachable. Found by garbage collection. */
 @Injectable()
 export class GoroutineLeakProfile extends RatedProfile {
   readonly name = 'goroutineleak';

@@ -19,7 +19,7 @@ const WINDOW: HeapProfileKind = {
   untracked: () => 'none',
 };
 
-/** `allocs`: what was allocated. V8 forgets what has died; a window makes it keep that. */
+/** `allocs`: allocations. V8 drops samples of collected objects, except during a window. */
 @Injectable()
 export class AllocsProfile extends NamedProfile {
   readonly name = 'allocs';
@@ -47,7 +47,7 @@ export class AllocsProfile extends NamedProfile {
   }
 }
 
-/** All that is allocated in the window, dead or alive at its end: V8 keeps dead objects while it is open. */
+/** Counts everything allocated in the window, including collected objects: V8 keeps their samples while it is open. */
 async function allocationWindow(reader: HeapReader, kind: HeapProfileKind): Promise<ProfileWindow> {
   const reading = reader.read(kind, new HoldMeter());
   reader.keepDead();
