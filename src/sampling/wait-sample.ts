@@ -113,14 +113,14 @@ export class WaitSample {
     return true;
   }
 
-  /** @param covers the waits of callees, if there are some */
+  /** @param covers waits of callees, if there are any */
   add(wait: Wait, resource: object, isDoubtful = false, covers: readonly number[] = []): void {
     for (let i = 0; i < CHECKS; i++) this.checkNext();
     this.open.set(wait.id, { wait, resource: this.world.ref(resource), since: wait.begin, isDoubtful });
     if (covers.length > 0) this.covered.add(wait.id, covers);
   }
 
-  /** A wait has begun that may be that of a callee that goes on. */
+  /** A wait began that may be the next one of a callee. */
   cover(id: number): void {
     this.covered.cover(id);
   }
