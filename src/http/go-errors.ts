@@ -10,7 +10,7 @@ import {
 } from '../profiling/errors.js';
 import { goError, type PprofReply } from './reply.js';
 
-/** Go's texts, each with its status: the contract that clients print and match. */
+/** Go's error texts with their status. Clients print them and match on them. */
 export const GO_ERRORS = {
   unknownProfile: [404, 'Unknown profile'],
   badEscape: [400, 'invalid URL escape'],
@@ -28,22 +28,22 @@ export function goException(which: keyof typeof GO_ERRORS): HttpException {
   return new HttpException(message, status);
 }
 
-/** While another capture of that kind runs, or when it does not start. */
+/** Another capture of that kind is running, or the capture does not start. */
 export function cannotStart(what: 'CPU profiling' | 'tracing', reason: string): HttpException {
   return new HttpException(`Could not enable ${what}: ${reason}`, 500);
 }
 
-/** Beyond the option `maxSeconds`. */
+/** The capture would exceed the option `maxSeconds`. */
 export function tooLong(maxSeconds: number): HttpException {
   return new HttpException(`seconds exceeds the maximum of ${maxSeconds}`, 400);
 }
 
-/** For parameters that are ours and not Go's. */
+/** An invalid parameter that Go does not have. */
 export function badValue(parameter: string, takes: string): HttpException {
   return new HttpException(`invalid value for "${parameter}" - must be ${takes}`, 400);
 }
 
-/** For two parameters that exclude each other. */
+/** Two parameters that exclude each other. */
 export function incompatible(one: string, other: string): HttpException {
   return new HttpException(`${one} and ${other} params are incompatible`, 400);
 }
@@ -51,10 +51,9 @@ export function incompatible(one: string, other: string): HttpException {
 const logger = new Logger('PprofModule');
 
 /**
- * The reply for an error: the one place where errors of the domain become HTTP. An error that nobody expects is logged. It
- * never throws.
+ * Converts any error to a reply, and logs an unexpected one; never throws.
  *
- * @param request what the log says of it
+ * @param request what the log says about it
  */
 export function replyOf(error: unknown, request: FailedRequest): PprofReply {
   try {
@@ -71,7 +70,7 @@ export function replyOf(error: unknown, request: FailedRequest): PprofReply {
     logger.error(`${name || 'index'} for ${peer}: failed (${causesOf(error)})`, stacks);
     if (error instanceof ProfilerCollectError) return goError(500, error.message);
   } catch (failure) {
-    logger.error(failure); // an exception may be anything, and its getters may throw
+    logger.error(failure); // the thrown value may be anything, and its getters may throw
   }
   return goError(500, 'Internal Server Error');
 }
@@ -91,7 +90,7 @@ function unavailable({ profile, message }: ProfilerUnavailableError, request: Fa
     : goError(500, `${profile} is not available: ${message}`);
 }
 
-/** What is used of Nest's HttpException; there may be more than one copy of its class. */
+/** The used part of Nest's HttpException. No `instanceof`, since there may be more than one copy of the class. */
 interface StatusCarrier extends Error {
   getStatus(): number;
   getResponse?(): unknown;
@@ -101,13 +100,13 @@ function carriesStatus(error: unknown): error is StatusCarrier {
   return error instanceof Error && typeof (error as Partial<StatusCarrier>).getStatus === 'function';
 }
 
-/** A status that HTTP does not know fails when it is written. */
+/** Node throws when an invalid status is written. */
 function statusOf(error: StatusCarrier): number {
   const status = error.getStatus();
   return Number.isInteger(status) && status >= 300 && status <= 599 ? status : 500;
 }
 
-/** Nest puts a list of messages into the response only. */
+/** If there are several messages, Nest puts the list into the response only. */
 function messageOf(error: StatusCarrier): string {
   const { message } = Object(error.getResponse?.()) as { message?: unknown };
   return Array.isArray(message) ? message.join(', ') : error.message;

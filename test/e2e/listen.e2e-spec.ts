@@ -592,7 +592,7 @@ it.each(['0.0.0.0', '::', '10.0.0.1', 'pprof.example', '127.0.0.1.example', 'loc
   'the option listen without guards refuses a host other than loopback: %s',
   (host) => {
     const listen = { port: 0, host };
-    const message = `PprofModule: the option "listen" has the host "${host}": a host other than loopback requires the option "guards"`;
+    const message = `PprofModule: option "listen" has the host "${host}", which other machines can reach: this requires the option "guards"`;
     expect(() => PprofModule.forRoot({ listen })).toThrow(message);
     expect(() => PprofModule.forRootAsync({ listen, useFactory: () => ({}) })).toThrow(message);
   },

@@ -5,7 +5,7 @@ import { linesWith, startWorkload, TestProcess, type Workload } from '../support
 
 /** The comment of each sampler that tells how its CPU samples are weighted. */
 const WEIGHTED = {
-  pprof: /^weighted by the real interval/,
+  pprof: /^weighted by real time: /,
   inspector: /^weighted by the thread's CPU clock/,
 };
 type Sampler = keyof typeof WEIGHTED;
