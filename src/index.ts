@@ -51,7 +51,7 @@ export {
 } from './profiling/errors.js';
 export { SymbolTable } from './profiling/frames/symbol-table.js';
 export { HeapProfiler } from './profiling/heap/heap-profiler.js';
-export type { CollectOptions, NamedProfile } from './profiling/named-profile.js';
+export type { CollectOptions, NamedProfile, NamedProfileJson } from './profiling/named-profile.js';
 export { ProfileRegistry } from './profiling/profile-registry.js';
 export { ProfilerService } from './profiling/profiler.service.js';
 export { type TraceFormat, type TraceOptions, Tracer } from './profiling/trace/tracer.js';

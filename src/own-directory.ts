@@ -1,12 +1,11 @@
 import { pathToFileURL } from 'node:url';
 
 /**
- * Where this file is, which is where the package's files are, or the bundle that it is part of.
+ * The directory of this file: that of the package's files, or of the bundle that contains it. This source is compiled to CommonJS,
+ * which has no `import.meta`, and to an ES module, which has no `__dirname`; a stack trace contains the path in both, also with
+ * source maps enabled.
  *
- * `import.meta` is an error in CommonJS, `__dirname` in an ES module, and this source becomes both; a stack trace says where
- * a file is in either, also if it has a source map.
- *
- * @throws TypeError where it does not: the globals may be frozen
+ * @throws TypeError if it does not, for example because the globals are frozen
  */
 export function ownDirectory(): URL {
   const { prepareStackTrace, stackTraceLimit } = Error;

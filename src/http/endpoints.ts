@@ -6,7 +6,7 @@ import { ProfileEndpoint } from './endpoints/profile.js';
 import { TraceEndpoint } from './endpoints/trace.js';
 import { SymbolEndpoint, SymbolzEndpoint } from './endpoints/symbol.js';
 
-/** All endpoints of the library. A new one is a file beside these, and a line here. */
+/** All endpoints of the library. To add one, add a file in that folder and a line here. */
 export const ENDPOINTS = [
   IndexEndpoint,
   CmdlineEndpoint,

@@ -30,6 +30,7 @@ import { handlerName } from './handler-names.js';
 import { type Injected, injectedOf } from './injected.js';
 import { type Handler, type NestRoute, nestRoutes } from './nest-routes.js';
 import { refuse } from './refusal.js';
+import { RefusalLog } from './refusal-log.js';
 import { type RoutedRequest, routedRequest } from './request.js';
 
 /** What shapes a module, with the controllers that were made for it. */
@@ -95,6 +96,7 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
   readonly production: boolean;
   guards: readonly Injected<CanActivate>[] = [];
   interceptors: readonly Injected<NestInterceptor>[] = [];
+  readonly refusals = new RefusalLog();
   /** The application shuts down: connections are not kept. */
   closing = false;
   private readonly application: Application;
@@ -131,8 +133,12 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
   }
 
   async onModuleInit(): Promise<void> {
-    this.guards = await injectedOf<CanActivate>(this.moduleRef, this.extras.guards);
-    this.interceptors = await injectedOf<NestInterceptor>(this.moduleRef, this.extras.interceptors);
+    this.guards = await injectedOf<CanActivate>(this.moduleRef, 'guard', this.extras.guards);
+    this.interceptors = await injectedOf<NestInterceptor>(
+      this.moduleRef,
+      'interceptor',
+      this.extras.interceptors,
+    );
   }
 
   /**
