@@ -761,4 +761,41 @@ export const FAULTS = [
     replace: 'else void key;',
     tests: ['src/sampling/replace'],
   },
+
+  // The pages
+  {
+    title: 'the policy of speedscope refuses the profile',
+    file: 'src/ui/flame-graph-page.ts',
+    find: 'connect-src blob:;',
+    replace: '',
+    tests: ['test/e2e/pages-in-browser'],
+  },
+  {
+    title: 'Cancel only says so',
+    file: 'src/ui/flame-graph-script.ts',
+    find: 'fetch(source, { signal: controller.signal })',
+    replace: 'fetch(source)',
+    tests: ['test/e2e/pages-in-browser'],
+  },
+  {
+    title: 'growth has what was there before',
+    file: 'src/ui/flame-graph-script.ts',
+    find: 'weight - (had.get(key) ?? 0)',
+    replace: 'weight - (had.get(key) ?? 0) * 0',
+    tests: ['test/e2e/pages-in-browser'],
+  },
+  {
+    title: 'the picture is wider than a phone',
+    file: 'src/ui/flame-graph-style.ts',
+    find: 'overflow-x: auto;',
+    replace: 'overflow-x: visible;',
+    tests: ['test/e2e/pages-in-browser'],
+  },
+  {
+    title: "speedscope's keys need a click first",
+    file: 'src/ui/flame-graph-script.ts',
+    find: 'frame.onload = () => frame.focus();',
+    replace: '',
+    tests: ['test/e2e/pages-in-browser'],
+  },
 ];
