@@ -16,7 +16,7 @@ describe('workerFile', () => {
     expect(existsSync(new URL(href.replace(/js$/, 'ts')))).toBe(true);
   });
 
-  it('leaves what others have set', () => {
+  it('keeps the settings of others on Error', () => {
     Object.assign(Error, { prepareStackTrace: theirs, stackTraceLimit: 0 });
     expect(workerFile().href).toMatch(/map-worker/);
     expect(Error.prepareStackTrace).toBe(theirs);
