@@ -6,7 +6,7 @@ export interface Product {
   readonly cents: number;
 }
 
-const SIZES = ['small', 'medium', 'large', 'huge'];
+const SIZES = ['small', 'medium', 'large', 'extra large'];
 const COLOURS = ['white', 'black', 'red', 'green', 'blue', 'yellow', 'grey', 'brown'];
 const MATERIALS = ['oak', 'steel', 'glass', 'linen', 'wool', 'leather', 'paper', 'cotton', 'copper', 'pine'];
 const THINGS = ['chair', 'table', 'lamp', 'shelf', 'carpet', 'curtain', 'mirror', 'basket', 'desk', 'bench'];

@@ -10,12 +10,12 @@ interface Match {
 export class SearchService {
   constructor(private readonly catalogue: Catalogue) {}
 
-  /** The 200 products whose names are most like the words, the best first. */
+  /** The 100 products whose names are most like the words, the best first. */
   search(words: string): Product[] {
     return this.catalogue.products
       .map((product): Match => ({ product, similarity: this.similarity(words, product.name) }))
       .sort(byRelevance)
-      .slice(0, 200)
+      .slice(0, 100)
       .map(({ product }) => product);
   }
 
