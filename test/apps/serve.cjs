@@ -62,12 +62,12 @@ async function serve(
   { PprofModule },
   handlers,
   options = pprofOptions(),
-  { imports = [], providers = [] } = {},
+  { imports = [], controllers = [], providers = [] } = {},
 ) {
   const module = {
     module: class WorkloadModule {},
     imports: [PprofModule.forRoot(options), ...imports],
-    controllers: [controller(handlers)],
+    controllers: [controller(handlers), ...controllers],
     providers,
   };
   const app = await NestFactory.create(module, await adapter());

@@ -47,7 +47,7 @@ class UptimeController {
 })
 class AppModule {}
 
-describe("the README's application", () => {
+describe('an application with a guard and an endpoint of its own', () => {
   let app: INestApplication;
 
   beforeEach(async () => {
