@@ -1,7 +1,7 @@
 // Customers of the shop, up to 25 a second. They run in a process of their own, so that no profile of the shop shows them.
 import { setTimeout } from 'node:timers/promises';
 
-/** After so many the first one comes again. It limits how far the memory of the shop grows: to some 250 MB. */
+/** Then the first one comes again. This limits the memory of the shop: each visitor costs it 33 KB. */
 const VISITORS = 6000;
 
 const SEARCHES = ['oak table', 'large blue lamp', 'samll leather chair', 'woolen carpet', 'mirror'];
