@@ -19,12 +19,11 @@ const NAMES = {
 
 export const title = 'console.* while the inspector is connected';
 
-export const how = `CPU time for each \`console.log('request', { id })\` to a sink, ${CALLS} in a row and ${CALLS} each in a job of its own, in
-processes that take turns for ${ROUNDS} rounds. While any session with the inspector is connected, V8 stores the arguments of
-the last 1,000 calls of \`console.*\`; ours makes V8 forget them at the next call, or at the end of the job, and that costs as much
-again. With \`pprof\` no session is connected, but for the time of a capture by the inspector, and while V8's profiler is
-kept running: for two minutes after a capture, or always. Loggers that write to a stream themselves, such as Nest's and pino,
-pay none of this.`;
+export const how = `CPU time of each \`console.log('request', { id })\` to a sink: ${CALLS} calls in a row, and ${CALLS} calls each in its own job. The processes take turns
+for ${ROUNDS} rounds. While any inspector session is connected, V8 stores the arguments of the last 1,000 \`console.*\` calls. This module makes
+V8 forget them at the next call or at the end of the job, which costs as much again. With \`pprof\`, a session is connected only during a
+capture by the inspector, and while V8's profiler keeps running: for two minutes after a capture, or always. Loggers that write to a
+stream themselves, such as Nest's and pino, are not affected.`;
 
 export async function run(log) {
   const names = Object.keys(NAMES);

@@ -15,10 +15,10 @@ const STEPS = ['build', 'encode', 'both', 'gzip'];
 
 export const title = 'Encoding';
 
-export const how = `A profile of 20,000 and of 100,000 samples of ${DEPTH} frames, over ${PLACES} places in the code, from stacks in
-memory to the bytes of profile.proto, and gzip apart. Each encoder runs in a process of its own, warm after its first round; the
-first round of each process is a column of its own, since a service seldom makes a profile. Go is \`github.com/google/pprof/profile\`
-as Go's own tree has it. gzip is at the level that each uses: 1 for ours and Go, zlib's default for the others.`;
+export const how = `A profile of 20,000 and one of 100,000 samples of ${DEPTH} frames, with ${PLACES} places in the code, from stacks in memory to the bytes of profile.proto. gzip is
+measured separately. Each encoder runs in its own process and is warm after the first round. The first round has its own column, because
+a service seldom makes a profile. Go is \`github.com/google/pprof/profile\` from Go's source tree. gzip has the level that each one uses: 1
+for ours and Go, zlib's default for the others.`;
 
 export async function run(log) {
   const later = new Series();

@@ -17,14 +17,15 @@ const FIRST = 'first ';
 
 export const title = 'Longest hold of the event loop';
 
-export const how = `Captures at ${HZ} Hz of ${WORKLOAD.ms} ms of work, some 200 different stacks of ${WORKLOAD.depth} frames, in a Nest application with 20,000 and
-with 200,000 functions that are compiled and alive besides its own (modules of 500 functions with source maps). A beat that
-the event loop makes at each turn measures how long it is held: by the call that starts; by the call that stops, up to the next
-turn of the loop; and at most at a stretch from then on until there are bytes ("after"). Time in which the machine's other
-processes kept the thread from running is taken off (Linux tells it). Every contestant is given a turn of the loop between its stop and its encoding, also where it does not give one itself. "Besides V8" is what is left of a hold
-without the inspector or the native addon, measured in the same capture; "besides garbage" what is left without V8's collections of
-it, which are as long as what lives is large, the application's own included. The first capture of a process is a table of its own:
-code that has not run yet is slow, and a service takes few captures.`;
+export const how = `Each capture is ${WORKLOAD.ms} ms of work at ${HZ} Hz, with some 200 different stacks of ${WORKLOAD.depth} frames. The Nest
+application has 20,000 or 200,000 extra functions that are compiled and live (modules of 500 functions with source maps). A
+heartbeat on each turn of the event loop measures how long the loop is held. "Start" is the hold by the call that starts the capture.
+"Stop" is the hold by the call that stops it, up to the next turn of the loop. "After" is the longest single hold from then on until the bytes
+are complete. On Linux, time in which other processes of the machine kept the thread from running is subtracted. Every contestant gets one turn
+of the loop between its stop and its encoding, even if it does not yield itself. "Outside V8" is the part of a hold that is not spent
+in the inspector or the native addon, measured in the same capture. "Without GC" is the hold without V8's garbage collections. They take longer the
+more objects are live, including the application's. The first capture of a process has its own table: code that has not run yet is
+slow, and a service takes few captures.`;
 
 export async function run(log) {
   const sink = await startSink();

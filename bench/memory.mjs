@@ -10,7 +10,7 @@ const HZ = 1000;
 const AT = [100, 1000]; // captures after which memory is read
 const AT_A_TIME = 4; // most of a capture is waiting, and nothing is timed
 const FUNCTIONS = 2000;
-const KINDS = { cpu: 'short captures of the CPU', heap: 'readings of the heap' };
+const KINDS = { cpu: 'short CPU captures', heap: 'heap readings' };
 const OURS = new Set(['ours (inspector)', 'ours (pprof)']);
 const NOTES = {
   '@platformatic/flame': ' (CPU and heap, as files)',
@@ -22,9 +22,8 @@ const MB = 2 ** 20;
 
 export const title = 'Memory after 1,000 captures';
 
-export const how = `Captures of the CPU of 20 ms with encoding, and readings of the heap with encoding, one after the other in a process of
-each contestant's own, that all run the same Nest application. After ${AT.join(' and ')} of them all garbage is collected and the
-process's memory is read.`;
+export const how = `CPU captures of 20 ms with encoding, and heap readings with encoding, one after the other. Each contestant has its own process, and
+all run the same Nest application. After ${AT.join(' and ')} captures, all garbage is collected and the process's memory is read.`;
 
 export async function run(log) {
   const sink = await startSink();
@@ -77,7 +76,7 @@ function report(kind, jobs) {
     'ours (pprof) ÷',
     'heap used at 100',
     'at 1,000',
-    'grown a capture, KB',
+    'growth per capture, KB',
   ];
   const ours = measured.find(({ name }) => name === 'ours (pprof)');
   const comparisons = [];

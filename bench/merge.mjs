@@ -14,10 +14,9 @@ const OURS = 'ours';
 
 export const title = 'Merging';
 
-export const how = `Two heap profiles of 1,000, of 20,000 and of 100,000 samples each, of 30 frames over 5,000 places in the code, with half
-of the samples in both: merged, and the result encoded without gzip. Go is \`profile.Merge\` and \`WriteUncompressed\` of
-\`github.com/google/pprof\` on the files that ours has written of the same profiles; reading them is not measured. Both are warm
-after the first round, which is a column of its own.`;
+export const how = `Two heap profiles of 1,000, 20,000 and 100,000 samples each, of 30 frames with 5,000 places in the code. Half of the samples are in both. They are merged,
+and the result is encoded without gzip. Go is \`profile.Merge\` and \`WriteUncompressed\` of \`github.com/google/pprof\`, on files that ours wrote from
+the same profiles. Reading the files is not measured. Both are warm after the first round, which has its own column.`;
 
 export async function run(log) {
   const series = new Series();

@@ -33,11 +33,11 @@ const STARTS = 2;
 
 export const title = 'What holds the event loop';
 
-export const how = `The profile \`mutex\` beside the package \`blocked-at\`, both with a threshold of 50 ms. First the same holds of the
-event loop in processes of both, ${HOLD_ROUNDS} times each, in turns: the time that is reported by the time that the hold has measured
-itself, and how much of it is reported at a stack with the function that held the loop. \`blocked-at\` reports the stack that began the callback,
-and sees only callbacks, one by one. Then the CPU time per request, measured as above, in ${ROUNDS} rounds in each of ${STARTS} starts. V8's profiler, which \`mutex\` uses, goes on for two
-minutes after it is off, so its cost is in "off after it was on".`;
+export const how = `The profile \`mutex\` and the package \`blocked-at\`, both with a threshold of 50 ms. The first table has the same holds of the event loop
+in processes of both, ${HOLD_ROUNDS} times each, in turns. "Reported ÷ took" is the reported time divided by the real time of the hold. "With its
+function ÷ took" is the part that is reported at a stack with the function that held the loop. \`blocked-at\` reports the stack that began the
+callback, and sees only single callbacks. The other tables have the CPU time per request, measured as in "CPU time per request", in ${ROUNDS} rounds in each of ${STARTS} starts.
+V8's profiler, which \`mutex\` uses, runs for two minutes after \`mutex\` is off, so its cost is part of "off after it was on".`;
 
 export async function run(log) {
   const holds = await holdsTable(log);

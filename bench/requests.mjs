@@ -58,15 +58,14 @@ const RIVALS = [
 
 export const title = 'CPU time per request';
 
-export const how = `A Nest application answers with 2 KB of JSON over ${CONNECTIONS} keep-alive connections; the load comes from another
-process. Measured is the CPU time of the server's whole process, all its threads, over ${REQUESTS} requests and the collection of the
-young garbage that they leave; V8's young generation has 64 MiB, so that none is collected in the middle. All servers run side by side and take turns, in ${ROUNDS} rounds in each of ${WAVES} starts of all processes; the
-servers are pinned to one processor and the load to another one, where there are two and taskset. Those that can do several things do each in turns,
-for ${BLOCK} rounds; captures have ${HZ} Hz. The heap is sampled in all but those without a profiler, at one sample in 512 KiB. Figures are medians.
-"÷ without" is that of the ratios round by round to the process without a profiler, "÷ the same, idle" is how much greater that is than when
-the same process is idle. In
-parentheses: the least and the greatest of the ${WAVES} starts. The second process without a profiler is the noise of both:
-of equal processes, and of one process that does the same again. Starting, stopping and sending captures is not in it, for nobody.`;
+export const how = `A Nest application replies with 2 KB of JSON over ${CONNECTIONS} keep-alive connections. The load comes from another process. The figure is the CPU time
+of the server's whole process, all its threads, for ${REQUESTS} requests and the collection of the young garbage that they produce. V8's young
+generation has 64 MiB, so no collection runs in the middle. All servers run side by side and take turns, in ${ROUNDS} rounds in each of ${WAVES} starts of all
+processes. With at least two processors and \`taskset\`, the servers are pinned to one processor and the load to another. A server with
+several modes changes its mode every ${BLOCK} rounds. Captures have ${HZ} Hz. All servers except those without a profiler sample the heap, one sample per 512 KiB.
+Figures are medians, and in parentheses the lowest and the highest of the ${WAVES} starts. "÷ without" is the ratio to the process without a profiler, round by
+round. "÷ the same, idle" is that ratio divided by the ratio of the same process when it is idle. The second process without a profiler shows the
+noise, between equal processes and within one process. Starting, stopping and sending captures is not included for any of them.`;
 
 export const run = (log) =>
   costsPerRequest({ group: 'requests', servers: SERVERS, ours: OURS, rivals: RIVALS, rounds: ROUNDS }, log);

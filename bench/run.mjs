@@ -54,7 +54,7 @@ function print({ title, tables, comparisons }) {
   console.log(`\n## ${title}\n`);
   for (const table of tables) console.log(tableText(table));
   for (const { text, why } of worseLines(comparisons)) {
-    console.log(`better: ${text} ${why ?? 'Nobody has looked why (bench/support/reasons.mjs).'}`);
+    console.log(`better: ${text} ${why}`);
   }
 }
 

@@ -20,10 +20,10 @@ const NAMES = [MADE_UP, ...Object.keys(CONTESTANTS).filter((name) => name !== LE
 
 export const title = 'Holds for 100,000 samples';
 
-export const how = `${SECONDS} s at ${HZ.toLocaleString('en')} Hz, which the API of ours does not take and its sampler is told below it, of work in
-${STACKS.toLocaleString('en')} different stacks of ${DEPTH} frames; and ours once more with 100,000 made-up samples that all have stacks of their
-own, where V8 has no part. Measured as above, ${ROUNDS} times in one process each, the first of which is in it. \`${LEFT_OUT}\` is left
-out: it samples at 1000 Hz, always.`;
+export const how = `${SECONDS} s at ${HZ.toLocaleString('en')} Hz, with work in ${STACKS.toLocaleString('en')} different stacks of ${DEPTH} frames. The API of this module does
+not accept that rate, so the benchmark sets it in the sampler. One more row has 100,000 generated samples, each with a stack of its own and without V8.
+Measured as in "Longest hold of the event loop", ${ROUNDS} times in one process each, including the first capture. \`${LEFT_OUT}\` is not included, because it
+always samples at 1000 Hz.`;
 
 export async function run(log) {
   const sink = await startSink();
@@ -48,7 +48,7 @@ export async function run(log) {
   await rm(folder, { recursive: true });
   const { table, comparisons } = holdsTable({
     group: 'samples',
-    title: 'The end of a capture of 100,000 samples',
+    title: 'Stopping a capture of 100,000 samples',
     where: '100,000 samples',
     names: NAMES.filter((name) => !failed.has(name)),
     metrics: ['stop', 'after'],

@@ -67,13 +67,14 @@ const EVENTS_ROUNDS = 5;
 
 export const title = 'Execution trace';
 
-export const how = `A Nest application whose handlers await nothing, ${HANDLERS.few.awaits} and ${HANDLERS.many.awaits} times (another turn of the event loop and a timer of 1 ms, by turns), over
-${CONNECTIONS} keep-alive connections, as fast as it answers. Measured is the CPU time of the server's whole process per request, in ${ROUNDS} rounds in turns, each of which is a trace
-of its own: over its first ${HANDLERS.none.requests}, ${HANDLERS.few.requests} and ${HANDLERS.many.requests} requests, over as many when it has run for ${HANDLERS.none.skipped}, ${HANDLERS.few.skipped} and ${HANDLERS.many.skipped} others, and what its end
-takes, in ms. When promise hooks begin, V8 has to optimize code anew, which is why the first requests of any trace take longer. Ours goes to a
-stream that drops it. NodeTracing is Node's own trace, read by the inspector, with the categories \`node.async_hooks\`, \`v8\`, \`node.http\`, \`node.net.native\`, \`node.dns.native\`,
-\`node.fs.async\`, \`node.threadpoolwork.async\` and \`devtools.timeline\`; trace_events is the same into a file. Medians and quartiles; "more" and "÷ without" are against the process without the module, round by round, for later requests.
-Holds: the longest of the event loop by the start of a trace, in ${HOLD_MS / 1000} s of load on the handler with ${HANDLERS.few.awaits} awaits, and by its end; the first trace of a process is a table of its own.`;
+export const how = `A Nest application with three handlers, which await nothing, ${HANDLERS.few.awaits} and ${HANDLERS.many.awaits} times (alternately another turn of the event loop and a timer of 1 ms), over
+${CONNECTIONS} keep-alive connections at full load. The figure is the CPU time of the server's whole process per request, in ${ROUNDS} rounds in turns, each with
+its own trace. It is measured for the first ${HANDLERS.none.requests}, ${HANDLERS.few.requests} and ${HANDLERS.many.requests} requests of a trace, for as many requests after ${HANDLERS.none.skipped}, ${HANDLERS.few.skipped} and ${HANDLERS.many.skipped} others, and
+for the end of the trace, in ms. When promise hooks begin, V8 has to optimize code again, so the first requests of any trace take longer. Ours writes to a
+stream that drops the data. NodeTracing is Node's own trace, read by the inspector, with the categories \`node.async_hooks\`, \`v8\`, \`node.http\`, \`node.net.native\`, \`node.dns.native\`,
+\`node.fs.async\`, \`node.threadpoolwork.async\` and \`devtools.timeline\`. trace_events is the same into a file. Figures are medians and quartiles. "More" and "÷ without" compare later requests with
+the process without the module, round by round. Holds are the longest hold of the event loop at the start of a trace, during ${HOLD_MS / 1000} s of load on the handler with ${HANDLERS.few.awaits} awaits, and
+at its end. The first trace of a process has its own table.`;
 
 export async function run(log) {
   const problem = await pinProblem();
@@ -220,7 +221,7 @@ async function loadFor(load, ms) {
 }
 
 function holdsTable(which, prefix, series, failed, node) {
-  const columns = ['', 'start, ms', 'meanwhile, ms', 'end, ms'];
+  const columns = ['', 'start, ms', 'during, ms', 'end, ms'];
   const rows = Object.keys(HOLDS)
     .filter((name) => series.of(name, `${prefix}stop`).length > 0)
     .map((name) => [
@@ -237,7 +238,7 @@ function holdsTable(which, prefix, series, failed, node) {
 /** Of the events of a trace: how many, how long it takes to write them, how much that gives. */
 async function writing(on) {
   on.log(`trace: writing, ${on.node}`);
-  const columns = ['', 'events per request', 'events a second', 'bytes per event', 'bytes per request'];
+  const columns = ['', 'events per request', 'events per second', 'bytes per event', 'bytes per request'];
   const children = await start(Object.keys(HANDLERS), () => 'ours', 'express', on, new Map());
   const rows = [];
   for (const [handler, child] of children) {

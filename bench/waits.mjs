@@ -40,11 +40,11 @@ const SERVERS = {
 
 export const title = 'Tracking of waits';
 
-export const how = `A Nest application as above, whose handler is four \`async\` functions deep and awaits other work three times: some 30 async
-resources a request. Measured is the CPU time of the server's process over ${REQUESTS} requests, with the collection of the young garbage that
-they leave, in ${ROUNDS} rounds in turns. "Off, never on" has the module with its defaults: requests in flight are tracked, and V8's heap sampler is on, which
-"off, and no heap sampler" has not (\`memProfileRate: 0\`). One process is switched between the rates, and off again, each for ${BLOCK} rounds at a time. Figures are medians, "÷ without" that of
-the ratios round by round to a process without the module. Rates are one await, or wait, in so many.`;
+export const how = `A Nest application as in "CPU time per request". Its handler is four \`async\` functions deep and awaits other work three times: some 30 async
+resources per request. The figure is the CPU time of the server's process for ${REQUESTS} requests, with the collection of the young garbage
+that they produce, in ${ROUNDS} rounds in turns. "Off, never on" has the default options: requests in flight are tracked, and V8's heap sampler is on. "Off, and no
+heap sampler" has \`memProfileRate: 0\`. One process changes between the rates, and off again, every ${BLOCK} rounds. Figures are medians. "÷ without" is
+the ratio to a process without the module, round by round. "1 in n" means that one \`await\`, or wait, in n is sampled.`;
 
 export async function run(log) {
   const problem = await pinProblem();

@@ -28,14 +28,14 @@ const FIRST = 'first ';
 
 export const title = 'A profiler that is running already';
 
-export const how = `Captures at ${HZ} Hz of ${WORKLOAD.ms / 1000} s of a service that works in callbacks of half a millisecond, with turns of the event loop
-between them: ${WORKLOAD.stacks} stacks of ${WORKLOAD.depth} frames, which have their callers in common. Otherwise measured as above. \`ours (warm)\`
-has the options as they are by default: the first capture starts V8's profiler, which goes on running for two minutes; the others begin and end
-while it runs. The restart of \`@datadog/pprof\` begins its next profile as it ends one: after the first capture it has no start but that.
-Peers are compared with \`ours (warm)\`. The last tables show what holds the event loop while nobody captures: of each of ${SECONDS} seconds of
-the same service, the longest stretch between two turns of the loop less the service's own work. "Always" keeps V8's profiler running from the
-boot, and begins a profile and ends the one before every ten seconds, with the flight recorder every two, which is "in V8": two calls, in turns of the loop that follow each other. The
-flight recorder keeps the profiles of the last minute.`;
+export const how = `Captures of ${WORKLOAD.ms / 1000} s at ${HZ} Hz. The service works in callbacks of half a millisecond, with turns of the event loop in between,
+and ${WORKLOAD.stacks} stacks of ${WORKLOAD.depth} frames that share their callers. Everything else is measured as in "Longest hold of the event loop". \`ours (warm)\`
+has the default options: the first capture starts V8's profiler, which then keeps running for two minutes. Later captures start and
+stop while it runs. Peers are compared with \`ours (warm)\`. With restart, \`@datadog/pprof\` begins its next profile when one ends, so only the
+first capture has a start. The last tables show the holds while nobody captures. For each of ${SECONDS} seconds of the same service, they have
+the longest time between two turns of the loop, minus the service's own work. \`ours (always)\` keeps V8's profiler running from the boot on. It ends a
+profile and begins the next every 10 seconds, and every 2 seconds with the flight recorder, which keeps the profiles of the last minute. "In V8" is the
+time of these two calls, which run in consecutive turns of the loop.`;
 
 export async function run(log) {
   const results = [];
@@ -103,7 +103,13 @@ function rivalOf(name) {
 }
 
 function idleTable(where, { series, failed }) {
-  const columns = ['', 'longest hold of a second, ms', 'of all, ms', 'longer by, ms', 'in V8, ms a second'];
+  const columns = [
+    '',
+    'longest hold per second, ms',
+    'longest of all, ms',
+    'more than without, ms',
+    'in V8, ms per second',
+  ];
   const median = (name) => quantile(series.of(name, 'hold'), 0.5);
   const rows = IDLE.filter((name) => !failed.has(name)).map((name) => {
     const holds = series.of(name, 'hold');
@@ -116,7 +122,7 @@ function idleTable(where, { series, failed }) {
     ];
   });
   return {
-    title: `Nobody captures, ${where}`,
+    title: `No capture, ${where}`,
     columns,
     rows: [...rows, ...absentRows(failed, columns.length)],
   };

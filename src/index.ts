@@ -28,7 +28,7 @@ export type {
 } from './pprof.options.js';
 export { AsyncTracker } from './profiling/async/async-tracker.js';
 export type { RequestInFlight, RequestState } from './profiling/async/requests-in-flight.js';
-export type { CapturedProfile, CaptureEvent, DevToolsFormat } from './profiling/capture.js';
+export type { CapturedProfile, CaptureEvent, DevToolsFormat, ViewerFormat } from './profiling/capture.js';
 export { type CpuProfileOptions, CpuProfiler } from './profiling/cpu/cpu-profiler.js';
 export type { PastCpuProfileOptions } from './profiling/cpu/flight-recorder.js';
 export { CustomProfile, getProfileToken, InjectProfile } from './profiling/custom/custom-profile.js';
@@ -51,7 +51,7 @@ export {
 } from './profiling/errors.js';
 export { SymbolTable } from './profiling/frames/symbol-table.js';
 export { HeapProfiler } from './profiling/heap/heap-profiler.js';
-export type { CollectOptions, NamedProfile } from './profiling/named-profile.js';
+export type { CollectOptions, NamedProfile, NamedProfileJson } from './profiling/named-profile.js';
 export { ProfileRegistry } from './profiling/profile-registry.js';
 export { ProfilerService } from './profiling/profiler.service.js';
 export { type TraceFormat, type TraceOptions, Tracer } from './profiling/trace/tracer.js';

@@ -1,12 +1,12 @@
 import {
   ConfigurableModuleBuilder,
   type DynamicModule,
-  Logger,
   Module,
   type OnApplicationBootstrap,
   type OnModuleDestroy,
 } from '@nestjs/common';
 import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
+import { BootLog } from './boot-log.js';
 import { AccessGuard } from './http/access.guard.js';
 import { ENDPOINTS } from './http/endpoints.js';
 import { PprofHandler } from './http/pprof-handler.js';
@@ -15,6 +15,7 @@ import { RequestTracker } from './http/request-tracker.js';
 import { PprofRouter } from './http/router.js';
 import { controllersAt, routerPathOf, Routes } from './http/routes.js';
 import { SeparatePort } from './http/separate-port.js';
+import { Speedscope } from './http/speedscope.js';
 import {
   checkAsyncOptions,
   checkIsObject,
@@ -46,6 +47,7 @@ import { SymbolTable } from './profiling/frames/symbol-table.js';
 import { HeapProfiler } from './profiling/heap/heap-profiler.js';
 import { HeapReader } from './profiling/heap/heap-reader.js';
 import { ProfileRegistry, PROFILES } from './profiling/profile-registry.js';
+import { ProcessFacts } from './profiling/process-facts.js';
 import { ProfilerService } from './profiling/profiler.service.js';
 import { Tracer } from './profiling/trace/tracer.js';
 import { chooseSampler } from './sampling/choose-sampler.js';
@@ -53,7 +55,7 @@ import { processState } from './sampling/process-state.js';
 import type { Sampling } from './sampling/sampler.js';
 import { watchWorkers } from './sampling/worker-creation.js';
 
-/** Nest's builder makes `forRoot` and `forRootAsync`; what shapes the module is added to what they return. */
+/** Nest's builder makes `forRoot` and `forRootAsync`. The extras, on which the structure of the module depends, are added to their results. */
 const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
   new ConfigurableModuleBuilder<PprofRuntimeOptions>({ optionsInjectionToken: PPROF_MODULE_OPTIONS })
     .setClassMethodName('forRoot')
@@ -75,7 +77,7 @@ const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
     })
     .build();
 
-/** Holds the profiles of one `forFeature`. */
+/** Provides the profiles of one `forFeature`. */
 class PprofFeatureModule {}
 
 /**
@@ -85,6 +87,8 @@ class PprofFeatureModule {}
  * \@Module({ imports: [PprofModule.forRoot({ guards: [AdminGuard] })] })
  * export class AppModule {}
  * // go tool pprof http://localhost:3000/debug/pprof/profile
+ *
+ * Without `forRoot`, `imports: [PprofModule]` uses the defaults of all options.
  *
  * @publicApi
  */
@@ -98,17 +102,15 @@ class PprofFeatureModule {}
     },
     {
       provide: PPROF_SAMPLING,
-      useFactory: async ({ sampler, warm }: ResolvedPprofOptions): Promise<Sampling> => {
-        const { sampling, notice } = await chooseSampler({ sampler, warm: warm !== 'off' });
-        if (notice) new Logger(PprofModule.name).log(notice);
-        return sampling;
-      },
+      useFactory: ({ sampler, warm }: ResolvedPprofOptions): Promise<Sampling> =>
+        chooseSampler({ sampler, warm: warm !== 'off' }),
       inject: [PPROF_OPTIONS],
     },
     { provide: RequestsInFlight, useFactory: RequestsInFlight.of, inject: [ModulesContainer] },
     ...PROFILES,
     AccessGuard,
     AsyncTracker,
+    BootLog,
     Captures,
     ClassNames,
     CpuProfiler,
@@ -119,6 +121,7 @@ class PprofFeatureModule {}
     PendingAwaits,
     PprofHandler,
     PprofRouter,
+    ProcessFacts,
     ProfileRegistry,
     ProfilerService,
     ReplyInterceptor,
@@ -126,6 +129,7 @@ class PprofFeatureModule {}
     Routes,
     SeparatePort,
     SourceMapper,
+    Speedscope,
     SymbolTable,
     Tracer,
   ],
@@ -142,19 +146,19 @@ class PprofFeatureModule {}
   ],
 })
 export class PprofModule extends ConfigurableModuleClass implements OnApplicationBootstrap, OnModuleDestroy {
-  /** From the constructor on: pools of workers are often made in those of providers. */
+  /** Not later: providers often make pools of workers in their constructors. */
   private readonly unwatchWorkers = watchWorkers();
 
   /** @internal */
-  constructor() {
+  constructor(private readonly log: BootLog) {
     super();
     processState().hasModule = true;
   }
 
   /**
-   * The endpoints under `path`, and `ProfilerService` for captures in code.
+   * Serves the endpoints at `path`, and provides `ProfilerService` for captures in code.
    *
-   * @throws Error that names an option which is unknown or has a value that it does not take
+   * @throws Error if an option is unknown or invalid; the message names it
    */
   static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
     checkIsObject(options);
@@ -162,8 +166,8 @@ export class PprofModule extends ConfigurableModuleClass implements OnApplicatio
   }
 
   /**
-   * The same with run-time options from a factory (`useFactory`, `useClass`, `useExisting`). What shapes the module
-   * (`path`, `guards`, `interceptors`, `decorators`, `imports`, `isGlobal`, `listen`) stands beside it.
+   * The same with options that a factory returns (`useFactory`, `useClass`, `useExisting`). `path`, `guards`, `interceptors`,
+   * `decorators`, `imports`, `isGlobal` and `listen` go next to the factory, since Nest needs them earlier.
    *
    * @example
    * PprofModule.forRootAsync({
@@ -179,8 +183,8 @@ export class PprofModule extends ConfigurableModuleClass implements OnApplicatio
   }
 
   /**
-   * Registers profiles of the application's own. `@InjectProfile(name)` injects one in the module that imports this; all
-   * modules of `forRoot` list and serve it.
+   * Registers custom profiles. `@InjectProfile(name)` injects one in the module that imports this; every module of `forRoot`
+   * lists and serves it.
    *
    * @example
    * \@Module({ imports: [PprofModule.forFeature([{ name: 'db_connections', description: 'Open connections.' }])] })
@@ -201,8 +205,9 @@ export class PprofModule extends ConfigurableModuleClass implements OnApplicatio
     return { module: PprofFeatureModule, providers, exports: tokens };
   }
 
-  /** The boot is over, and so is the CPU profile that `nestjs-pprof/preload` takes of it. */
+  /** Ends the CPU profile that `nestjs-pprof/preload` takes of the boot. Nest calls the providers' hooks before. */
   onApplicationBootstrap(): void {
+    this.log.write();
     processState().finishBoot?.();
   }
 
@@ -210,3 +215,6 @@ export class PprofModule extends ConfigurableModuleClass implements OnApplicatio
     this.unwatchWorkers();
   }
 }
+
+/** `imports: [PprofModule]` means `forRoot()`: for Nest, whatever has a property `module` is a dynamic module. */
+Object.assign(PprofModule, PprofModule.forRoot());

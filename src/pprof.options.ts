@@ -6,119 +6,127 @@ import { CPU_RATE, DEFAULT_HEAP_RATE, type SamplerName } from './sampling/sample
  * Injection tokens. By `Symbol.for`, so that the ESM and the CommonJS copy of this package share them.
  */
 
-/** What the user passed. */
+/** The options as the application passed them. */
 export const PPROF_MODULE_OPTIONS = Symbol.for('nestjs-pprof/module-options');
 
-/** The options with defaults, checked: {@link ResolvedPprofOptions}. */
+/** The run-time options, checked and with defaults: {@link ResolvedPprofOptions}. */
 export const PPROF_OPTIONS = Symbol.for('nestjs-pprof/options');
 
-/** What shapes the module and is known before it exists: {@link PprofModuleExtras}. */
+/** The options that Nest needs to build the module: {@link PprofModuleExtras}. */
 export const PPROF_EXTRAS = Symbol.for('nestjs-pprof/extras');
 
-/** The means of sampling that the options chose: `Sampling`. */
+/** The samplers that the options select: `Sampling`. */
 export const PPROF_SAMPLING = Symbol.for('nestjs-pprof/sampling');
 
-/** What the module does at run time: `forRoot` takes it directly, `forRootAsync` from a factory. */
+/** Run-time options: passed to `forRoot`, or returned by the factory of `forRootAsync`. */
 export interface PprofRuntimeOptions {
   /**
-   * Milliseconds. A capture that would take as long or longer is refused with Go's 400
-   * `profile duration exceeds server's WriteTimeout`. 0: no limit, and the idle timeout of the socket is lifted for
-   * the answer.
+   * If something in front of the application cuts off responses after n milliseconds, set n: a capture that takes n ms or
+   * longer gets 400 `profile duration exceeds server's WriteTimeout` at once, as in Go. 0 means no limit, and disables the
+   * socket's idle timeout for the response.
    * @default 0
    */
   writeTimeout?: number;
   /**
-   * Longest capture over HTTP, in seconds; a longer one is refused with 400.
+   * Longest capture over HTTP, in seconds. A request for a longer one gets 400.
    * @default 300
    */
   maxSeconds?: number;
   /**
-   * `false`: every endpoint answers Go's 404, after the guards, the heap is not sampled, and requests in flight are not tracked.
+   * `false` switches the module off: every endpoint returns Go's 404 (after the guards), the heap is not sampled, and requests
+   * in flight are not tracked.
    * @default true
    */
   enabled?: boolean;
   /**
-   * Endpoints by name; `false` makes one answer Go's 404.
-   * @default all on
+   * Switches endpoints off by name: one set to `false` returns Go's 404.
+   * @default {}, all endpoints are on
    * @example { cmdline: false }
    */
   endpoints?: Readonly<Record<string, boolean>>;
   /**
-   * The arguments that `cmdline` shows. What looks like a secret is replaced by `REDACTED`, and what the expressions
-   * in `redact` match too. `false`: 404.
+   * How `cmdline` shows the process's arguments. Text that looks like a secret, or that an expression in `redact` matches, is
+   * replaced by `REDACTED`. With `false` the endpoint returns 404.
    * @default true
    */
   cmdline?: boolean | { readonly redact: readonly RegExp[] };
   /**
-   * What samples: the package `pprof`, Node's own `inspector`, or `auto`: `pprof` where it could be built.
+   * Which sampler to use: the `pprof` package, or Node's built-in `inspector`. `auto` uses `pprof` if it is installed and
+   * could be compiled, otherwise the inspector.
    * @default 'auto'
    */
   sampler?: 'auto' | SamplerName;
   /**
-   * CPU samples per second, 1 to 1000, where a request has no `hz`.
+   * CPU samples per second, 1 to 1000, for requests without `hz`.
    * @default 100, or the rate of `flightRecorder`
    */
   cpuProfileRate?: number;
   /**
-   * Whether V8's CPU profiler goes on running when a capture has ended. To start it holds the event loop for 40 to 1,000 ms,
-   * the longer the more code there is; while it runs, a capture begins and ends in about one. It also does
-   * not know code that V8 has replaced on the stack before it was started.
+   * Whether V8's CPU profiler keeps running after a capture. Starting it holds the event loop for 40 to 1,000 ms, depending on
+   * how much code is loaded; while it is running, a capture starts and stops in about 1 ms. A profiler that was just started
+   * also can't attribute time to code that V8 compiled by on-stack replacement before.
    *
-   * `'auto'`: for two minutes after a capture, so that a scraper has it started once. `'always'`: from the boot on.
-   * `'off'`: never. Meanwhile captures are taken by the inspector, unless `sampler` is `'pprof'`, and a call of
-   * `console.*` takes 15 to 30 µs longer, since a session with the inspector is connected.
+   * `'auto'`: for two minutes after a capture, so that a scraper starts it only once. `'always'`: from startup on. `'off'`:
+   * never. While it runs, the inspector takes the captures, unless `sampler` is `'pprof'`, and each `console.*` call takes 15
+   * to 30 µs longer, because an inspector session is connected.
    * @default 'auto'
    */
   warm?: 'auto' | 'always' | 'off';
   /**
-   * With `warm: 'always'`: the samples of the last seconds are kept, for `profile?past=30`.
-   * @default undefined, nothing is kept
+   * Keeps the CPU samples of the last seconds, for `profile?past=30`. Requires `warm: 'always'`.
+   * @default undefined: no samples are kept
    */
   flightRecorder?: PprofFlightRecorderOptions;
   /**
-   * Mean number of bytes between two samples of the heap; 0: the heap is not sampled.
+   * Mean number of allocated bytes between two heap samples. 0 switches heap sampling off.
    * @default 524288
    */
   memProfileRate?: number;
   /**
-   * `'window'`: `allocs?seconds=N` shows all that was allocated in the window, dead or alive; V8's one heap sampler forgets
-   * what was alive before it. `'off'`: V8 is left alone, and such a window shows a lower bound.
+   * `'window'`: `allocs?seconds=N` shows everything allocated in the window, including objects that were freed in it. This
+   * restarts V8's heap sampler, so `heap` then knows only objects allocated since. `'off'`: the sampler is not restarted, and
+   * the window shows a lower bound.
    * @default 'window'
    */
   allocs?: 'window' | 'off';
   /**
-   * `block`: one wait in so many is measured, and counts for as many; 0: none.
+   * Rate of `block`: one wait in n is measured and counts n times. 0 switches it off.
    * @default 0
    */
   blockProfileRate?: number;
   /**
-   * `mutex`: holds of the event loop that are longer, in ms; 0: none. V8's CPU profiler runs all the time for it, as
-   * with `warm: 'always'`.
+   * Threshold of `mutex` in ms, 10 to 60,000: it counts holds of the event loop that last longer. 0 switches it off. It
+   * needs V8's CPU profiler running all the time, as with `warm: 'always'`.
    * @default 0
    */
   mutexProfileThreshold?: number;
   /**
-   * `goroutine` and `goroutineleak`: one `await` in so many is tracked, and counts for as many; 0: none.
+   * Rate of `goroutine` and `goroutineleak`: one `await` in n is tracked and counts n times. 0 switches tracking off.
    * @default 0
    */
   goroutineProfileRate?: number;
   /**
-   * Frames show the source that a person wrote, where a source map says which.
+   * Whether frames show the original source if there is a source map.
    * @default true
    */
   sourceMaps?: boolean;
   /**
-   * Comments for each profile, beside those of the module: service, version, commit.
+   * Comments to add to every profile, such as service, version and commit.
    * @default []
    * @example [`service ${name}`, `commit ${process.env.GIT_SHA}`]
    */
   profileComments?: readonly string[];
+  /**
+   * `false`: the index is Go's plain page.
+   * @default true
+   */
+  ui?: boolean;
 }
 
-/** What `profile?past=` can answer. */
+/** What the flight recorder keeps for `profile?past=N`. */
 export interface PprofFlightRecorderOptions {
   /**
-   * How many of the last seconds are kept, 1 to 600.
+   * Length of the recording, in seconds, 1 to 600.
    * @default 60
    */
   readonly seconds?: number;
@@ -129,65 +137,65 @@ export interface PprofFlightRecorderOptions {
   readonly hz?: number;
 }
 
-/** A port of the endpoints' own. */
+/** A separate port for the endpoints. */
 export interface PprofListenOptions {
-  /** 0 to 65535; 0 picks a free port. The log has the address. */
+  /** 0 to 65535. 0 picks a free port, and the log shows it. */
   readonly port: number;
   /**
-   * A name or an address of this machine. One that other machines reach requires `guards`.
+   * A host name or address of this machine. Any non-loopback host requires `guards`.
    * @default '127.0.0.1'
    */
   readonly host?: string;
 }
 
-/** What shapes the module, and so has to be known before it exists, in `forRootAsync` too. */
+/** Options that Nest needs to build the module. In `forRootAsync` they go next to the factory. */
 export interface PprofModuleExtras {
   /**
-   * Where the endpoints are; a global prefix comes before it.
+   * Path of the endpoints, below the application's global prefix.
    * @default 'debug/pprof'
    */
   path?: string;
   /**
-   * Guards for every endpoint, after the application's global ones: classes that the application provides anywhere,
-   * or instances. With none, the endpoints answer only programs on the same machine, and on the application's port nobody
-   * in production.
+   * Guards for every endpoint, run after the application's global guards: classes that any module of the application
+   * provides, or instances. Without guards, only requests from the same machine are allowed, and in production none on the
+   * application's port.
    * @default []
    */
   guards?: readonly (Type<CanActivate> | CanActivate)[];
   /**
-   * Interceptors for every endpoint, classes or instances. What they see is the capture itself, from its begin to its
-   * end. The application's global interceptors see only its begin.
+   * Interceptors for every endpoint, classes or instances. They wrap the whole capture; the application's global interceptors
+   * see only its start.
    * @default []
    */
   interceptors?: readonly (Type<NestInterceptor> | NestInterceptor)[];
   /**
-   * Class decorators for every endpoint's controller, such as `SkipThrottle()` or `Public()`.
+   * Class decorators to apply to every endpoint's controller, such as `SkipThrottle()` or `Public()`.
    * @default []
    */
   decorators?: readonly ClassDecorator[];
   /**
-   * Modules whose exports the guards and interceptors need, where nobody else provides them.
+   * Modules that export what the guards and interceptors inject, if no other module provides it.
    * @default []
    */
   imports?: (Type | DynamicModule | Promise<DynamicModule> | ForwardReference)[];
   /**
-   * `true`: every module can inject `ProfilerService` without importing this one.
+   * `true` lets every module inject `ProfilerService` without importing this module.
    * @default false
    */
   isGlobal?: boolean;
   /**
-   * Serves the endpoints on a port of their own and not on the application's. The global prefix does not apply to them.
+   * Serves the endpoints on a separate port instead of the application's. The global prefix does not apply there.
    *
-   * An application without HTTP (`createMicroservice`, `createApplicationContext`) has them there too, without the
-   * controllers of its own (`@PprofEndpoint`), for which there is no router: they return 404. The guards and
-   * interceptors are those of the module; global ones, which expect messages, are not asked.
-   * @default undefined, the application's port
+   * This also works in an application without HTTP (`createMicroservice`, `createApplicationContext`). There the module's
+   * guards and interceptors run, but not the global ones, which expect messages, and controllers with `@PprofEndpoint` return
+   * 404, because there is no router.
+   * @default undefined: the application's port
    * @example { port: 6060 }
    */
   listen?: PprofListenOptions;
 }
 
-/** What shapes the module, with its defaults. */
+/** The {@link PprofModuleExtras} with their defaults. */
 export interface ResolvedPprofExtras extends Required<Omit<PprofModuleExtras, 'listen'>> {
   readonly listen: Required<PprofListenOptions> | undefined;
 }
@@ -195,7 +203,7 @@ export interface ResolvedPprofExtras extends Required<Omit<PprofModuleExtras, 'l
 /** Options of `PprofModule.forRoot`. */
 export interface PprofModuleOptions extends PprofRuntimeOptions, PprofModuleExtras {}
 
-/** For `forRootAsync({ useClass })` and `{ useExisting }`. */
+/** What a class for `forRootAsync({ useClass })` or `{ useExisting }` implements. */
 export interface PprofOptionsFactory {
   createPprofOptions(): PprofRuntimeOptions | Promise<PprofRuntimeOptions>;
 }
@@ -207,7 +215,7 @@ export interface ResolvedPprofOptions extends Readonly<
   readonly flightRecorder: Required<PprofFlightRecorderOptions> | undefined;
 }
 
-/** An option: what it is if nobody sets it, what it takes, and whether a value is that. */
+/** Rule of an option: its default, a description of valid values, and a check. */
 interface OptionRule {
   readonly fallback: unknown;
   readonly takes: string;
@@ -273,7 +281,7 @@ const RUNTIME_RULES: Readonly<Record<keyof PprofRuntimeOptions, OptionRule>> = {
   },
   flightRecorder: {
     fallback: undefined,
-    takes: `an object { seconds, hz } with whole numbers from 1 to 600 and from ${CPU_RATE.min} to ${CPU_RATE.max}`,
+    takes: `an object { seconds, hz }: whole numbers from 1 to 600, and from ${CPU_RATE.min} to ${CPU_RATE.max}`,
     accepts: (value) =>
       isRecord(value) &&
       Object.keys(value).every((key) => ['seconds', 'hz'].includes(key)) &&
@@ -282,7 +290,7 @@ const RUNTIME_RULES: Readonly<Record<keyof PprofRuntimeOptions, OptionRule>> = {
   },
   memProfileRate: {
     fallback: DEFAULT_HEAP_RATE,
-    takes: 'a whole number of bytes from 1 to 2147483647, or 0 for no heap sampling',
+    takes: 'a whole number of bytes from 1 to 2147483647, or 0 to switch heap sampling off',
     accepts: isInteger(0, 0x7fff_ffff),
   },
   allocs: {
@@ -292,17 +300,17 @@ const RUNTIME_RULES: Readonly<Record<keyof PprofRuntimeOptions, OptionRule>> = {
   },
   blockProfileRate: {
     fallback: 0,
-    takes: 'a whole number n, for one wait in n, or 0 for none',
+    takes: 'a whole number n to measure one wait in n, or 0 to switch it off',
     accepts: isInteger(0, 0x7fff_ffff),
   },
   mutexProfileThreshold: {
     fallback: 0,
-    takes: 'a number of milliseconds from 10 to 60000, or 0 for none',
+    takes: 'a number of milliseconds from 10 to 60000, or 0 to switch it off',
     accepts: (value) => value === 0 || isNumber(10, 60_000)(value),
   },
   goroutineProfileRate: {
     fallback: 0,
-    takes: 'a whole number n, for one await in n, or 0 for none',
+    takes: 'a whole number n to track one await in n, or 0 to switch it off',
     accepts: isInteger(0, 0x7fff_ffff),
   },
   sourceMaps: { fallback: true, takes: 'true or false', accepts: isBoolean },
@@ -311,6 +319,7 @@ const RUNTIME_RULES: Readonly<Record<keyof PprofRuntimeOptions, OptionRule>> = {
     takes: 'a list of strings, such as ["commit 1a2b3c"]',
     accepts: isListOf((entry) => typeof entry === 'string'),
   },
+  ui: { fallback: true, takes: 'true or false', accepts: isBoolean },
 };
 
 const EXTRAS_RULES: Readonly<Record<keyof PprofModuleExtras, OptionRule>> = {
@@ -335,7 +344,7 @@ const EXTRAS_RULES: Readonly<Record<keyof PprofModuleExtras, OptionRule>> = {
   listen: {
     fallback: undefined,
     takes:
-      'an object { port, host } with a whole number from 0 to 65535 and a name or address of this machine',
+      'an object { port, host }: a whole number from 0 to 65535, and a host name or address of this machine',
     accepts: (value) =>
       isRecord(value) &&
       Object.keys(value).every((key) => ['port', 'host'].includes(key)) &&
@@ -344,13 +353,13 @@ const EXTRAS_RULES: Readonly<Record<keyof PprofModuleExtras, OptionRule>> = {
   },
 };
 
-/** The defaults of what shapes the module. */
+/** The defaults of {@link PprofModuleExtras}. */
 export const DEFAULT_EXTRAS = defaultsOf(EXTRAS_RULES) as Readonly<ResolvedPprofExtras>;
 
 /**
- * Checks what shapes the module and fills in defaults; other options that stand beside it are left alone.
+ * Checks {@link PprofModuleExtras} and fills in defaults. Ignores other options.
  *
- * @throws Error that names the option, what it got, and what it takes
+ * @throws Error that names the option, its value, and what is expected
  */
 export function resolveExtras(options: PprofModuleExtras): Readonly<ResolvedPprofExtras> {
   const given = Object.fromEntries(
@@ -370,13 +379,13 @@ function checkedListen(
 ): Required<PprofListenOptions> {
   if (guards.length === 0 && host !== 'localhost' && !isLoopbackAddress(host)) {
     throw new Error(
-      `PprofModule: the option "listen" has the host "${host}": a host other than loopback requires the option "guards"`,
+      `PprofModule: option "listen" has the host "${host}", which other machines can reach: this requires the option "guards"`,
     );
   }
   return { port, host };
 }
 
-/** Whether only programs on this machine reach an address. */
+/** Whether only programs on this machine can reach an address. */
 export function isLoopbackAddress(address: string): boolean {
   return address === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(address);
 }
@@ -384,83 +393,87 @@ export function isLoopbackAddress(address: string): boolean {
 /**
  * Checks a rate that is set at run time, by the rule of its option.
  *
- * @returns what is wrong with it; undefined if nothing is
+ * @returns an error message, or undefined if the rate is valid
  */
 export function rateProblem(option: RateOption, value: unknown): string | undefined {
   const { accepts, takes } = RUNTIME_RULES[option];
-  return accepts(value) ? undefined : `invalid rate ${shown(value)}: ${option} takes ${takes}`;
+  return accepts(value) ? undefined : `invalid rate ${shown(value)} for ${option}: expected ${takes}`;
 }
 
-/** Options that switch a profile on. */
+/** Options that switch a profile on by a rate. */
 export type RateOption = 'blockProfileRate' | 'mutexProfileThreshold' | 'goroutineProfileRate';
 
 /**
  * Checks the run-time options and fills in defaults.
  *
- * @throws Error that names the option, what it got, and what it takes
+ * @throws Error that names the option, its value, and what is expected
  */
 export function resolveRuntimeOptions(options: PprofRuntimeOptions): ResolvedPprofOptions {
   const { flightRecorder, ...rest } = resolve(RUNTIME_RULES, options) as ResolvedPprofOptions;
   if (!flightRecorder) return { ...rest, flightRecorder };
-  if (rest.warm !== 'always')
-    throw new Error('PprofModule: the option "flightRecorder" requires warm: "always"');
+  if (rest.warm !== 'always') throw new Error('PprofModule: option "flightRecorder" requires warm: "always"');
   const { seconds = 60, hz = 100 } = flightRecorder;
   if ((options.cpuProfileRate ?? hz) !== hz) {
     throw new Error(
-      `PprofModule: the option "cpuProfileRate" is ${options.cpuProfileRate}, and the rate of "flightRecorder" ${hz}: both are the rate of V8's one warm profiler`,
+      `PprofModule: option "cpuProfileRate" is ${options.cpuProfileRate}, but "flightRecorder" has hz ${hz}: both are the rate of one profiler: set the same value, or omit "cpuProfileRate"`,
     );
   }
   return { ...rest, cpuProfileRate: hz, flightRecorder: { seconds, hz } };
 }
 
-/** What Nest's own builder takes in `forRootAsync`. */
+/** What Nest's module builder accepts in `forRootAsync`. */
 const SOURCES = ['useFactory', 'useClass', 'useExisting'];
 const ASYNC_OPTIONS = [...SOURCES, 'inject', 'provideInjectionTokensFrom', ...Object.keys(EXTRAS_RULES)];
 
 /**
- * Checks what `forRootAsync` was given beside what the factory will return.
+ * Checks the argument of `forRootAsync`, without what the factory will return.
  *
  * @throws Error that names the option, or what is missing
  */
 export function checkAsyncOptions(options: object): void {
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(RUNTIME_RULES, name)) {
-      throw new Error(`PprofModule: the option "${name}" of forRootAsync is for the factory to return`);
+      throw new Error(
+        `PprofModule: forRootAsync does not accept option "${name}": return it from the factory`,
+      );
     }
     if (!ASYNC_OPTIONS.includes(name)) {
       throw new Error(
-        `PprofModule: unknown option "${name}" of forRootAsync; there are ${ASYNC_OPTIONS.join(', ')}`,
+        `PprofModule: unknown option "${name}" of forRootAsync; known options: ${ASYNC_OPTIONS.join(', ')}`,
       );
     }
   }
   resolveExtras(options as PprofModuleExtras);
   if (!SOURCES.some((name) => isFunction((options as Record<string, unknown>)[name]))) {
-    throw new Error(`PprofModule: forRootAsync takes one of ${SOURCES.join(', ')}`);
+    throw new Error(`PprofModule: forRootAsync requires one of ${SOURCES.join(', ')}`);
   }
 }
 
-/** @throws Error if the options are no object */
+/** @throws Error if the options are not an object */
 export function checkIsObject(options: unknown): void {
   if (!isRecord(options))
-    throw new Error(`PprofModule: the options are ${shown(options)}; they take an object`);
+    throw new Error(`PprofModule: invalid options ${shown(options)}: expected an object`);
 }
 
 function resolve(rules: Readonly<Record<string, OptionRule>>, options: object): object {
-  if (!isRecord(options))
-    throw new Error(`PprofModule: the options are ${shown(options)}; they take an object`);
+  checkIsObject(options);
   const known: Record<string, OptionRule> = { ...EXTRAS_RULES, ...RUNTIME_RULES };
   for (const [name, value] of Object.entries(options)) {
     const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
     if (!rule && Object.hasOwn(known, name)) {
       throw new Error(
-        `PprofModule: the option "${name}" shapes the module: it stands beside the factory of forRootAsync`,
+        `PprofModule: the factory must not return option "${name}": pass it to forRootAsync, next to the factory`,
       );
     }
     if (!rule) {
-      throw new Error(`PprofModule: unknown option "${name}"; there are ${Object.keys(known).join(', ')}`);
+      throw new Error(
+        `PprofModule: unknown option "${name}"; known options: ${Object.keys(known).join(', ')}`,
+      );
     }
     if (value !== undefined && !rule.accepts(value)) {
-      throw new Error(`PprofModule: the option "${name}" is ${shown(value)}; it takes ${rule.takes}`);
+      throw new Error(
+        `PprofModule: invalid value ${shown(value)} for option "${name}": expected ${rule.takes}`,
+      );
     }
   }
   return { ...defaultsOf(rules), ...withoutUndefined(options) };
@@ -474,7 +487,7 @@ function withoutUndefined(options: object): object {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
-/** A value in an error's one line. */
+/** A value as an error message shows it, in one line. */
 function shown(value: unknown): string {
   return inspect(value, { depth: 1, breakLength: Infinity, maxArrayLength: 5, maxStringLength: 100 });
 }

@@ -1,15 +1,16 @@
 /**
- * Profiles from the first line of the program, before the application is imported:
+ * Profiles the program from its first line, before the application is imported:
  *
  *     node --import nestjs-pprof/preload dist/main.js
  *
- * V8's heap sampler runs from here on, so `heap` knows what was allocated while the application was loaded, and `threadcreate` knows
- * the worker threads that were created then. With
- * `NESTJS_PPROF_BOOT_PROFILE=boot-%p.pb.gz` the CPU is sampled too, until the application has bootstrapped, and the profile is
- * written to that file; `%p` is the pid.
+ * It starts V8's heap sampler, so `heap` includes what was allocated while the application was loaded, and watches for worker
+ * threads, so `threadcreate` includes those created then. With `NESTJS_PPROF_BOOT_PROFILE=boot-%p.pb.gz` it also samples the CPU
+ * until the application has bootstrapped, and writes the profile to that file; `%p` is the pid.
+ * `NESTJS_PPROF_MEM_PROFILE_RATE` sets the rate of the heap sampler in bytes; with 0 only
+ * PprofModule starts it.
  *
- * Nothing of Nest is imported before both run: it is part of what is looked at. By `NODE_OPTIONS` other programs are started
- * with this too, such as npm: a process in which Nest creates no module of ours writes and prints nothing.
+ * Nest is imported only after sampling has started, since loading it is part of what is profiled. `NODE_OPTIONS` applies to other
+ * programs too, such as npm: in a process in which PprofModule is never created, nothing is written or printed.
  */
 import { resolve } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
@@ -20,10 +21,10 @@ import { reasonOf } from './sampling/reason.js';
 import { DEFAULT_HEAP_RATE, type Sampling } from './sampling/sampler.js';
 import { watchWorkers } from './sampling/worker-creation.js';
 
-/** Samples of the CPU per second: a boot is short. */
+/** CPU samples per second; high, because startup is short. */
 const BOOT_RATE = 1000;
 
-/** A boot that takes longer is not waited for, in ms. */
+/** The CPU profile ends at the latest after this time, in ms. */
 const LONGEST_BOOT = 60_000;
 
 const { NESTJS_PPROF_BOOT_PROFILE: bootProfile, NESTJS_PPROF_MEM_PROFILE_RATE: memProfileRate = '' } =
@@ -31,10 +32,10 @@ const { NESTJS_PPROF_BOOT_PROFILE: bootProfile, NESTJS_PPROF_MEM_PROFILE_RATE: m
 
 const state = processState();
 
-// In a worker thread, which is started with the same arguments, there is no application to look at.
+// Worker threads are started with the same arguments, but the application is not in them.
 if (isMainThread) {
-  watchWorkers(); // as long as the process runs
-  const { sampling } = await chooseSampler({ sampler: 'auto', warm: false });
+  watchWorkers(); // until the process ends
+  const sampling = await chooseSampler({ sampler: 'auto', warm: false });
   startHeap(sampling);
   if (bootProfile) recordBoot(sampling, resolve(bootProfile));
 }
@@ -42,13 +43,13 @@ if (isMainThread) {
 function startHeap(sampling: Sampling): void {
   const rate = Number(memProfileRate || DEFAULT_HEAP_RATE);
   if (!/^\d*$/.test(memProfileRate) || rate > 0x7fff_ffff) {
-    state.preloadProblem = `invalid value "${memProfileRate}" for NESTJS_PPROF_MEM_PROFILE_RATE: expected a whole number of bytes, or 0 for no heap sampling`;
+    state.preloadProblem = `invalid value "${memProfileRate}" for NESTJS_PPROF_MEM_PROFILE_RATE: expected a whole number of bytes up to 2147483647, or 0 to let PprofModule start heap sampling`;
   } else if (rate > 0) {
     try {
-      // A user that never leaves: the sampler runs as long as the process.
+      // One user that is never removed: the sampler runs until the process ends.
       state.heap ??= { sampler: sampling.startHeap(rate), preloaded: true, users: 1 };
     } catch {
-      // The module will find the same, and say so.
+      // PprofModule will have the same problem, and report it.
     }
   }
 }
@@ -61,7 +62,7 @@ function recordBoot(sampling: Sampling, file: string): void {
   }
 }
 
-/** As soon as the application has bootstrapped; at the latest after a minute, or when the process has nothing left to do. */
+/** Ends the capture when the application has bootstrapped; at the latest after a minute, or when the process is about to exit. */
 function finishLater(capture: ReturnType<typeof beginCpuCapture>, file: string): void {
   const finish = (): void => {
     clearTimeout(timer);

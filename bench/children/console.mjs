@@ -7,7 +7,7 @@ import { serveCommands } from '../support/child.mjs';
 const HZ = 100;
 
 async function startHeap(sampler) {
-  const { sampling } = await chooseSampler({ sampler, warm: sampler === 'auto' });
+  const sampling = await chooseSampler({ sampler, warm: sampler === 'auto' });
   sampling.startHeap(DEFAULT_HEAP_RATE);
   return sampling;
 }
@@ -18,7 +18,7 @@ const CONTESTANTS = {
   'inspector, idle': () => startHeap('inspector'),
   async 'inspector, capturing'() {
     await startHeap('pprof');
-    const { sampling } = await chooseSampler({ sampler: 'inspector', warm: false });
+    const sampling = await chooseSampler({ sampler: 'inspector', warm: false });
     sampling.cpu.start(HZ);
   },
   async 'warm, idle'() {

@@ -31,12 +31,12 @@ export const CONTESTANTS = {
     probes: ['inspector', 'pprof'],
     from: ROOT,
   },
-  'node:inspector': { load: nodeInspector, probes: ['inspector'], lacks: { after: 'makes no bytes' } },
-  "pprof's native call": { load: pprofNative, probes: ['pprof'], lacks: { after: 'makes no bytes' } },
+  'node:inspector': { load: nodeInspector, probes: ['inspector'], lacks: { after: 'no profile' } },
+  "pprof's native call": { load: pprofNative, probes: ['pprof'], lacks: { after: 'no profile' } },
   pprof: { load: pprof, probes: ['pprof'] },
   '@datadog/pprof': { load: datadog, probes: ['@datadog/pprof'] },
   '@pyroscope/nodejs': { load: pyroscope, probes: [], readsHeap: false },
-  '@platformatic/flame': { load: flame, probes: [], lacks: { after: 'in its stop' }, readsHeap: false },
+  '@platformatic/flame': { load: flame, probes: [], lacks: { after: 'part of stop' }, readsHeap: false },
 };
 
 /** V8's profiler goes on running between captures. */
@@ -45,7 +45,7 @@ export const RUNNING = {
   '@datadog/pprof, restart': {
     load: datadogRestart,
     probes: ['@datadog/pprof'],
-    lacks: { start: 'is its stop' },
+    lacks: { start: 'same as stop' },
   },
 };
 

@@ -46,12 +46,12 @@ export function holdsTable({
     const found = comparisons.find(({ peer, metric }) => peer === name && metric === wanted);
     return found ? spread(found.ratio, 2) : '–';
   };
-  const besides = metrics.filter((metric) => metric !== 'after');
+  const outside = metrics.filter((metric) => metric !== 'after');
   const columns = [
     '',
     ...metrics.flatMap((metric) => [`${metric}, ms`, 'ours ÷']),
-    ...besides.map((metric) => `${metric} besides V8, ms`),
-    'after besides garbage, ms',
+    ...outside.map((metric) => `${metric} outside V8, ms`),
+    'after without GC, ms',
   ];
   const rows = names.map((name) => [
     name,
@@ -59,7 +59,7 @@ export function holdsTable({
       lacks(name, metric) ?? spread(summary(of(name, metric))),
       ratioCell(name, metric),
     ]),
-    ...besides.map((metric) => (isProbed(name) ? spread(besidesV8(of, name, metric)) : '–')),
+    ...outside.map((metric) => (isProbed(name) ? spread(outsideV8(of, name, metric)) : '–')),
     lacks(name, 'after') ? '–' : spread(summary(of(name, 'afterOwn'))),
   ]);
   return { comparisons, table: { title, columns, rows: [...rows, ...absentRows(failed, columns.length)] } };
@@ -74,7 +74,7 @@ function isProbed(name) {
   return ALL[name]?.probes.length > 0;
 }
 
-function besidesV8(of, name, metric) {
+function outsideV8(of, name, metric) {
   const native = of(name, `${metric}Native`);
   return summary(of(name, metric).map((value, i) => value - native[i]));
 }

@@ -14,10 +14,10 @@ const FILE = `${ROOT}docs/overhead.md`;
 
 export async function writeOverhead(results) {
   const text = [
-    '# What it costs',
-    'Made by `npm run bench -- --write`; not edited by hand.',
+    '# Overhead',
+    '`npm run bench -- --write` writes this file. Do not edit it by hand.',
     await conditions(),
-    'Figures in parentheses are quartiles, where nothing else is said: half of all values lie between them. "ours ÷" is the ratio of ours to the peer of that row, round by round; below 1 ours is better. Peers are compared with ours by `pprof`, `node:inspector` with ours by the inspector.',
+    '"Ours" is this module. Figures in parentheses are quartiles unless stated otherwise: half of all values lie between them. "Ours ÷" is the ratio of ours to the peer of that row, round by round; below 1, ours is better. Peers are compared with `ours (pprof)`, and `node:inspector` with `ours (inspector)`.',
     ...results.flatMap(sectionOf),
   ].join('\n\n');
   const options = await prettier.resolveConfig(FILE);
@@ -52,7 +52,7 @@ async function commit() {
 }
 
 function sectionOf({ title, how, tables, comparisons }) {
-  const lines = worseLines(comparisons).map(({ text, why = '' }) => `- ${text} ${why}`);
+  const lines = worseLines(comparisons).map(({ text, why }) => `- ${text} ${why}`);
   return [
     `## ${title}`,
     how,

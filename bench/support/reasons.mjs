@@ -1,12 +1,12 @@
-// Why a peer is better where it is: from its source. The first entry that fits counts; what it leaves out fits all.
+// Why a peer is better, from its source. The first entry that matches counts; a missing field matches everything.
 
 const CLOCKS =
-  'reads the clocks of all threads of the process, for measured CPU time and the time of other threads';
+  'reads the clocks of all threads of the process, to measure CPU time and the time of other threads';
 const HEAP_WALK =
-  'The rest is V8: it walks the whole heap at start, and modules that are loaded and source maps that are kept are in it.';
+  'The rest is V8, which walks the whole heap at the start, including loaded modules and cached source maps.';
 
 const MADE_IN_STOP =
-  'It has made its profile within its stop, in one go; what is left is encoding. Ours makes the profile after the stop, in pieces, with source maps and names of classes, which it does not have.';
+  'It makes its profile during its stop, without a pause, so only encoding remains. Ours makes the profile after the stop, in slices, with source maps and class names, which the peer does not have.';
 
 const REASONS = [
   {
@@ -18,12 +18,12 @@ const REASONS = [
     group: 'holds',
     metric: 'stop',
     peer: /^node:inspector$|native/,
-    why: `That is V8 alone, and no profile. Ours ${CLOCKS}.`,
+    why: `The peer is V8 alone and makes no profile. Ours ${CLOCKS}.`,
   },
   {
     group: 'holds',
     metric: 'stop',
-    why: "Its addon takes less time to hand out V8's tree, and its profile has neither source maps nor names of classes.",
+    why: "Its addon returns V8's tree in less time, and its profile has neither source maps nor class names.",
   },
   {
     group: 'holds',
@@ -39,49 +39,49 @@ const REASONS = [
     group: 'samples',
     metric: 'stop',
     peer: /^node:inspector$|native/,
-    why: `That is V8 alone, and no profile. Ours ${CLOCKS}.`,
+    why: `The peer is V8 alone and makes no profile. Ours ${CLOCKS}.`,
   },
   {
     group: 'samples',
     metric: 'stop',
-    why: "Its addon hands out V8's tree in less time: it makes the names of a node's eight properties once, that of `pprof` makes them for each node anew (`translate-time-profile.cc` and `profiler.cc`).",
+    why: "Its addon returns V8's tree in less time: it creates the names of a node's eight properties once, while that of `pprof` creates them for each node (`translate-time-profile.cc` and `profiler.cc`).",
   },
   {
     group: 'samples',
     metric: 'after',
-    why: 'It has made its profile within its stop, in one go, without source maps and names of classes; what is left is encoding.',
+    why: 'It makes its profile during its stop, without a pause, source maps or class names, so only encoding remains.',
   },
   {
     group: 'requests',
     metric: 'always on',
-    why: 'Ours reads the clocks of the threads with each profile that it keeps, one every two seconds, and looks at the path of every request before the router does (`src/http/router.ts`).',
+    why: 'Ours reads the clocks of the threads with each profile that it keeps, one every two seconds, and checks the path of every request before the router does (`src/http/router.ts`).',
   },
   {
     group: 'requests',
-    why: 'It is no part of the HTTP server. Ours looks at the path of every request before the router does (`src/http/router.ts`).',
+    why: 'The peer is not part of the HTTP server. Ours checks the path of every request before the router does (`src/http/router.ts`).',
   },
   {
     group: 'encode',
     metric: 'gzip',
-    why: "The level is the same: it is the compressor of Go's standard library against zlib with Node's call around it.",
+    why: "The level is the same. The difference is between the compressor of Go's standard library and zlib called by Node.",
   },
   {
     group: 'encode',
     peer: /^Go$/,
-    why: 'Go is compiled before it runs. V8 begins by interpreting, and optimizes what has run for a while.',
+    why: 'Go is compiled before it runs. V8 first interprets code, and optimizes what has run for a while.',
   },
   {
     group: 'memory',
     peer: /^node:inspector$/,
-    why: 'It makes no profile and loads no module.',
+    why: 'The peer makes no profile and loads no module.',
   },
   {
     group: 'memory',
-    why: 'It loads fewer modules, has no source maps, which ours keeps once read, and keeps no parts of Nest.',
+    why: 'The peer loads fewer modules, does not keep source maps as ours does, and keeps no parts of Nest.',
   },
 ];
 
-/** Undefined where nobody has looked yet. */
+/** Undefined if nobody has investigated it yet. */
 export function reasonFor({ group, metric, peer }) {
   return REASONS.find(
     (reason) =>

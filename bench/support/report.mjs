@@ -30,7 +30,7 @@ export function worseLines(comparisons) {
   for (const comparison of comparisons.filter(isWorse)) {
     const { metric, peer, where, ratio } = comparison;
     const key = `${metric}, against ${peer}`;
-    const line = lines.get(key) ?? { ratios: [], why: reasonFor(comparison) };
+    const line = lines.get(key) ?? { ratios: [], why: reasonFor(comparison) ?? 'Not investigated yet.' };
     line.ratios.push(`${where} ${spread(ratio, 2)}`);
     lines.set(key, line);
   }

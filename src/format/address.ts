@@ -1,7 +1,7 @@
 /**
- * Synthetic addresses. V8 shows no program counters, but scrapers identify samples by the addresses of their
- * locations alone (Alloy's delta does), and `/symbol` is asked by address: each place in the code needs one that
- * is the same in every profile and every run, is not 0, and is a whole number in JavaScript.
+ * Synthetic addresses. V8 reports no program counters, but scrapers identify samples only by the addresses of their locations (for
+ * example Alloy's delta), and `/symbol` looks up names by address. So each place in the code needs an address that is the same in
+ * every profile and every run, is not 0, and is a safe integer in JavaScript.
  */
 
 const { imul } = Math;
@@ -9,9 +9,9 @@ const { imul } = Math;
 const UPPER_BITS = 0x1fffff; // 53 bits in all: 21 above the lower 32
 
 /**
- * The address of a place in the code: the same strings and numbers give the same one, in any process.
+ * The address of a place in the code; equal arguments have the same address in every process.
  *
- * It hashes V8's own name of the function, never one made for display, so that better names move no address.
+ * It hashes V8's name of the function, not the displayed name, so that improving displayed names doesn't change addresses.
  * (Two 32-bit multiplicative hashes with the finalizer of MurmurHash3.)
  *
  * @returns a whole number from 1 to 2^53 - 1

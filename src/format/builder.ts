@@ -4,12 +4,12 @@ import type { Labels, Profile, ProfileHeader } from './profile.js';
 
 const { imul } = Math;
 
-/** A place in the code, as a profile shows it. */
+/** A place in the code, as shown in a profile. */
 export interface PlaceInCode {
   readonly address: number;
   readonly functionName: string;
   readonly filename: string;
-  /** Line at which the function begins; 0 where unknown. */
+  /** First line of the function; 0 if unknown. */
   readonly startLine: number;
   /** 0 where unknown. */
   readonly line: number;
@@ -17,7 +17,7 @@ export interface PlaceInCode {
   readonly column: number;
 }
 
-/** The location of a sample without a stack: Parca and Pyroscope refuse a profile with a sample that has no location. */
+/** The location of a sample without a stack. Parca and Pyroscope reject profiles that have a sample without locations. */
 export const NO_STACK: PlaceInCode = {
   address: addressOf('(no stack)', '', 0, 0),
   functionName: '(no stack)',
@@ -27,12 +27,12 @@ export const NO_STACK: PlaceInCode = {
   column: 0,
 };
 
-/** Chains of the index of samples. Their number is fixed: to grow a large index holds the event loop. */
+/** Number of chains in the index of samples. Fixed, because growing a large index holds the event loop. */
 const CHAINS = 1 << 16;
 
 /**
- * Gathers a profile: places and samples in, a {@link Profile} out. The same string, function, location or sample is
- * kept once; the values of samples with the same stack and labels add up.
+ * Builds a {@link Profile} from places and samples. Equal strings, functions, locations and samples are stored once; the values of
+ * samples with the same stack and labels are added.
  */
 export class ProfileBuilder {
   private readonly strings: string[] = [];
@@ -60,7 +60,7 @@ export class ProfileBuilder {
   private readonly values = GrowingArray.float64();
   private readonly labelSet = GrowingArray.uint32();
 
-  /** The index of samples: by hash the last one of a chain plus one, and by sample the one before it; 0 ends a chain. */
+  /** The index of samples: for each hash the last sample of the chain, and for each sample the previous one, plus one; 0 ends a chain. */
   private readonly lastOfChain = new Uint32Array(CHAINS);
   private readonly previousInChain = GrowingArray.uint32();
   private readonly hash = GrowingArray.uint32();
@@ -72,7 +72,7 @@ export class ProfileBuilder {
     this.labels({});
   }
 
-  /** The index of a place; one that has the address of an earlier place is that place. */
+  /** Returns the index of a place. Places with the same address are the same. */
   location(place: PlaceInCode): number {
     const known = this.locationIds.get(place.address);
     if (known !== undefined) return known;
@@ -86,8 +86,8 @@ export class ProfileBuilder {
   }
 
   /**
-   * The index of a set of labels, in whatever order they come; 0 for none. Labels without a key are left out, and
-   * values that are empty or 0, which profile.proto cannot express.
+   * Returns the index of a set of labels in any order; 0 for no labels. Omits labels without a key, and values that are empty or 0,
+   * which profile.proto can't express.
    */
   labels(labels: Labels): number {
     const entries = Object.entries(labels)
@@ -182,7 +182,7 @@ export class ProfileBuilder {
     return id;
   }
 
-  /** The index of the sample with this stack and these labels, which is new if there is none. */
+  /** Returns the index of the sample with this stack and these labels; adds it if it is new. */
   private sampleOf(stack: readonly number[], labelSet: number): number {
     const hash = hashOf(stack, labelSet);
     const chain = hash % CHAINS;
@@ -206,9 +206,9 @@ export class ProfileBuilder {
   }
 }
 
-/** As FNV-1a, over whole indexes; mixed at the end, since the lower bits choose the chain. */
+/** FNV-1a over whole indexes, mixed at the end, since the lower bits select the chain. */
 function hashOf(stack: readonly number[], labelSet: number): number {
-  let hash = imul(labelSet + 1, 0x85ebca6b); // apart from locations, which are numbered alike
+  let hash = imul(labelSet + 1, 0x85ebca6b); // so that label sets and locations with equal indexes differ
   for (let i = 0; i < stack.length; i++) hash = imul(hash ^ stack[i]!, 0x9e3779b1) ^ (hash >>> 15);
   return (hash ^ (hash >>> 16)) >>> 0;
 }
@@ -222,9 +222,9 @@ const CHUNK = 1 << CHUNK_BITS;
 const IN_CHUNK = CHUNK - 1;
 
 /**
- * A typed array that grows: what the tables of a profile are gathered in.
+ * A typed array that grows, for the tables of a profile.
  *
- * It grows in chunks, and is copied in pieces: to copy megabytes at once holds the event loop for several milliseconds.
+ * It grows in chunks and is copied in pieces, since copying megabytes at once holds the event loop for several milliseconds.
  */
 class GrowingArray<T extends NumberArray> {
   length = 0;
@@ -260,7 +260,7 @@ class GrowingArray<T extends NumberArray> {
     this.length++;
   }
 
-  /** What was pushed, in one piece. Yields now and then. */
+  /** All entries in one array. Yields now and then. */
   *toArray(): Generator<void, T> {
     const all = this.allocate(this.length);
     for (const [i, chunk] of this.chunks.entries()) {

@@ -9,19 +9,19 @@ const encoder = new TextEncoder();
 const VARINT = 0;
 const DELIMITED = 2;
 
-/** Bytes of a piece. */
+/** Size of a piece in bytes. */
 const PIECE = 64 * 1024;
 
-/** Entries written between two yields: some tenths of a millisecond, before V8 has optimized it. */
+/** Entries between two yields; takes a few tenths of a millisecond before V8 has optimized the code. */
 const SLICE = 50;
 
-/** The id of the one mapping. */
+/** Id of the only mapping. */
 const MAPPING = 1;
 
 /**
  * Writes a profile as profile.proto, uncompressed.
  *
- * It yields now and then, so that whoever drives it can give the event loop a turn.
+ * Yields now and then, so that the caller can let the event loop run.
  *
  * @see https://github.com/google/pprof/blob/main/proto/profile.proto
  */
@@ -53,7 +53,7 @@ export function* encodeProfile(profile: Profile): Generator<void, Uint8Array> {
   out.message(3, () => {
     out.number(1, MAPPING);
     out.number(5, strings.indexOf(profile.program));
-    out.number(7, 1); // has_functions: otherwise go tool pprof looks for the binary and warns
+    out.number(7, 1); // has_functions: otherwise go tool pprof searches for the binary and warns
   });
 
   const { locations } = profile;
@@ -71,7 +71,7 @@ export function* encodeProfile(profile: Profile): Generator<void, Uint8Array> {
   const { functions } = profile;
   yield* messages(out, 5, functions.length, (i) => {
     out.number(1, i + 1);
-    out.number(2, functions.name[i]!); // and no system_name, so that no client demangles a JavaScript name
+    out.number(2, functions.name[i]!); // no system_name, so that clients don't demangle a JavaScript name
     out.number(4, functions.filename[i]!);
     out.number(5, functions.startLine[i]!);
   });
@@ -84,17 +84,17 @@ export function* encodeProfile(profile: Profile): Generator<void, Uint8Array> {
   out.packed(13, comments, 0, comments.length);
   out.number(14, strings.indexOf(typeName(profile.defaultSampleType)));
 
-  // Last, since what stands above adds to it.
+  // Written last, since the code above adds strings.
   yield* each(out, strings.all.length, (i) => out.text(6, strings.all[i]!));
   return yield* out.toBytes();
 }
 
-/** Pyroscope refuses a profile with a "-" in the name of a sample type, which may be that of an application's profile. */
+/** Pyroscope rejects a "-" in the name of a sample type, which may be the name of a custom profile. */
 function typeName(name: string): string {
   return name.replaceAll('-', '_');
 }
 
-/** A message for each entry of a table. */
+/** Writes one message per entry of a table. */
 function messages(
   out: ProtobufWriter,
   field: number,
@@ -114,7 +114,7 @@ function* each(out: ProtobufWriter, length: number, write: (i: number) => void):
   }
 }
 
-/** The profile's strings, and after them those of its header that are new. */
+/** The profile's strings, followed by new ones from its header. */
 class StringTable {
   readonly all: string[];
 
@@ -139,14 +139,14 @@ class ProtobufWriter {
   private bytes = new Uint8Array(PIECE);
   private position = 0;
 
-  /** A field of a whole number; 0 is the default and is not written. */
+  /** Writes an integer field; 0 is the default and is not written. */
   number(field: number, value: number): void {
     if (value === 0) return;
     this.tag(field, VARINT);
     this.varint(value);
   }
 
-  /** A field of a 64-bit number, for what does not fit a double. */
+  /** Writes a 64-bit integer field. */
   bigint(field: number, value: bigint): void {
     if (value === 0n) return;
     this.tag(field, VARINT);
@@ -155,7 +155,7 @@ class ProtobufWriter {
     this.byte(Number(rest));
   }
 
-  /** A repeated field of whole numbers, packed. */
+  /** Writes a packed repeated field of integers. */
   packed(field: number, values: ArrayLike<number>, start: number, end: number, add = 0): void {
     if (start === end) return;
     this.message(field, () => {
@@ -166,12 +166,12 @@ class ProtobufWriter {
   text(field: number, value: string): void {
     this.tag(field, DELIMITED);
     this.reserve(value.length * 3 + 10);
-    const start = this.position + lengthOfVarint(value.length); // most text is ASCII: the guess is right
+    const start = this.position + lengthOfVarint(value.length); // usually right, since most text is ASCII
     const { written } = encoder.encodeInto(value, this.bytes.subarray(start));
     this.closeLength(this.position, start, written);
   }
 
-  /** A field that is a message, of what `write` writes. */
+  /** Writes a message field, whose content `write` writes. */
   message(field: number, write: () => void): void {
     this.tag(field, DELIMITED);
     const lengthAt = this.position;
@@ -181,8 +181,8 @@ class ProtobufWriter {
   }
 
   /**
-   * Sets aside what is written so far, if it is much: a large buffer would hold the event loop when it grows. Only
-   * between two fields of the outermost message.
+   * Moves the bytes so far to the finished pieces if there are many, since growing a large buffer would hold the event loop. Call it
+   * only between two fields of the outermost message.
    */
   setAside(): void {
     if (this.position < PIECE / 2) return;
@@ -191,7 +191,7 @@ class ProtobufWriter {
     this.position = 0;
   }
 
-  /** All that was written. Yields now and then. */
+  /** All written bytes. Yields now and then. */
   *toBytes(): Generator<void, Uint8Array> {
     const pieces = [...this.pieces, this.bytes.subarray(0, this.position)];
     const all = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
@@ -204,7 +204,7 @@ class ProtobufWriter {
     return all;
   }
 
-  /** Puts the length before what was written from `start` on, and moves that where the length needs more room. */
+  /** Writes the length before the bytes from `start` on, and moves these if the length needs more space. */
   private closeLength(lengthAt: number, start: number, length: number): void {
     const end = lengthAt + lengthOfVarint(length);
     this.reserve(10);

@@ -1,4 +1,4 @@
-/** What work that yields now and then comes to, at once: for where nobody waits, such as a worker. */
+/** Runs sliced work to its end without pauses, where it holds up nothing else, such as in a worker thread. */
 export function finished<T>(work: Generator<void, T>): T {
   for (;;) {
     const step = work.next();

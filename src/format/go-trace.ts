@@ -3,7 +3,7 @@ import type { TraceEvent, TraceFrame, WaitCause } from './trace-event.js';
 type Of<Type extends TraceEvent['type']> = Extract<TraceEvent, { readonly type: Type }>;
 type OnThread = Exclude<Extract<TraceEvent, { readonly thread: number }>, Of<'thread' | 'sample'>>;
 
-/** 1.19 is the first version with CPU samples; every later reader knows it. */
+/** Go 1.19 is the first version with CPU samples; all later readers support it. */
 const HEADER = 'go 1.19 trace\0\0\0';
 
 /** Numbers of Go's events. */
@@ -47,34 +47,34 @@ const WAITS: Readonly<Record<WaitCause, number>> = {
   yield: Ev.GoSched,
 };
 
-/** Bytes of a batch, unless one record needs more. */
+/** Size of a batch in bytes, unless one record needs more. */
 const BATCH = 64 * 1024;
-/** Bytes of the longest record but for strings and frames, and of the begin of a batch. */
+/** Maximum size of a record without strings and frames, and of the start of a batch. */
 const RECORD = 64;
-/** Go 1.22 and later refuse a stack of more than 2048 bytes. A frame has 20 at most. */
+/** Go 1.22 and later reject a stack of more than 2048 bytes. A frame has at most 20. */
 const MOST_FRAMES = 100;
 const FRAME = 20;
-/** Characters of a string, with three bytes each at most: Go refuses more than 1,000,000. */
+/** Maximum length of a string, with at most three bytes per character: Go rejects more than 1,000,000 bytes. */
 const MOST_CHARACTERS = 333_333;
 /** A longer string may need more than one byte for its length. */
 const SHORT = 42;
-/** Strings that are remembered, in order not to be written twice. */
+/** Number of cached strings, so that they are not written twice. */
 const MOST_STRINGS = 4096;
 
 const TICKS_PER_SECOND = 1_000_000_000;
 const UNKNOWN = '(unknown)';
-/** Go 1.19 takes 0 for an address that it does not know yet. */
+/** Not 0, which Go 1.19 interprets as an unknown address. */
 const NO_ADDRESS = 1;
 const UNKNOWN_FRAMES: readonly TraceFrame[] = [{ address: NO_ADDRESS, name: UNKNOWN, filename: '', line: 0 }];
 
 const encoder = new TextEncoder();
 
 interface Goroutine {
-  /** Of its starts and wakes: by it, readers merge the threads. */
+  /** Sequence number of its starts and wakes, by which readers merge the threads. */
   sequence: number;
-  /** From the begin of the wait to the next start. */
+  /** From the start of the wait until it runs again. */
   isInSyscall: boolean;
-  /** The id of its start function's stack. */
+  /** Id of its start function's stack. */
   readonly start: number;
 }
 
@@ -86,21 +86,22 @@ interface Region {
 /**
  * Writes an execution trace in Go's format of version 1.19, for `go tool trace` of Go 1.19 and later.
  *
- * It requires events in the order of a `TraceOrder`, and one goroutine at least: without, Go 1.22 and later fail. Each thread is a P. Names and stacks may be defined after their use, until
- * `finish`; those that never are become `(unknown)`. Of a string, it keeps 333,333 characters; of a stack, 100 frames: the innermost
- * ones and the outermost one, which is the start function. Readers take frames of one address for one frame.
+ * It requires events in the order of a `TraceOrder`, and at least one goroutine, without which Go 1.22 and later fail. Each thread is a
+ * P. Names and stacks may be defined after their use, until `finish`; those that are not defined become `(unknown)`. Strings are
+ * truncated to 333,333 characters, stacks to 100 frames: the innermost ones, and the outermost one, which is the start function.
+ * Readers consider frames with the same address to be the same frame.
  */
 export class GoTraceWriter {
   private readonly finished: Uint8Array[] = [encoder.encode(HEADER)];
-  /** Of what belongs to no thread: strings, stacks, collections, samples. */
+  /** Batch for everything that belongs to no thread: strings, stacks, collections, samples. */
   private readonly common = new Batches(undefined, this.finished);
-  /** By thread. */
+  /** Batches by thread. */
   private readonly threads: Batches[] = [];
   private readonly strings = new Strings(this.common);
   private readonly goroutines = new Map<number, Goroutine>();
-  /** By thread. */
+  /** Running goroutine by thread. */
   private readonly running: (Goroutine | undefined)[] = [];
-  /** Of the threads. */
+  /** Ids of the threads. */
   private readonly ids: number[] = [];
   private readonly regions = new Map<number, Region>();
   private readonly names = new Definitions();
@@ -111,7 +112,7 @@ export class GoTraceWriter {
 
   constructor() {
     this.common.frequency(TICKS_PER_SECOND);
-    // Go 1.22 and later take what comes before this event for what was there before the trace, and without a name.
+    // Go 1.22 and later assume that everything before this event existed before the trace, without a name.
     this.common.event(Ev.Gomaxprocs, 0, 2, this.procs);
     this.defineStart(0, []);
   }
@@ -134,7 +135,7 @@ export class GoTraceWriter {
     }
   }
 
-  /** The bytes since the last call, in order, which end with whole batches: a reader accepts a file that ends here. */
+  /** The bytes since the last call, in complete batches: readers accept a file that ends here. */
   take(): Uint8Array[] {
     this.finishBatches();
     return this.finished.splice(0);
@@ -142,7 +143,7 @@ export class GoTraceWriter {
 
   /** Ends the trace: nothing may be added afterwards. */
   finish(): void {
-    // Of what would run until the end, Go 1.19 misses the stop, and ends with a panic.
+    // If something were still running at the end, Go 1.19 would panic because of the missing stop.
     this.running.forEach(
       (running, thread) => running && this.threads[thread]!.event(Ev.GoPreempt, undefined, 1),
     );
@@ -208,7 +209,7 @@ export class GoTraceWriter {
     const state = this.goroutines.get(goroutine)!;
     this.running[thread] = state;
     if (state.isInSyscall) {
-      // In the profile of system calls, Go 1.23 ends none but by an event with a stack, and GoSysExit has none.
+      // For its profile of system calls, Go 1.23 requires that they end with an event that has a stack; GoSysExit has none.
       batches.event(Ev.GoStart, time, 2, goroutine, state.sequence++);
       batches.event(Ev.GoSched, time, 1, state.start);
       state.isInSyscall = false;
@@ -221,7 +222,7 @@ export class GoTraceWriter {
     batches.event(WAITS[cause], time, 1, stackId(stack));
     if (cause !== 'syscall') return;
     batches.event(Ev.GoSysBlock, time, 0);
-    // As a P of Go does, which another thread takes over: without it, Go 1.23 shows no running before the call.
+    // As if another thread took over Go's P. Without it, Go 1.23 does not show that the goroutine ran before the call.
     batches.event(Ev.ProcStop, time, 0);
     batches.event(Ev.ProcStart, time, 1, this.ids[thread]);
     this.goroutines.get(goroutine)!.isInSyscall = true;
@@ -233,7 +234,7 @@ export class GoTraceWriter {
     else batches.event(Ev.GoUnblock, time, 3, goroutine, state.sequence++, this.causer(thread, state));
   }
 
-  /** The stack of what makes a goroutine runnable. It must not be empty: Go 1.23 takes no wait as ended by a wake without one. */
+  /** The stack that makes a goroutine runnable. It must not be empty: Go 1.23 doesn't end a wait by a wake without a stack. */
   private causer(thread: number, goroutine: Goroutine): number {
     return (this.running[thread] ?? goroutine).start;
   }
@@ -254,7 +255,7 @@ export class GoTraceWriter {
     this.regionEdge(1, region, event, batches, time);
   }
 
-  /** With a stack: without one, Go 1.19 shows no regions and no tasks at all. */
+  /** Has a stack, without which Go 1.19 shows neither regions nor tasks. */
   private regionEdge(
     mode: 0 | 1,
     { task, name }: Region,
@@ -283,12 +284,12 @@ export class GoTraceWriter {
     if (frames.length > 0) this.common.stack(stackId(id), this.framesOf(frames));
   }
 
-  /** A stack of the start function alone: of a longer one, Go 1.19 takes the innermost frame, and later versions the outermost one. */
+  /** A stack with only the start function: of a longer one, Go 1.19 uses the innermost frame, and later versions the outermost one. */
   private defineStart(id: number, frames: readonly TraceFrame[]): void {
     this.common.stack(startId(id), this.framesOf(frames.length > 0 ? frames : UNKNOWN_FRAMES));
   }
 
-  /** The numbers of which frames are written. */
+  /** The numbers of the frames to write. */
   private framesOf(frames: readonly TraceFrame[]): number[] {
     const kept = frames.length > MOST_FRAMES ? [...frames.slice(0, MOST_FRAMES - 1), frames.at(-1)!] : frames;
     return kept.flatMap(({ address, name, filename, line }) => [
@@ -305,7 +306,7 @@ export class GoTraceWriter {
   }
 }
 
-// Ids in the file. Names and stacks have numbers already, which may be used before they are defined: they get the even ids.
+// Ids in the file. Names and stacks already have ids, which may be used before they are defined: they get the even ids.
 
 function nameId(name: number): number {
   return 2 * name;
@@ -319,7 +320,7 @@ function startId(stack: number): number {
   return 2 * stack + 1;
 }
 
-/** Which ids are defined. */
+/** Tracks which ids are defined. */
 class Definitions {
   private readonly isDefined = new Map<number, boolean>();
 
@@ -328,7 +329,7 @@ class Definitions {
     return id;
   }
 
-  /** Whether it is the first time. */
+  /** @returns whether the id was not defined before */
   define(id: number): boolean {
     const isFirst = !this.isDefined.get(id);
     this.isDefined.set(id, true);
@@ -340,7 +341,7 @@ class Definitions {
   }
 }
 
-/** Strings that are written when they are first used. */
+/** Writes strings when they are first used. */
 class Strings {
   private readonly ids = new Map<string, number>();
   private last = -1;
@@ -358,15 +359,15 @@ class Strings {
   }
 }
 
-/** Batches of records, one after the other. */
+/** Writes records in consecutive batches. */
 class Batches {
   private bytes = new Uint8Array(0);
   private position = 0;
   private time = 0;
 
   /**
-   * @param thread undefined for what belongs to none
-   * @param finished where batches go that are full
+   * @param thread undefined for records that belong to no thread
+   * @param finished receives full batches
    */
   constructor(
     private readonly thread: number | undefined,
@@ -374,9 +375,9 @@ class Batches {
   ) {}
 
   /**
-   * An event with up to four arguments after its time.
+   * Writes an event with up to four arguments after its time.
    *
-   * @param time in ticks, not before that of the last one; undefined for that
+   * @param time in ticks, not earlier than the previous one; undefined for the same time
    */
   event(type: number, time: number | undefined, count: number, a = 0, b = 0, c = 0, d = 0): void {
     this.reserve(RECORD);
@@ -384,7 +385,7 @@ class Batches {
     this.time += delta;
     this.byte(type | (Math.min(count, 3) << 6));
     const start = this.position + 1;
-    if (count > 2) this.position = start; // where their length will be
+    if (count > 2) this.position = start; // position of their length
     this.varint(delta);
     if (count > 0) this.varint(a);
     if (count > 1) this.varint(b);
@@ -433,7 +434,7 @@ class Batches {
     this.position = 0;
   }
 
-  /** Makes room, in a new batch if there is none in this one. */
+  /** Makes space, in a new batch if necessary. */
   private reserve(count: number): void {
     if (this.position + count > this.bytes.length) {
       this.finish();
@@ -461,7 +462,7 @@ class Batches {
     this.position = start + written;
   }
 
-  /** A number in a fixed number of bytes. */
+  /** Writes a number with a fixed number of bytes. */
   private length(at: number, width: number, value: number): void {
     for (let i = 0; i < width; i++) {
       this.bytes[at + i] = ((value >>> (7 * i)) & 127) | (i < width - 1 ? 128 : 0);
@@ -485,7 +486,7 @@ class Batches {
   }
 }
 
-/** At most: with the length before it. */
+/** Maximum size of a string with its length. */
 function bytesOf(text: string): number {
   return 3 * text.length + 3;
 }

@@ -9,34 +9,34 @@ import type { Frame, Labels } from './profile.js';
  * @see https://github.com/DataDog/gostackparse/blob/main/gostackparse.go
  */
 
-/** An execution in progress, as a block of the dump shows it. */
+/** An execution in progress: one block of the dump. */
 export interface Execution {
-  /** A whole number, which `createdBy` of others may name. */
+  /** A whole number, to which `createdBy` of others may refer. */
   readonly id: number;
-  /** What it waits for in Go's words, such as `IO wait` or `chan receive (leaked)`, or `running`. */
+  /** What it waits for in Go's terms, such as `IO wait` or `chan receive (leaked)`, or `running`. */
   readonly state: string;
   /** In milliseconds; shown in whole minutes. */
   readonly waitedMs: number;
   readonly labels: Labels;
   /** Innermost first; a string is a label without a source location. */
   readonly stack: readonly (Frame | string)[];
-  /** Where it was begun, and by which execution. */
+  /** Where it was started, and by which execution. */
   readonly createdBy?: { readonly frame: Frame | string; readonly in?: number };
 }
 
 /** Blocks between two yields. */
 const SLICE = 20;
-/** Frames that are shown of a stack, as in Go: so many inner ones and so many outer ones. */
+/** Maximum number of frames of a stack, as in Go: this many innermost and outermost ones each. */
 const INNER = 50;
 const OUTER = 50;
-/** Characters of labels: clients reject a line above 64 KiB. */
+/** Maximum length of labels, since clients reject lines above 64 KiB. */
 const LONGEST = 4000;
 const MINUTE = 60_000;
 
 /** Writes a dump, in pieces and in the order of the executions. Yields now and then. */
 export function* goroutineDump(executions: Iterable<Execution>): Generator<void, string[]> {
   const pieces = new Pieces();
-  const traces = new Map<Execution['stack'], string>(); // many executions have the same stack
+  const traces = new Map<Execution['stack'], string>(); // cached, since many executions have the same stack
   let blocks = 0;
   for (const execution of executions) {
     if (blocks % SLICE === 0) yield;
@@ -76,19 +76,19 @@ function nameOf(frame: Frame | string): string {
   return typeof frame === 'string' ? frame : frame.name;
 }
 
-/** A colon and a digit end the path for readers; of a frame without a file, they require one. */
+/** Readers end the path at a colon and a digit, and require a path even for a frame without a file. */
 function place(frame: Frame | string): string {
   if (typeof frame === 'string' || frame.filename === '') return '\t??:0\n';
   return `\t${textName(frame.filename).replace(/:(?=\d)/g, '%3A')}:${frame.line}\n`;
 }
 
-/** Pairs of parentheses, none inside another. */
+/** Pairs of parentheses that are not nested. */
 const PAIRED = /^[^()]*(?:\([^()]*\)[^()]*)*$/;
 
-/** What readers take for something else than a call. */
+/** What readers would not parse as a call. */
 const NO_CALL = /^(?:goroutine |created by |\[originating from |\.\.\.)/;
 
-/** A name as readers find it before the arguments of a call. */
+/** Escapes a name so that readers find it before the arguments of a call. */
 function readableName(name: string): string {
   const line = textName(name) || ANONYMOUS;
   const paired = PAIRED.test(line) ? line : line.replaceAll('(', '[').replaceAll(')', ']');
@@ -103,7 +103,7 @@ function labelSet(labels: Labels): string {
   return texts.length > 0 ? ` {${texts.join(', ')}}` : '';
 }
 
-/** In quotes only if it needs them. */
+/** Quotes a text only if necessary. */
 function quoted(text: string): string {
   return /^[A-Za-z0-9./_]*$/.test(text) ? text : `"${text.replace(/[^ !#-[\]-~]/gu, escaped)}"`;
 }

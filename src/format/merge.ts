@@ -2,8 +2,8 @@ import { type PlaceInCode, ProfileBuilder } from './builder.js';
 import { labelsOf, type Profile, type ProfileHeader, type ValueType } from './profile.js';
 
 /**
- * Profile algebra by the rules of google/pprof's `Merge`, `ScaleN` and `Compact`, for profiles of this process and
- * its restarts: an address stands for the same location in all of them.
+ * Arithmetic of profiles by the rules of google/pprof's `Merge`, `ScaleN` and `Compact`, for profiles in which equal addresses are equal
+ * locations, as in those of one program.
  *
  * @see https://github.com/google/pprof/blob/main/profile/merge.go
  */
@@ -13,27 +13,27 @@ const SAMPLES = 20;
 const VALUES = 20_000;
 
 /**
- * Adds profiles up. Samples with the same addresses and labels become one, at the position of the first. Samples whose
- * values are all 0 are left out, with the locations, functions and strings that only they refer to.
+ * Adds profiles. Samples with the same addresses and labels are merged, at the position of the first one. Samples whose values are all
+ * 0 are removed, with the locations, functions and strings that only they use.
  *
- * Header: the longest period, the earliest time, the sum of the durations, the first default sample type that is set,
- * each comment once. The program is the first profile's.
+ * The header has the longest period, the earliest time, the sum of the durations, the first default sample type that is set, and each
+ * comment once. The program is the first profile's.
  *
  * @throws Error if there are no profiles, or their period types or sample types differ
  */
 export function* merge(profiles: readonly Profile[]): Generator<void, Profile> {
   const header = mergedHeader(profiles);
   const sum = yield* rebuilt(header, profiles);
-  // Only now it is known what comes to 0.
+  // Only now it is known which sums are 0.
   return (yield* hasZeroSample(sum)) ? yield* rebuilt(header, [sum]) : sum;
 }
 
 /**
- * Multiplies all values, rounded half away from zero as in Go. Samples that become 0 stay until the next
- * {@link merge} or {@link compact}.
+ * Multiplies all values, rounding half away from zero as in Go. Samples that become 0 are kept until the next {@link merge} or
+ * {@link compact}.
  *
- * @param factors one for all, or one for each sample type
- * @throws Error if there are more or fewer factors than sample types
+ * @param factors one factor for all, or one per sample type
+ * @throws Error if the number of factors differs from the number of sample types
  */
 export function* scale(profile: Profile, factors: number | readonly number[]): Generator<void, Profile> {
   const width = profile.sampleTypes.length;
@@ -48,7 +48,7 @@ export function* scale(profile: Profile, factors: number | readonly number[]): G
   return { ...profile, samples: { ...profile.samples, values } };
 }
 
-/** Leaves out samples whose values are all 0, and what no sample refers to. */
+/** Removes samples whose values are all 0, and unused table entries. */
 export function compact(profile: Profile): Generator<void, Profile> {
   return merge([profile]);
 }
@@ -71,7 +71,7 @@ function mergedHeader(profiles: readonly Profile[]): ProfileHeader {
   };
 }
 
-/** 0 is no time. */
+/** 0 means unknown. */
 function earliest(times: readonly bigint[]): bigint {
   return times.reduce((a, b) => (a === 0n || (b !== 0n && b < a) ? b : a));
 }
@@ -87,7 +87,7 @@ function* rebuilt(header: ProfileHeader, profiles: readonly Profile[]): Generato
   return yield* builder.build(header, profiles[0]!.program);
 }
 
-/** Adds the samples that are not 0, and what they refer to. */
+/** Adds the samples that are not 0, and the table entries that they use. */
 function* addSamples(builder: ProfileBuilder, profile: Profile): Generator<void, void> {
   const { samples, sampleTypes, locations, labelSets } = profile;
   const width = sampleTypes.length;

@@ -1,7 +1,7 @@
-/** Characters of a piece: V8 does not move a string as large as this when it collects garbage. */
+/** Length of a piece. V8's garbage collector does not move strings of this size. */
 const PIECE = 256 * 1024;
 
-/** A long text in pieces, each as large as the first part that makes it so. */
+/** Collects a long text in pieces; a piece ends with the part that reaches the length. */
 export class Pieces {
   private readonly pieces: string[] = [];
   private parts: string[] = [];
@@ -13,7 +13,7 @@ export class Pieces {
     if (this.length >= PIECE) this.cut();
   }
 
-  /** All of them; at least one, which may be empty. */
+  /** All pieces; at least one, which may be empty. */
   all(): string[] {
     this.cut();
     return this.pieces;

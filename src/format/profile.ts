@@ -1,9 +1,9 @@
 /**
  * The profile model: google/pprof's profile.proto as flat arrays.
  *
- * A profile of 100,000 samples has millions of stack entries. As objects they take longer to write than Go
- * takes; as typed arrays, less than half of it. Tables are parallel arrays, an entry is an index into them, and
- * what has a variable length (a stack, labels) is a slice between two neighbouring `…Start` entries.
+ * A profile of 100,000 samples has millions of stack entries. Writing them as objects would take longer than Go takes; with typed arrays
+ * it takes less than half of that. Tables are parallel arrays, an entry is an index into them, and a list of variable length (a stack,
+ * labels) is the slice between two consecutive `…Start` entries.
  *
  * @see https://github.com/google/pprof/blob/main/proto/profile.proto
  */
@@ -19,11 +19,11 @@ export interface FunctionTable {
   readonly length: number;
   readonly name: Uint32Array;
   readonly filename: Uint32Array;
-  /** Line at which the function begins; 0 where unknown. */
+  /** First line of the function; 0 if unknown. */
   readonly startLine: Uint32Array;
 }
 
-/** Places in the code: one function and one line each. Two places never have the same address. */
+/** Locations in the code, each with one function and one line. Addresses are unique. */
 export interface LocationTable {
   readonly length: number;
   /** Below 2^53, never 0. */
@@ -36,49 +36,49 @@ export interface LocationTable {
   readonly column: Uint32Array;
 }
 
-/** Sets of labels; set `i` is `start[i]` to `start[i + 1]`, sorted by key. Set 0 is empty. */
+/** Sets of labels. Set `i` is the slice from `start[i]` to `start[i + 1]`, sorted by key. Set 0 is empty. */
 export interface LabelSetTable {
   readonly length: number;
   readonly start: Uint32Array;
   /** Indexes into `Profile.strings`. */
   readonly key: Uint32Array;
-  /** Index into `Profile.strings`; 0 where the label is a number. */
+  /** Index into `Profile.strings`; 0 if the label is a number. */
   readonly text: Uint32Array;
   readonly number: Float64Array;
 }
 
-/** Samples; the stack of sample `i` is `stackStart[i]` to `stackStart[i + 1]`, leaf first and never empty. */
+/** Samples. The stack of sample `i` is the slice from `stackStart[i]` to `stackStart[i + 1]`, leaf first and never empty. */
 export interface SampleTable {
   readonly length: number;
   readonly stackStart: Uint32Array;
   /** Indexes into `Profile.locations`. */
   readonly stack: Uint32Array;
-  /** `sampleTypes.length` values for each sample, one sample after the other. */
+  /** `sampleTypes.length` values per sample, sample by sample. */
   readonly values: Float64Array;
   /** Index into `Profile.labelSets`. */
   readonly labelSet: Uint32Array;
 }
 
-/** What a profile says of itself. */
+/** The metadata of a profile. */
 export interface ProfileHeader {
   readonly sampleTypes: readonly ValueType[];
-  /** The sample type that clients show first; empty: the last one. */
+  /** The sample type that clients show by default; empty for the last one. */
   readonly defaultSampleType: string;
   readonly periodType: ValueType;
-  /** Between two samples, in `periodType.unit`. */
+  /** Sampling period, in `periodType.unit`. */
   readonly period: number;
-  /** Begin of the collection, in nanoseconds since 1970. */
+  /** Start of the capture, in nanoseconds since 1970. */
   readonly timeNanos: bigint;
-  /** 0 for a profile that covers no span of time. */
+  /** Duration of the capture in nanoseconds; 0 if the profile does not cover a span of time. */
   readonly durationNanos: number;
   readonly comments: readonly string[];
 }
 
-/** A whole profile. */
+/** A profile in the model of profile.proto, as flat tables. To read it, use {@link samplesOf}. */
 export interface Profile extends ProfileHeader {
   /** `strings[0]` is the empty string. */
   readonly strings: readonly string[];
-  /** The program that the frames belong to, which clients print as `File:`. */
+  /** Name of the program, which clients print as `File:`. */
   readonly program: string;
   readonly functions: FunctionTable;
   readonly locations: LocationTable;
@@ -86,17 +86,17 @@ export interface Profile extends ProfileHeader {
   readonly samples: SampleTable;
 }
 
-/** One entry of a stack, with its strings looked up. */
+/** A frame of a stack, with its strings. */
 export interface Frame {
   readonly name: string;
   readonly filename: string;
   readonly line: number;
 }
 
-/** What is known of a sample besides its stack, such as the size of its objects. */
+/** Labels of a sample, such as the size of its objects. */
 export type Labels = Readonly<Record<string, string | number>>;
 
-/** One sample, with everything looked up. */
+/** A sample, with its frames and labels. */
 export interface Sample {
   /** Leaf first. */
   readonly stack: readonly Frame[];
@@ -106,7 +106,7 @@ export interface Sample {
 }
 
 /**
- * The samples as objects, one at a time.
+ * Iterates over the samples of a profile as objects.
  *
  * @example
  * for (const { stack, values } of samplesOf(profile)) console.log(stack[0]?.name, values[1]);

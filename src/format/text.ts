@@ -3,7 +3,7 @@ import { Pieces } from './pieces.js';
 import { labelsOf, type Profile } from './profile.js';
 
 /**
- * Go's text of a profile (`debug=1`): addresses for clients, and comments for people.
+ * Go's text format of a profile (`debug=1`): addresses for clients, and comments for people.
  *
  * @see https://github.com/golang/go/blob/master/src/runtime/pprof/pprof.go
  * @see https://github.com/google/pprof/blob/main/profile/legacy_profile.go
@@ -12,15 +12,15 @@ import { labelsOf, type Profile } from './profile.js';
 /** Samples between two yields. */
 const SLICE = 20;
 const TAB_WIDTH = 8;
-/** Locations that are shown of a stack: clients reject a line above 64 KiB. */
+/** Maximum number of locations per stack, since clients reject lines above 64 KiB. */
 const DEEPEST = 1000;
 
-/** What differs between profiles of different types. */
+/** The differences between types of profiles. */
 interface Kind {
-  /** Values of a sample as the text has them. */
+  /** Formats the values of a sample. */
   readonly valuesOf: (profile: Profile, sample: number) => number[];
   readonly show: (values: readonly number[]) => string;
-  /** Samples are sorted by it, ascending. */
+  /** Sort key of samples, ascending. */
   readonly order: (values: readonly number[]) => number;
   readonly header: (name: string, totals: readonly number[], profile: Profile) => string;
 }
@@ -34,9 +34,9 @@ const HEAP: Kind = {
   },
   show: ([allocObjects, allocBytes, objects, bytes]) =>
     `${objects}: ${bytes} [${allocObjects}: ${allocBytes}]`,
-  order: (values) => values[3]!, // bytes in use, as Go has them since 1.23
+  order: (values) => values[3]!, // bytes in use, as in Go since 1.23
   header(_name, [allocObjects = 0, allocBytes = 0, objects = 0, bytes = 0], { period }) {
-    // A client that finds the same bytes twice reads two columns instead of four.
+    // Clients that find the same bytes twice read two columns instead of four.
     const differing = allocBytes === bytes ? allocBytes + 1 : allocBytes;
     return `heap profile: ${HEAP.show([allocObjects, differing, objects, bytes])} @ heap/${2 * period}`;
   },
@@ -49,18 +49,18 @@ const CONTENTION: Kind = {
   header: (name) =>
     name === 'mutex'
       ? '--- mutex:\ncycles/second=1000000000\nsampling period=1'
-      : '--- contention:\ncycles/second=1000000000', // so cycles are nanoseconds
+      : '--- contention:\ncycles/second=1000000000', // so that cycles are nanoseconds
 };
 
 const COUNTS: Kind = {
   valuesOf: ({ samples, sampleTypes }, sample) => [samples.values[sample * sampleTypes.length]!],
   show: ([count]) => `${count}`,
   order: ([count]) => -count!,
-  // Clients accept no space in the name.
+  // Clients don't accept spaces in the name.
   header: (name, [total = 0]) => `${name.replaceAll(/\s/g, '_')} profile: total ${total}`,
 };
 
-/** By sample types; any others are counts. */
+/** Formats by sample types; all others are counts. */
 const KINDS = new Map([
   ['alloc_objects alloc_space inuse_objects inuse_space', HEAP],
   ['contentions delay', CONTENTION],
@@ -101,44 +101,44 @@ export function* legacyText(
 }
 
 /**
- * The number of objects that were sampled, and their bytes, before they were scaled up: each stood for
- * 1 / (1 - exp(-size / period)) objects, and clients of the text scale them again.
+ * The number of sampled objects and their bytes before scaling: each one represents 1 / (1 - exp(-size / period)) objects, and clients
+ * of the text format scale the values again.
  *
- * @param label the size of an object by the sample's label, exact where the mean suffers from a count that was rounded
+ * @param label object size in the sample's label, which is exact, while the mean is of a rounded count
  */
 function sampledPair(count: number, bytes: number, label: number, period: number): [number, number] {
   if (count === 0) return [0, 0];
   if (period <= 1) return [count, bytes];
   const mean = bytes / count;
-  const size = mean > label / 2 && mean < label * 2 ? label : mean; // else the label means something else
+  const size = mean > label / 2 && mean < label * 2 ? label : mean; // otherwise the label means something else
   const sampled = size > 0 ? Math.round((bytes / size) * (1 - Math.exp(-size / period))) : 0;
   return [sampled, Math.round(sampled * size)];
 }
 
-/** The comment of the labels that are text, as Go has them; empty for none. */
+/** The comment for text labels, as in Go; empty if there are none. */
 function labelLine(profile: Profile, labelSet: number): string {
   const labels = Object.entries(labelsOf(profile, labelSet)).filter(([, value]) => typeof value === 'string');
   const texts = labels.map((label) => label.map((text) => JSON.stringify(text)).join(':'));
   return texts.length > 0 ? `\n${textName(`# labels: {${texts.join(', ')}}`)}` : '';
 }
 
-/** A location as the comment of a stack shows it, in columns. */
+/** The columns of a location in the comment of a stack. */
 interface Row {
   readonly address: string;
   readonly name: string;
   readonly nameWidth: number;
-  /** Empty where unknown. */
+  /** Empty if unknown. */
   readonly place: string;
 }
 
-/** The stacks of a profile as text; a location is made into text once. */
+/** Formats the stacks of a profile; each location is formatted once. */
 class StackTexts {
   private readonly addressTexts: (string | undefined)[] = [];
   private readonly rows: (Row | undefined)[] = [];
 
   constructor(private readonly profile: Profile) {}
 
-  /** Each address after a space, plus one: clients take it for where a call returns to, and take one off. */
+  /** The addresses, each plus one: clients expect return addresses and subtract one. */
   addresses(sample: number): string {
     const { address } = this.profile.locations;
     const texts = Array.from(
@@ -148,7 +148,7 @@ class StackTexts {
     return texts.join('');
   }
 
-  /** A line for each location, leaf first, aligned as Go's text/tabwriter does. */
+  /** One line per location, leaf first, aligned like Go's text/tabwriter. */
   comment(sample: number): string {
     const rows = Array.from(this.stackOf(sample), (at) => (this.rows[at] ??= this.rowOf(at)));
     const addressWidth = greatest(rows, ({ address }) => address.length);
@@ -170,11 +170,11 @@ class StackTexts {
     const { locations, functions, strings } = this.profile;
     const fn = locations.function[location]!;
     const filename = textName(strings[functions.filename[fn]!]!);
-    const name = textName(strings[functions.name[fn]!]!) + (filename && '+0x0'); // V8 knows no offset in a function
+    const name = textName(strings[functions.name[fn]!]!) + (filename && '+0x0'); // V8 reports no offset in a function
     return {
       address: `0x${locations.address[location]!.toString(16)}`,
       name,
-      nameWidth: Array.from(name).length, // in characters, as tabwriter counts
+      nameWidth: Array.from(name).length, // in characters, as in tabwriter
       place: filename && `${filename}:${locations.line[location]}`,
     };
   }

@@ -1,16 +1,16 @@
 /**
- * Trace-event JSON: what Perfetto and Chrome's DevTools open.
+ * Trace-event JSON for Perfetto and Chrome's DevTools.
  *
  * @see https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU (Trace Event Format)
  * @see https://github.com/google/perfetto/tree/main/src/trace_processor/importers/json
  */
 import type { TraceEvent, TraceFrame, WaitCause } from './trace-event.js';
 
-/** The process that a trace is of. */
+/** The traced process. */
 export interface TracedProcess {
   readonly pid: number;
   readonly name: string;
-  /** Facts about the trace that viewers show: versions, the host, that it ended early. */
+  /** Metadata that viewers show: versions, the host, that the trace ended early. */
   readonly about: Readonly<Record<string, string>>;
 }
 
@@ -33,7 +33,7 @@ const KINDS: readonly Kind[] = [
 ];
 const CAUSES: readonly WaitCause[] = ['yield', 'network', 'timer', 'promise', 'select', 'syscall'];
 
-/** An event of a goroutine. What `a`, `b` and `c` mean depends on its kind. */
+/** An event of a goroutine. The meaning of `a`, `b` and `c` depends on its kind. */
 interface Row {
   readonly kind: Kind;
   readonly time: number;
@@ -44,16 +44,16 @@ interface Row {
   readonly c: number;
 }
 
-/** Numbers of a row: time; thread and kind; goroutine; a; b; c. */
+/** Numbers per row: time; thread and kind; goroutine; a; b; c. */
 const FIELDS = 6;
 const CHUNK = 2048 * FIELDS;
-/** Characters of a piece of text: of some 250 events. */
+/** Length of a piece of text, about 250 events. */
 const PIECE = 32_768;
 
 /**
  * Collects the events of a trace and writes them at its end, since names and stacks may be defined after their use. It expects
- * consistent events: times never fall on a thread, one goroutine runs at a time per thread, regions nest per goroutine, ids begin
- * once. What has begun may lack an end. It keeps 48 bytes per event of a goroutine, and each distinct text once.
+ * consistent events: times don't decrease on a thread, one goroutine runs at a time per thread, regions nest per goroutine, and ids
+ * begin once. Ends may be missing. It keeps 48 bytes per event of a goroutine, and each distinct text once.
  */
 export class TraceEventJson {
   private readonly chunks: Float64Array[] = [];
@@ -101,7 +101,7 @@ export class TraceEventJson {
     yield writer.end();
   }
 
-  /** Writes all but samples. Yields after each event, or the few that belong to it. */
+  /** Writes everything except samples. Yields after each event and the few that belong to it. */
   private *write(writer: EventWriter): Generator<void, void> {
     const timeline = new Timeline(writer, this.names, this.stacks, this.texts);
     for (const row of this.rows()) yield timeline[row.kind](row);
@@ -170,7 +170,7 @@ export class TraceEventJson {
   }
 }
 
-/** What comes late is late by a little: to sort it all at the end would hold the event loop. */
+/** Late events are only a little late, and sorting everything at the end would hold the event loop. */
 function insertByTime<T extends { readonly time: number }>(sorted: T[], item: T): void {
   let at = sorted.length;
   while (at > 0 && sorted[at - 1]!.time > item.time) at--;
@@ -183,10 +183,10 @@ function placeOf(frame: TraceFrame | undefined): string | undefined {
   return frame?.filename ? `${frame.name} (${frame.filename}:${frame.line})` : frame?.name;
 }
 
-/** A track of async events: its slices nest, and its times rise. */
+/** A track of async events, with nested slices and ascending times. */
 interface Track {
   readonly cat: 'execution' | 'task';
-  /** A goroutine's or a task's. */
+  /** Id of a goroutine or a task. */
   readonly id: number;
   readonly name: string;
   thread: number;
@@ -200,16 +200,16 @@ interface Task extends Track {
 
 interface Execution extends Track {
   readonly regions: string[];
-  /** `yield` if it can run, and does not. */
+  /** `yield` if it is runnable but not running. */
   state: WaitCause | 'running';
   since: number;
-  /** Where it waits. */
+  /** Stack at which it waits. */
   stack: number;
-  /** Names what runs of it: the first task that has begun in it and is open. */
+  /** Names its running slices: the first open task that began in it. */
   task?: Task;
 }
 
-/** What ran, waited and was annotated, as slices. Has a method for each kind of row. */
+/** Converts running, waiting and annotations to slices. Has a method for each kind of row. */
 class Timeline implements Record<Kind, (row: Row) => void> {
   private readonly executions = new Map<number, Execution>();
   private readonly tasks = new Map<number, Task>();
@@ -298,7 +298,7 @@ class Timeline implements Record<Kind, (row: Row) => void> {
     this.writer.async('n', this.executions.get(goroutine)!, this.texts[key]!, time, args);
   }
 
-  /** Ends what has no end, at the end of the trace. */
+  /** Ends everything that is open at the end of the trace. */
   *finishAll(time: number): Generator<void, void> {
     for (const execution of this.executions.values()) yield this.finish(execution, time);
     for (const task of this.tasks.values()) yield this.writer.async('e', task, task.name, time);
@@ -350,31 +350,31 @@ class EventWriter {
     return this.text.length;
   }
 
-  /** What was written since the last call. */
+  /** The text that was written since the last call. */
   take(): string {
     const text = this.text;
     this.text = '';
     return text;
   }
 
-  /** The same, and the end of the file. */
+  /** The same, followed by the end of the file. */
   end(): string {
     return `${this.take()}\n]}\n`;
   }
 
-  /** An event of an async track: a begin, an end, or a moment. It's not before the last one. */
+  /** Writes an event of an async track: begin, end, or instant. It must not be earlier than the previous one. */
   async(ph: 'b' | 'e' | 'n', track: Track, name: string, time: number, args?: object): void {
     track.last = Math.max(track.last, time);
     const tid = this.tids.get(track.thread);
     this.write({ ph, cat: track.cat, id: hex(track.id), name, tid, ts: track.last / 1000, args });
   }
 
-  /** What ran on a thread. */
+  /** Writes a slice of a thread. */
   slice(thread: number, name: string, time: number, end: number, args: object): void {
     this.complete('execution', this.tids.get(thread)!, name, time, end, args);
   }
 
-  /** @param lane which of those that overlap, from 0 */
+  /** @param lane zero-based row, for overlapping collections */
   collection(lane: number, { kind, time, end, before, after }: Of<'collection'>): void {
     this.lanes[lane] ??= this.addThread(EXTRA_TID, 'Garbage collections');
     this.complete('collection', this.lanes[lane], kind, time, end, { before, after });
@@ -393,14 +393,14 @@ class EventWriter {
   private complete(cat: string, tid: number, name: string, time: number, end: number, args: object): void {
     const ts = time / 1000;
     const short = (end - time) / 1000;
-    // DevTools drops a slice that begins before the one before it ends, be it by the rounding of this sum.
+    // DevTools drops a slice that begins before the previous one ends, even if only because this sum was rounded.
     const dur = ts + short === end / 1000 ? short : end / 1000 - ts;
     this.write({ ph: 'X', cat, name, tid, ts, dur, args });
   }
 
   private addThread(wanted: number, name: string): number {
     let tid = wanted;
-    while (this.taken.has(tid)) tid++; // in a container, the process and a worker can both have 1
+    while (this.taken.has(tid)) tid++; // in a container, the process and a worker can both have id 1
     this.taken.add(tid);
     this.write({ ph: 'M', name: 'thread_name', tid, args: { name } });
     this.write({ ph: 'M', name: 'thread_sort_index', tid, args: { sort_index: this.taken.size } });
@@ -412,14 +412,14 @@ class EventWriter {
   }
 }
 
-/** Of what is shown as a thread and is none: more than those of Linux. */
+/** Thread ids of rows that are not threads; greater than those of Linux. */
 const EXTRA_TID = 10_000_000;
 
 function hex(id: number): string {
   return `0x${id.toString(16)}`;
 }
 
-/** Collections, each in the first lane that is free: those of several threads overlap. */
+/** Writes collections, each to the first free lane, since those of several threads overlap. */
 function* writeCollections(
   writer: EventWriter,
   collections: readonly Of<'collection'>[],
@@ -438,10 +438,10 @@ function* writeCollections(
   for (const { time, used } of sizes) yield writer.heapSize(time, used);
 }
 
-/** Samples, or nodes, of a chunk of a CPU profile. */
+/** Maximum number of samples, or nodes, in a chunk of a CPU profile. */
 const ENTRIES = 256;
 
-/** CPU samples of a thread, as V8 writes them into traces: in whole microseconds. */
+/** Writes CPU samples of a thread in V8's trace format, in whole microseconds. */
 function* writeSamples(
   writer: EventWriter,
   thread: number,
@@ -473,7 +473,7 @@ interface CallNode {
 
 const ROOT = 1;
 
-/** Calls by their callers, with the nodes that were added since the last look. */
+/** A call tree that also collects the nodes added since they were last taken. */
 class CallTree {
   added: CallNode[] = [{ id: ROOT, callFrame: { functionName: '(root)', scriptId: 0 } }];
   private readonly ids = new Map<string, number>();
@@ -501,7 +501,7 @@ class CallTree {
   }
 }
 
-/** Positions are from 0 there, and missing where unknown. */
+/** Positions are zero-based there, and omitted if unknown. */
 function callFrame({ name, filename, line }: TraceFrame): object {
   return {
     functionName: name,

@@ -1,52 +1,52 @@
-/** What an execution waits for. `yield`: nothing, it lets others run first. */
+/** What an execution waits for. `yield`: nothing, but others run first. */
 export type WaitCause = 'network' | 'timer' | 'promise' | 'select' | 'syscall' | 'yield';
 
 /** A frame of a stack in a trace. */
 export interface TraceFrame {
-  /** The same for the same frame, and for no other one. */
+  /** Unique for each frame. */
   readonly address: number;
   readonly name: string;
   /** Empty for a built-in function. */
   readonly filename: string;
-  /** From 1; 0 where unknown. */
+  /** One-based; 0 if unknown. */
   readonly line: number;
 }
 
 interface At {
-  /** Nanoseconds by a clock that never goes back; whole. Rises within a thread, but for collections, heap sizes and samples, which may come late. */
+  /** Whole nanoseconds of a monotonic clock. Ascending within a thread, except for collections, heap sizes and samples, which may be late. */
   readonly time: number;
 }
 
 interface OnThread extends At {
-  /** Number of the thread in the trace, from 0, which is the main thread. */
+  /** Number of the thread in the trace; 0 is the main thread. */
   readonly thread: number;
 }
 
 interface OfGoroutine extends OnThread {
-  /** From 1. An execution, in Go's word. 1 is all that belongs to no other one. */
+  /** Number of an execution, from 1. 1 is everything that belongs to no other execution. */
   readonly goroutine: number;
 }
 
 /**
- * An event of an execution trace, as plain data. Ids of tasks, regions, names and stacks are positive integers, below 2^31 and given once; 0
- * is "none". A name or a stack may be defined after the events that refer to it, but a trace that is cut off has only those before.
+ * An event of an execution trace, as plain data. Ids of tasks, regions, names and stacks are unique positive integers below 2^31; 0
+ * means none. A name or a stack may be defined after the events that refer to it; in a truncated trace, later definitions are missing.
  */
 export type TraceEvent =
-  /** A thread of the process, from here on. `id` is the system's or Node's. */
+  /** A thread of the process starts. `id` is the system's or Node's. */
   | ({ readonly type: 'thread'; readonly id: number; readonly name: string } & OnThread)
   | ({ readonly type: 'thread-end' } & OnThread)
-  /** An execution begins: runnable, or waiting where it did so before the trace. Its start function is the outermost frame of a stack. */
+  /** An execution starts: runnable, or waiting if it waited before the trace. Its start function is the outermost frame of a stack. */
   | ({ readonly type: 'create'; readonly start: number; readonly waits?: WaitCause } & OfGoroutine)
-  /** It runs from here on. */
+  /** It starts to run. */
   | ({ readonly type: 'run' } & OfGoroutine)
-  /** It stops running and waits, from a stack on. */
+  /** It stops running and waits, at a stack. */
   | ({ readonly type: 'wait'; readonly cause: WaitCause; readonly stack: number } & OfGoroutine)
-  /** It stops running for another one on its thread. */
+  /** It stops running because another one runs on its thread. */
   | ({ readonly type: 'preempt' } & OfGoroutine)
-  /** What it waits for has come: from what runs on the thread, or from outside if nothing does. */
+  /** It becomes runnable: due to what is running on the thread, or due to an external event if nothing is running. */
   | ({ readonly type: 'wake' } & OfGoroutine)
   | ({ readonly type: 'end' } & OfGoroutine)
-  /** A garbage collection; `time` is its begin. Bytes of the heap in use, where known. */
+  /** A garbage collection; `time` is its start. `before` and `after` are the used bytes of the heap, if known. */
   | ({
       readonly type: 'collection';
       readonly end: number;
@@ -75,7 +75,7 @@ export type TraceEvent =
       readonly key: string;
       readonly value: string;
     } & OfGoroutine)
-  /** A CPU sample. `goroutine` is what ran then; 0 if that is not known. */
+  /** A CPU sample. `goroutine` is the one that was running; 0 if unknown. */
   | ({ readonly type: 'sample'; readonly stack: number } & OfGoroutine)
   | { readonly type: 'name'; readonly id: number; readonly text: string }
   /** Innermost frame first. */

@@ -3,10 +3,10 @@ import type { TraceEvent, WaitCause } from './trace-event.js';
 type Of<Type extends TraceEvent['type']> = Extract<TraceEvent, { readonly type: Type }>;
 type OfGoroutine = Exclude<Extract<TraceEvent, { readonly goroutine: number }>, Of<'sample'>>;
 
-/** The goroutine of all that belongs to no other one. */
+/** The goroutine of everything that belongs to no other one. */
 const REST = 1;
 
-/** Goroutines that are remembered, for samples and other events that come after the end. */
+/** Number of ended goroutines that are kept, for samples and other events that arrive after the end. */
 const RECENT = 8192;
 
 interface Thread {
@@ -15,12 +15,12 @@ interface Thread {
   time: number;
   isOn: boolean;
   running: Goroutine | undefined;
-  /** Those that another one interrupted, outermost first: each runs again when that stops. */
+  /** Preempted goroutines, outermost first; each one resumes when the one that preempted it stops. */
   readonly suspended: Goroutine[];
 }
 
 interface Goroutine {
-  /** As it came, and as it is emitted. */
+  /** Its number in the input, and in the output. */
   readonly given: number;
   readonly number: number;
   readonly created: number;
@@ -28,11 +28,11 @@ interface Goroutine {
   time: number;
   runsOn: Thread | undefined;
   suspendedOn: Thread | undefined;
-  /** What it waits for, if it does. */
+  /** What it waits for, if it waits. */
   cause: WaitCause | undefined;
-  /** From where on it waits. */
+  /** Stack at which it waits. */
   stack: number;
-  /** Open ones, outermost first. */
+  /** Open regions, outermost first. */
   readonly regions: Region[];
 }
 
@@ -43,28 +43,28 @@ interface Region {
 }
 
 /**
- * Makes a consistent stream of events that come in any order and with any gaps. In what it emits:
+ * Creates a consistent stream from events in any order and with any gaps. In its output:
  *
- * - Times never fall on a thread, nor for a goroutine.
- * - A goroutine is created, then runs and waits in turn until it ends, with a `wake` between `wait` and `run`. A thread runs one
- *   at a time. Where another one begins to run, it is preempted first, and runs again when that stops.
- * - What happens to a goroutine that does not run, such as the begin of a region, makes it run for that moment.
- * - Regions nest within a goroutine: one that ends before those inside it ends with them. All end with their goroutine.
- * - A task or region begins once, and ends only if it began. Those that never end are left open.
- * - Collections do not overlap one another. They and samples have their own times, which may lie before those of other events, but not
- *   before the first one. The `goroutine` of a sample is 0 where it did not exist yet, or ended long ago.
- * - Threads and goroutines that are used before they begin, begin there. Goroutines that waited before the trace (`waits`) are created, run
- *   for no time and wait.
- * - Regions, tasks and logs of a goroutine that has ended are those of goroutine 1; its other events are dropped. A number that
- *   is created again becomes a new one. What has ended takes no memory, but for the last 8192 goroutines.
+ * - Times don't decrease, neither on a thread nor for a goroutine.
+ * - A goroutine is created, then runs and waits alternately until it ends, with a `wake` between `wait` and `run`. A thread runs one at
+ *   a time. When another one starts to run, the running one is preempted first, and resumes when the other one stops.
+ * - An event of a goroutine that is not running, such as the start of a region, makes it run for that moment.
+ * - Regions nest within a goroutine: an outer region that ends first ends together with its inner ones. All end with their goroutine.
+ * - A task or region begins once, and ends only if it began. Those without an end stay open.
+ * - Collections don't overlap. Collections and samples have their own times, which may be earlier than those of other events, but not
+ *   than the first one. The `goroutine` of a sample is 0 if it did not exist yet or ended long ago.
+ * - Threads and goroutines that are used before their start begin at that event. Goroutines that waited before the trace (`waits`) are
+ *   created, run for no time, and wait.
+ * - Regions, tasks and log messages of a goroutine that has ended are assigned to goroutine 1; its other events are dropped. A number that
+ *   is created again becomes a new goroutine. Ended goroutines take no memory, except for the last 8192.
  */
 export class TraceOrder {
   private readonly threads = new Map<number, Thread>();
-  /** By their number as it came. */
+  /** Goroutines by their number in the input. */
   private readonly goroutines = new Map<number, Goroutine>();
   private readonly recent: Goroutine[] = [];
   private readonly regions = new Map<number, Region>();
-  /** When each open one began. */
+  /** Start times of open tasks. */
   private readonly tasks = new Map<number, number>();
   private highest = REST;
   private first: number | undefined;
@@ -74,7 +74,7 @@ export class TraceOrder {
   /** @param emit called with each event, in order */
   constructor(private readonly emit: (event: TraceEvent) => void) {}
 
-  /** Takes an event; emits what follows from it, which may be nothing. */
+  /** Processes an event, and emits the resulting events, if any. */
   add(event: TraceEvent): void {
     switch (event.type) {
       case 'name':
@@ -121,7 +121,7 @@ export class TraceOrder {
     }
   }
 
-  /** A time, or that of the first event. */
+  /** The time, but not earlier than the first event. */
   private notBefore(time: number): number {
     this.first ??= time;
     return Math.max(time, this.first);
@@ -194,7 +194,7 @@ export class TraceOrder {
     return goroutine;
   }
 
-  /** The goroutine of an event, which begins here if it is new; undefined if it has ended. */
+  /** The goroutine of an event, which is created if it is new; undefined if it has ended. */
   private goroutineOf({ goroutine: given, time }: OfGoroutine, thread: Thread): Goroutine | undefined {
     const known = this.goroutines.get(given);
     const last = this.recent[given % RECENT];
@@ -267,7 +267,7 @@ export class TraceOrder {
     if (begin === undefined) return;
     this.tasks.delete(event.task);
     const goroutine = this.annotated(event, thread);
-    goroutine.time = Math.max(goroutine.time, begin + 1); // on two threads, nothing but the time orders the two
+    goroutine.time = Math.max(goroutine.time, begin + 1); // on two threads, only the time determines the order
     this.annotate(event, goroutine, thread);
   }
 
@@ -296,7 +296,7 @@ export class TraceOrder {
     this.annotate(isIt ? event : { ...event, type: 'region-end', region: id }, goroutine, thread);
   }
 
-  /** Emits an event of a goroutine, which runs for that moment if it does not run. */
+  /** Emits an event of a goroutine, which runs for that moment if it is not running. */
   private annotate(event: OfGoroutine, goroutine: Goroutine, thread: Thread): void {
     const { runsOn, suspendedOn, cause, stack } = goroutine;
     if (runsOn) return this.pass(event, goroutine, runsOn);
@@ -312,9 +312,9 @@ export class TraceOrder {
   }
 
   /**
-   * Makes a goroutine run, where it does not run yet.
+   * Makes a goroutine run if it is not running.
    *
-   * @returns whether the thread runs another one again after it
+   * @returns whether the thread must resume another one afterwards
    */
   private enter(goroutine: Goroutine, thread: Thread, time: number): boolean {
     if (goroutine.runsOn) return true;
@@ -324,7 +324,7 @@ export class TraceOrder {
     return interrupts;
   }
 
-  /** Makes a goroutine runnable and its thread free. */
+  /** Makes a goroutine runnable and frees its thread. */
   private makeWay(goroutine: Goroutine, thread: Thread, time: number): void {
     advance(thread, Math.max(time, goroutine.time));
     if (goroutine.runsOn) this.move(goroutine, goroutine.runsOn, thread.time);
@@ -338,7 +338,7 @@ export class TraceOrder {
     suspend(thread, running);
   }
 
-  /** Takes a goroutine from the thread where it runs. */
+  /** Removes a goroutine from the thread on which it runs. */
   private move(goroutine: Goroutine, from: Thread, time: number): void {
     advance(from, time);
     this.interrupt(goroutine);
@@ -358,7 +358,7 @@ export class TraceOrder {
     vacate(thread, goroutine);
   }
 
-  /** Runs what was interrupted last. */
+  /** Resumes the last preempted goroutine. */
   private resume(thread: Thread): void {
     const goroutine = thread.suspended.pop();
     if (!goroutine) return;
@@ -366,7 +366,7 @@ export class TraceOrder {
     this.begin(goroutine, thread);
   }
 
-  /** Emits an event, with time, thread and number as they must be. */
+  /** Emits an event, with corrected time, thread and number. */
   private pass(event: OfGoroutine, goroutine: Goroutine, thread: Thread): void {
     const { number } = goroutine;
     const time = advance(thread, Math.max(event.time, goroutine.time));

@@ -6,10 +6,10 @@ import { goException } from './go-errors.js';
 import { rawRequest } from './reply.js';
 import { hostsOf, routedRequest } from './request.js';
 
-/** Asks the guards of the module's options, one after the other; with none, the rules for those who set none. */
+/** Calls the guards of the module's options, one after the other; without guards, it applies the default access rules. */
 @Injectable()
 export class AccessGuard implements CanActivate {
-  /** @throws HttpException 404 for a path that a router takes for ours and Go does not, such as `/DEBUG/pprof/` */
+  /** @throws HttpException 404 for a path that only the adapter's router accepts, such as `/DEBUG/pprof/` */
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<object>();
     const routes = routedRequest(request)?.routes;
@@ -26,21 +26,21 @@ export class AccessGuard implements CanActivate {
   }
 }
 
-/** What proxies add. A stock one adds nothing, hence the rule for production. */
+/** Headers that proxies add. Without configuration many add none, hence the rule for production. */
 const PROXY_HEADER = /^(forwarded|x-forwarded-.*|x-real-ip|via)$/;
 const SAME_SITE = new Set(['none', 'same-origin']);
 
 /** Refusals where the module has no guards. */
 export const IN_PRODUCTION =
-  'pprof is closed: NODE_ENV is production and PprofModule has no guards. Set the option "guards", or "listen" for a port of its own.';
+  'pprof is closed: NODE_ENV is production and PprofModule has no guards. Set the option "guards", or "listen" to serve it on a separate port.';
 export const NOT_LOCAL =
   'pprof is closed to all but programs on this machine. To open it, set the option "guards".';
 
 /**
- * Who may use the endpoints of a module without guards: in production nobody, otherwise a program on this machine that
- * names it as such, with no proxy in between and no foreign page behind it.
+ * The default access rules: in production nobody may use the endpoints, otherwise a program on this machine that sends a loopback
+ * `Host`, no header of a proxy, and no request for a page of another site.
  *
- * The socket's address counts, never one that the application takes from a header.
+ * The address is that of the socket, never one from a header.
  *
  * @returns why the request is refused, or undefined
  */
@@ -58,7 +58,7 @@ export function refusalByDefault(request: IncomingMessage, production: boolean):
   return local ? undefined : NOT_LOCAL;
 }
 
-/** Against DNS rebinding: a page on a name of its own that points here. */
+/** Against DNS rebinding, where the host name of a foreign page resolves to this machine. */
 function isLoopbackHost(host: string): boolean {
   return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i.test(host);
 }

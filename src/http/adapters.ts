@@ -3,20 +3,20 @@ import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { Handler } from './nest-routes.js';
 import { routedRequest } from './request.js';
 
-/** What the router of an application gets for a module. */
+/** Routes of a module for the application's router. */
 export interface Routing {
-  /** Everything at and below these paths, in Nest's syntax, is for `handle`. */
+  /** Paths in Nest's syntax; `handle` gets all requests at and below them. */
   readonly bases: readonly string[];
-  /** Where Nest has mapped the endpoints. */
+  /** Paths at which Nest has mapped the endpoints. */
   readonly mapped: readonly string[];
   readonly handle: Handler;
-  /** To run before parsers read a body, with the adapter's request beside Node's. */
+  /** Called before body parsers run, with the adapter's request as third argument. */
   readonly prepare: (request: IncomingMessage, response: ServerResponse, adapted: object) => unknown;
-  /** If set, only requests to the module of that router path are for `handle`; its port has noted them. */
+  /** If set, `handle` gets only requests that came to the separate port of the module with this router path. */
   readonly key?: string;
 }
 
-/** Adds routes to the router of an application, after Nest has added its own. Other adapters have Nest's only. */
+/** Adds routes to the application's router, after Nest has added its own. Adapters other than Express and Fastify get none. */
 export function addRoutes(adapter: AbstractHttpAdapter, routing: Routing): void {
   const [bases, mapped] = [routing.bases, routing.mapped].map((paths) =>
     paths.map((path) => adapter.normalizePath?.(path) ?? path),
@@ -25,7 +25,7 @@ export function addRoutes(adapter: AbstractHttpAdapter, routing: Routing): void 
   add?.(adapter.getInstance<never>(), { ...routing, bases, mapped });
 }
 
-/** What is used of Express. */
+/** The used part of Express. */
 interface Express {
   all(path: string, handler: Handler): unknown;
   handle(request: IncomingMessage, response: ServerResponse, next: unknown): unknown;
@@ -37,10 +37,10 @@ interface Layer {
 }
 
 /**
- * Express tries its layers one after the other: ours come after all middleware, and before the first controller, which
- * may have a route for everything. Each layer takes time of every request that passes it. So Nest's for the endpoints,
- * which no request reaches behind ours, are removed, and what runs first is no layer. Everything else stays where it is:
- * a layer at our path that is no controller's may be the application's middleware, which denies access.
+ * Express tries its layers in order. Ours are inserted after all middleware and before the first controller, which may have a
+ * catch-all route. Every layer costs time for each request that passes it, so Nest's layers for the endpoints, which are no
+ * longer reachable, are removed, and `prepare` is not a layer. Other layers stay in place: one at our path may be the
+ * application's middleware that denies access.
  */
 function addToExpress(express: Express, { bases, mapped, handle, prepare }: Routing): void {
   const { router } = express;
@@ -63,13 +63,13 @@ function isAt(base: string, path: unknown): boolean {
   return typeof path === 'string' && (path === base || path.startsWith(`${base}/`));
 }
 
-/** Nest copies the metadata of a controller's method to its handler. */
+/** Nest copies the metadata of a controller's method to the handler. */
 function isController({ route }: Layer): boolean {
   const handlers = route?.stack ?? [];
   return handlers.length > 0 && handlers.every(({ handle }) => Reflect.hasMetadata('path', handle));
 }
 
-/** What is used of Fastify. */
+/** The used part of Fastify. */
 interface Fastify {
   readonly supportedMethods: readonly string[];
   addHook(
@@ -82,15 +82,15 @@ interface Fastify {
   route(route: object): unknown;
 }
 
-/** The constraint by which routes of a port of their own are not there for requests to the application's. */
+/** Name of the constraint that hides the routes of a separate port from requests to the application's port. */
 const PORT = 'pprof';
 
-/** Fastify prefers the longest path without parameters, in whatever order routes are added. */
+/** Fastify prefers the longest static path, so the order of the routes does not matter. */
 function addToFastify(fastify: Fastify, { bases, handle, prepare, key }: Routing): void {
   const methods = [...fastify.supportedMethods];
   fastify.addHook('onRequest', (request, reply, done) => {
     prepare(request.raw, reply.raw, request);
-    // No route can have the other methods, and to add them would change what the application replies to them.
+    // Routes can't have other methods, and adding methods would change how the application replies to them.
     if (routedRequest(request.raw) && !methods.includes(request.raw.method!)) handle(request, reply);
     else done();
   });

@@ -3,22 +3,21 @@ import { MetadataScanner } from '@nestjs/core';
 import { AccessGuard } from './access.guard.js';
 import { ReplyInterceptor } from './reply.interceptor.js';
 import { checkedEndpoint, checkHandlers, markedAs, placedAt, type PprofEndpointOptions } from './endpoint.js';
-import { GoErrorFilter } from './go-errors.js';
+import { GoErrorFilter } from './error.filter.js';
 
-/** What `@nestjs/swagger`'s ApiExcludeController sets: the endpoints are no part of the application's API. */
+/** The metadata of `@nestjs/swagger`'s ApiExcludeController: the endpoints are not part of the application's API. */
 const SWAGGER_EXCLUDE = 'swagger/apiExcludeController';
 
-/** A parameter index that no handler has. */
+/** A parameter index that no handler uses. */
 const BEYOND_PARAMETERS = 15;
 
 /**
- * Makes a controller an endpoint of the library, beside the built-in ones: at the module's path, behind its guards and
- * interceptors, with Go's error texts, and with a row in the index. List the class in the `controllers` of any of your
- * modules.
+ * Makes a controller an endpoint next to the built-in ones: under the module's path, protected by its guards and interceptors,
+ * with error texts in Go's format, and with a row in the index. List the class in the `controllers` of any module.
  *
- * There is one handler for each method, without a path of its own. It returns a string (text), bytes (a download), an
- * object (JSON), or a {@link PprofReply} for a status and headers of its own, in place of `@HttpCode()`; `pprofRequest(@Req() request)` has
- * the parameters by Go's rules and a signal that is aborted when the client goes away.
+ * The class has one handler per HTTP method, without a path. A handler returns a string (text), bytes (a download), an object
+ * (JSON), or a {@link PprofReply} to set the status and headers; `@HttpCode()` has no effect. `pprofRequest(@Req() request)`
+ * returns the query and a signal that is aborted when the client disconnects.
  *
  * @example
  * \@PprofEndpoint({ name: 'uptime', description: 'Seconds since the process was started.' })
@@ -29,7 +28,7 @@ const BEYOND_PARAMETERS = 15;
  *   }
  * }
  *
- * @throws Error that names what is wrong with the options or the handlers
+ * @throws Error if the options or the handlers are invalid
  * @publicApi
  */
 export function PprofEndpoint(options: PprofEndpointOptions): ClassDecorator {
@@ -41,7 +40,7 @@ export function PprofEndpoint(options: PprofEndpointOptions): ClassDecorator {
   ) as ClassDecorator;
 }
 
-/** What all our controllers share, endpoints or not: guard, interceptor, filter, and a reply that we write. */
+/** What all controllers of this library share: guard, interceptor, filter, and that the library writes the reply. */
 export function RepliedByPprof(...places: string[]): ClassDecorator {
   return applyDecorators(
     placedAt(places),
@@ -53,7 +52,7 @@ export function RepliedByPprof(...places: string[]): ClassDecorator {
   ) as ClassDecorator;
 }
 
-/** Injects the response into each handler: Nest then leaves the reply to us, to the ReplyInterceptor. */
+/** Injects the response into each handler, so that Nest does not write a reply; the ReplyInterceptor does. */
 const leftToUs: ClassDecorator = (controller) => {
   const prototype = controller.prototype as object;
   for (const method of new MetadataScanner().getAllMethodNames(prototype))

@@ -12,6 +12,12 @@ export interface PprofEndpointOptions {
    * @default ['GET']
    */
   readonly methods?: readonly ('GET' | 'POST')[];
+  /**
+   * Whether it replies below its path too.
+   * @default false
+   * @internal
+   */
+  readonly hasFiles?: boolean;
 }
 
 /** An endpoint with its defaults. */
@@ -30,6 +36,7 @@ export function checkedEndpoint({
   name,
   description,
   methods = ['GET'],
+  hasFiles = false,
   ...rest
 }: PprofEndpointOptions): Endpoint {
   if (typeof name !== 'string' || !/^[\w.-]*$/.test(name))
@@ -40,7 +47,7 @@ export function checkedEndpoint({
   }
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) throw new Error(`PprofEndpoint: unknown option "${unknown}"`);
-  return { name, description, methods };
+  return { name, description, methods, hasFiles };
 }
 
 function refusal(what: string, value: unknown, takes: string): Error {

@@ -1,15 +1,16 @@
 import { inspect } from 'node:util';
-import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
+import { HttpException, Logger } from '@nestjs/common';
 import {
+  causesOf,
   ProfilerArgumentError,
   ProfilerBusyError,
   ProfilerCanceledError,
   ProfilerCollectError,
   ProfilerUnavailableError,
 } from '../profiling/errors.js';
-import { goError, type PprofReply, takeOver, writeReply } from './reply.js';
+import { goError, type PprofReply } from './reply.js';
 
-/** Go's texts, each with its status: the contract that clients print and match. */
+/** Go's error texts with their status. Clients print them and match on them. */
 export const GO_ERRORS = {
   unknownProfile: [404, 'Unknown profile'],
   badEscape: [400, 'invalid URL escape'],
@@ -27,22 +28,22 @@ export function goException(which: keyof typeof GO_ERRORS): HttpException {
   return new HttpException(message, status);
 }
 
-/** While another capture of that kind runs, or when it does not start. */
+/** Another capture of that kind is running, or the capture does not start. */
 export function cannotStart(what: 'CPU profiling' | 'tracing', reason: string): HttpException {
   return new HttpException(`Could not enable ${what}: ${reason}`, 500);
 }
 
-/** Beyond the option `maxSeconds`. */
+/** The capture would exceed the option `maxSeconds`. */
 export function tooLong(maxSeconds: number): HttpException {
   return new HttpException(`seconds exceeds the maximum of ${maxSeconds}`, 400);
 }
 
-/** For parameters that are ours and not Go's. */
+/** An invalid parameter that Go does not have. */
 export function badValue(parameter: string, takes: string): HttpException {
   return new HttpException(`invalid value for "${parameter}" - must be ${takes}`, 400);
 }
 
-/** For two parameters that exclude each other. */
+/** Two parameters that exclude each other. */
 export function incompatible(one: string, other: string): HttpException {
   return new HttpException(`${one} and ${other} params are incompatible`, 400);
 }
@@ -50,44 +51,46 @@ export function incompatible(one: string, other: string): HttpException {
 const logger = new Logger('PprofModule');
 
 /**
- * Turns every exception before or around an endpoint into a reply as Go's: those of guards (the application's global ones
- * too) keep their status. As the controller's own filter it comes before the application's.
+ * Converts any error to a reply, and logs an unexpected one; never throws.
+ *
+ * @param request what the log says about it
  */
-@Catch()
-export class GoErrorFilter implements ExceptionFilter {
-  catch(exception: unknown, host: ArgumentsHost): void {
-    writeReply(takeOver(host.switchToHttp().getResponse<object>()), replyOf(exception));
-  }
-}
-
-/** Every error as a reply: the one place where errors of the domain become HTTP. It never throws. */
-export function replyOf(error: unknown): PprofReply {
+export function replyOf(error: unknown, request: FailedRequest): PprofReply {
   try {
     if (carriesStatus(error)) return goError(statusOf(error), messageOf(error));
     if (error instanceof ProfilerBusyError)
-      return replyOf(cannotStart(STARTED[error.profile], error.message));
-    if (error instanceof ProfilerUnavailableError) return unavailable(error);
+      return replyOf(cannotStart(STARTED[error.profile], error.message), request);
+    if (error instanceof ProfilerUnavailableError) return unavailable(error, request);
     if (error instanceof ProfilerArgumentError) return goError(400, error.message);
     if (error instanceof ProfilerCanceledError) return goError(error.isDeadline ? 408 : 500, error.message);
     if (error instanceof ProfilerCollectError && error.cause instanceof ProfilerUnavailableError)
-      return unavailable(error.cause);
-    logger.error(inspect(error)); // with its causes
+      return unavailable(error.cause, request);
+    const { name, peer } = request;
+    const stacks = error instanceof Error ? inspect(error) : undefined; // and those of its causes
+    logger.error(`${name || 'index'} for ${peer}: failed (${causesOf(error)})`, stacks);
     if (error instanceof ProfilerCollectError) return goError(500, error.message);
   } catch (failure) {
-    logger.error(failure); // an exception may be anything, and what it says of itself may throw
+    logger.error(failure); // the thrown value may be anything, and its getters may throw
   }
   return goError(500, 'Internal Server Error');
 }
 
+/** A request whose handling failed. */
+export interface FailedRequest {
+  /** The endpoint; empty for the index. */
+  readonly name: string;
+  readonly peer: string;
+}
+
 const STARTED = { profile: 'CPU profiling', trace: 'tracing' } as const;
 
-function unavailable({ profile, message }: ProfilerUnavailableError): PprofReply {
+function unavailable({ profile, message }: ProfilerUnavailableError, request: FailedRequest): PprofReply {
   return profile === 'profile'
-    ? replyOf(cannotStart('CPU profiling', message))
+    ? replyOf(cannotStart('CPU profiling', message), request)
     : goError(500, `${profile} is not available: ${message}`);
 }
 
-/** What is used of Nest's HttpException; there may be more than one copy of its class. */
+/** The used part of Nest's HttpException. No `instanceof`, since there may be more than one copy of the class. */
 interface StatusCarrier extends Error {
   getStatus(): number;
   getResponse?(): unknown;
@@ -97,13 +100,13 @@ function carriesStatus(error: unknown): error is StatusCarrier {
   return error instanceof Error && typeof (error as Partial<StatusCarrier>).getStatus === 'function';
 }
 
-/** A status that HTTP does not know fails when it is written. */
+/** Node throws when an invalid status is written. */
 function statusOf(error: StatusCarrier): number {
   const status = error.getStatus();
   return Number.isInteger(status) && status >= 300 && status <= 599 ? status : 500;
 }
 
-/** Nest puts a list of messages into the response only. */
+/** If there are several messages, Nest puts the list into the response only. */
 function messageOf(error: StatusCarrier): string {
   const { message } = Object(error.getResponse?.()) as { message?: unknown };
   return Array.isArray(message) ? message.join(', ') : error.message;

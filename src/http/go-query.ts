@@ -1,20 +1,20 @@
 /**
- * Go's rules for parameters: `url.ParseQuery`, `strconv.Atoi`, `strconv.ParseInt`, `strconv.ParseFloat`. They differ from JavaScript's, and
- * clients written for Go count on them.
+ * Go's rules for parameters: `url.ParseQuery`, `strconv.Atoi`, `strconv.ParseInt`, `strconv.ParseFloat`. They differ from
+ * JavaScript's, and clients written for Go rely on them.
  */
 
-import type { DevToolsFormat } from '../profiling/capture.js';
+import type { DevToolsFormat, ViewerFormat } from '../profiling/capture.js';
 import type { ResolvedPprofOptions } from '../pprof.options.js';
 import { badValue, goException, tooLong } from './go-errors.js';
 
 const MAX_INT64 = 2n ** 63n - 1n;
 const DECIMAL = /^[+-]?[0-9]+$/;
 
-/** Parameters as whoever asks in code has them: raw, or parsed. */
+/** Query parameters: a raw query string, or a parsed query. */
 export type QueryLike =
   string | URLSearchParams | Readonly<Record<string, string | readonly string[] | undefined>>;
 
-/** The raw query, without its `?`. */
+/** The raw query string, without `?`. */
 export function rawQueryOf(query: QueryLike): string {
   if (typeof query === 'string') return query.replace(/^\?/, '');
   if (query instanceof URLSearchParams) return query.toString();
@@ -26,9 +26,9 @@ export function rawQueryOf(query: QueryLike): string {
 }
 
 /**
- * The first value of a parameter; empty if there is none.
+ * The first value of a parameter; empty if it is missing.
  *
- * As in Go, `+` is a space, a pair with a `;` or a broken escape is no pair at all.
+ * As in Go, `+` is a space, and a pair with a `;` or an invalid escape is ignored.
  */
 export function formValue(rawQuery: string, key: string): string {
   for (const pair of rawQuery.split('&')) {
@@ -41,14 +41,14 @@ export function formValue(rawQuery: string, key: string): string {
   return '';
 }
 
-/** Go's `Atoi` as its handlers use it: 0 for what is no number, the largest number for what is too large. */
+/** Go's `Atoi` as its handlers use it: 0 for invalid input, the largest number on overflow. */
 export function atoi(text: string): number {
   if (!DECIMAL.test(text)) return 0;
   const value = Number(text);
   return Math.max(Math.min(value, Number.MAX_SAFE_INTEGER), Number.MIN_SAFE_INTEGER);
 }
 
-/** Go's `ParseInt(text, 10, 64)`: undefined for what is no whole number or is beyond 64 bits. */
+/** Go's `ParseInt(text, 10, 64)`: undefined for invalid input and for numbers beyond 64 bits. */
 export function parseInt64(text: string): number | undefined {
   if (!DECIMAL.test(text)) return undefined;
   const value = BigInt(text.replace('+', ''));
@@ -58,7 +58,7 @@ export function parseInt64(text: string): number | undefined {
 const DECIMAL_FLOAT = /^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?$/i;
 const HEX_FLOAT = /^([+-]?)0x(?=\.?[0-9a-f])([0-9a-f]*)\.?([0-9a-f]*)p([+-]?[0-9]+)$/i;
 
-/** Go's `ParseFloat(text, 64)`: undefined for what is no number, and for one that is too large. */
+/** Go's `ParseFloat(text, 64)`: undefined for invalid input and on overflow. */
 export function parseFloat64(text: string): number | undefined {
   const decimal = text.replace(/(?<=[0-9])_(?=[0-9])/g, '');
   const value = DECIMAL_FLOAT.test(decimal) ? Number(decimal) : hexFloat(text);
@@ -72,13 +72,13 @@ function hexFloat(text: string): number {
   return Number(`${sign}1`) * mantissa * 2 ** (Number(exponent) - 4 * part.length);
 }
 
-/** Go's `QueryUnescape`; undefined for a broken escape. */
+/** Go's `QueryUnescape`; undefined for an invalid escape. */
 function unescaped(text: string): string | undefined {
   if (/%(?![0-9a-fA-F]{2})/.test(text)) return undefined;
   return percentDecoded(text.replaceAll('+', ' '));
 }
 
-/** Decodes escapes byte by byte, as Go does: bytes that are no UTF-8 are no error, and show as U+FFFD. */
+/** Decodes escapes byte by byte, as Go does. Invalid UTF-8 is not an error and becomes U+FFFD. */
 export function percentDecoded(text: string): string {
   return text.replace(/(%[0-9a-fA-F]{2})+/g, (escapes) =>
     Buffer.from(escapes.replaceAll('%', ''), 'hex').toString(),
@@ -94,15 +94,33 @@ export function checkDuration(
   if (seconds > maxSeconds) throw tooLong(maxSeconds);
 }
 
+/** The longest capture that the options allow, in seconds; at least 1. */
+export function longestSeconds({
+  writeTimeout,
+  maxSeconds,
+}: Pick<ResolvedPprofOptions, 'writeTimeout' | 'maxSeconds'>): number {
+  const withinTimeout = writeTimeout > 0 ? Math.ceil(writeTimeout / 1000) - 1 : Infinity;
+  return Math.max(1, Math.min(maxSeconds, withinTimeout));
+}
+
 /**
  * The parameter `format`.
  *
- * @param offered the format that the profile has beside pprof's own
- * @throws HttpException 400 for another one
+ * @param devTools the format for DevTools, if the profile has one
+ * @returns undefined for pprof's own format
+ * @throws HttpException 400 for a format that the profile does not have
  */
-export function formatOf(query: string, offered: DevToolsFormat | undefined): DevToolsFormat | undefined {
+export function formatOf(query: string, devTools?: DevToolsFormat): ViewerFormat | undefined {
   const asked = formValue(query, 'format');
   if (asked === '') return undefined;
-  if (asked !== offered) throw badValue('format', offered ?? 'left out');
-  return offered;
+  const formats = [...(devTools ? [devTools] : []), 'speedscope' as const];
+  const format = formats.find((one) => one === asked);
+  if (!format) throw badValue('format', formats.join(' or '));
+  return format;
+}
+
+/** The file name for a profile in that format, with the extension that viewers expect. */
+export function fileOf(name: string, format: ViewerFormat | undefined): string {
+  if (!format) return name;
+  return `${name}.${format}${format === 'speedscope' ? '.json' : ''}`;
 }

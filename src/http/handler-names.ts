@@ -2,8 +2,8 @@ import type { Type } from '@nestjs/common';
 import { MetadataScanner } from '@nestjs/core';
 
 /**
- * Nest copies a method's metadata to the handlers that it makes of it, and Fastify's adapter copies this one to the route's
- * `config`, since Fastify has the handler in a wrapper.
+ * Nest copies a method's metadata to the handlers that it creates for it. Fastify wraps the handler, but its adapter copies
+ * this metadata to the route's `config`.
  */
 const ROUTE_CONFIG = '__fastify_route_config__';
 
@@ -11,9 +11,9 @@ const METHOD = Symbol.for('nestjs-pprof/method');
 
 interface Method {
   readonly key: string;
-  /** Those that have the method, inherited or not. */
+  /** Controllers that have the method, own or inherited. */
   readonly controllers: Set<Type>;
-  /** The application's own configuration of the route. */
+  /** The route configuration that the application set. */
   readonly config: object | undefined;
 }
 
@@ -22,9 +22,9 @@ interface RouteConfig {
 }
 
 /**
- * Notes the names of controllers' methods where the handlers that Nest makes of them will have them, too.
+ * Adds the names of controllers' methods to their metadata, which Nest copies to the handlers that it creates.
  *
- * @returns a function that removes the notes from the methods, when Nest has made its routes
+ * @returns a function that removes the metadata from the methods again, to be called after Nest has created its routes
  */
 export function noteMethods(controllers: Iterable<Type>): () => void {
   const methods = new Set<object>();
@@ -43,10 +43,10 @@ export function noteMethods(controllers: Iterable<Type>): () => void {
 }
 
 /**
- * The name of what handles a route, such as `CatsController.findOne`.
+ * The name of a route's handler, such as `CatsController.findOne`.
  *
- * @param config of the route, or metadata of the handler
- * @returns undefined if that is no method of a controller
+ * @param config the route's config, or the handler's metadata
+ * @returns undefined if the handler is not a controller's method
  */
 export function handlerName(
   handler: { readonly name: string },
@@ -56,7 +56,7 @@ export function handlerName(
   if (!method) return undefined;
   const { key, controllers } = method;
   const given = handler.name.replace(/^bound /, '');
-  if (given.endsWith(`.${key}`)) return given; // by Nest 12
+  if (given.endsWith(`.${key}`)) return given; // named by Nest 12
   const [controller, another] = controllers;
   return `${another ? declarerOf(controller!, key) : controller!.name}.${key}`;
 }
@@ -80,7 +80,7 @@ function configOf(method: object): RouteConfig | undefined {
   return Reflect.getMetadata(ROUTE_CONFIG, method) as RouteConfig | undefined;
 }
 
-/** Several controllers inherit the method: what runs is the method of this class. */
+/** The class that declares a method which several controllers inherit. */
 function declarerOf(controller: Type, key: string): string {
   let prototype = controller.prototype as object;
   while (!Object.hasOwn(prototype, key)) prototype = Object.getPrototypeOf(prototype) as object;

@@ -3,14 +3,14 @@ import type { ApplicationConfig, DiscoveryService, ModuleRef } from '@nestjs/cor
 import { NoopGraphInspector } from '@nestjs/core/inspector/noop-graph-inspector.js';
 import { RoutesResolver } from '@nestjs/core/router/routes-resolver.js';
 
-/** What Nest makes of a controller's method, with global guards, interceptors and filters. */
+/** A handler that Nest creates for a controller's method, with global guards, interceptors and filters. */
 export type Handler = (request: object, response: object, next?: () => void) => unknown;
 
-/** A route as Nest has it. */
+/** A route that Nest resolved. */
 export interface NestRoute {
   readonly controller: Type;
   readonly method: 'GET' | 'POST' | 'ALL';
-  /** With the path of its module, the global prefix and versions. */
+  /** Including the module's path, the global prefix and versions. */
   readonly path: string;
   readonly handler: Handler;
 }
@@ -20,8 +20,8 @@ type Wrapper = ReturnType<DiscoveryService['getControllers']>[number];
 const QUIET = { log: (): void => undefined };
 
 /**
- * The routes of some controllers. Nest's own resolver is asked, as it has many rules for where a route is; it gets
- * a router that only notes them.
+ * The routes of some controllers. Uses Nest's own resolver, because the path of a route depends on many rules; it gets a router
+ * that only records the routes.
  */
 export function nestRoutes(
   moduleRef: ModuleRef,
@@ -34,7 +34,7 @@ export function nestRoutes(
     moduleRef['injector'],
     NoopGraphInspector,
   );
-  for (const logger of [resolver, resolver['routerExplorer']]) Object.assign(logger, { logger: QUIET }); // Nest has logged them
+  for (const logger of [resolver, resolver['routerExplorer']]) Object.assign(logger, { logger: QUIET }); // Nest has already logged them
   const prefix = config.getGlobalPrefix().replace(/^(?=[^/])/, '/');
   return controllers.flatMap((wrapper) => {
     const { metatype, host } = wrapper;
@@ -45,7 +45,7 @@ export function nestRoutes(
       get: note('GET'),
       post: note('POST'),
       all: note('ALL'),
-      use: () => {}, // of other methods, which no endpoint accepts
+      use: () => {}, // for other methods, which no endpoint accepts
       applyVersionFilter: (handler: Handler) => handler,
     };
     const modulePath = resolver['getModulePathMetadata'](host!.metatype);

@@ -5,40 +5,40 @@ import { complete, type PprofReply, toReply } from './reply.js';
 import { noteRequest } from './request.js';
 import { Routes } from './routes.js';
 
-/** What {@link PprofHandler.serve} needs to know. */
+/** A request for {@link PprofHandler.serve}. */
 export interface PprofHandlerRequest {
   /**
-   * The parameters: a raw query, or what a framework made of it.
+   * The query parameters: a raw query string, `URLSearchParams`, or the object that a framework parsed.
    * @default ''
    */
   readonly query?: QueryLike;
   /**
-   * `HEAD` makes all checks and captures nothing.
+   * The HTTP method. `HEAD` runs all checks but captures nothing.
    * @default 'GET'
    */
   readonly method?: string;
   /**
-   * The body of a `POST`.
+   * The body of a `POST` request.
    * @default ''
    */
   readonly body?: string | Uint8Array;
   /**
-   * Address of the index, for the commands that it shows.
+   * URL of the index page, used in the commands that it shows.
    * @default 'http://localhost:3000/debug/pprof/'
    */
   readonly url?: string;
   /**
-   * Who asks, for the log and the event of a capture.
+   * Name of the client, for the capture's log line and event.
    * @default 'code'
    */
   readonly peer?: string;
-  /** Ends a capture early. */
+  /** Aborting it ends the capture early. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * The endpoints as values: status, headers and body, for a controller of one's own. As Go's exported handlers, it performs no
- * access checks; the caller must.
+ * Runs an endpoint and returns its status, headers and body, for use in your own controller. Like Go's exported handlers, it
+ * performs no access checks; the caller must.
  *
  * @publicApi
  */
@@ -48,21 +48,21 @@ export class PprofHandler {
   constructor(private readonly routes: Routes) {}
 
   /**
-   * Serves one of the library's endpoints, errors included: it never rejects.
+   * Runs one of the endpoints. Errors become replies, so the promise never rejects.
    *
-   * @param name an endpoint or a named profile; empty for the index
+   * @param name name of an endpoint or profile; empty for the index
    *
    * @example
    * const { status, headers, body } = await this.pprof.serve('heap', { query: 'gc=1' });
    */
   async serve(name: string, request: PprofHandlerRequest = {}): Promise<PprofReply> {
+    const { peer = 'code' } = request ?? {};
     try {
       const {
         query = '',
         method = 'GET',
         body = '',
         url = 'http://localhost:3000/debug/pprof/',
-        peer = 'code',
         signal = new AbortController().signal,
       } = request ?? {};
       const routed = {
@@ -79,7 +79,7 @@ export class PprofHandler {
       };
       return await complete(toReply(await this.routes.serve(noteRequest(routed)), name));
     } catch (error) {
-      return replyOf(error);
+      return replyOf(error, { name, peer });
     }
   }
 }

@@ -3,7 +3,7 @@ import { goError, type PprofReply } from './reply.js';
 import type { RoutedRequest } from './request.js';
 
 /**
- * The reply to a request at our path that no endpoint accepts.
+ * The reply to a request under the module's path that no endpoint accepts.
  *
  * @throws HttpException with Go's text
  */
@@ -12,7 +12,7 @@ export function refuse({ routes, kind, name, method, query }: RoutedRequest): Pp
   const methods: readonly string[] = (kind === 'name' && routes.endpoint(name)?.methods) || ['GET'];
   if (!methods.includes(method === 'HEAD' ? 'GET' : method)) return methodNotAllowed(methods);
   if (kind === 'name') throw goException('unknownProfile');
-  // Relative, so that it holds under any prefix.
+  // Relative, so that it works behind any prefix.
   const location = `${routes.path.split('/').pop()}/${query && `?${query}`}`;
   return goError(307, 'Temporary Redirect', { location });
 }

@@ -14,16 +14,16 @@ import {
 import { type RoutedRequest, routedRequest } from './request.js';
 
 /**
- * Runs an endpoint and writes its reply, out of reach of the application's global interceptors: to them the handler
- * returns at once, with nothing. So none of them can wrap a reply, and a `timeout()` does not end a capture.
+ * Runs an endpoint and writes its reply. To the application's global interceptors the handler returns `undefined` at once, so
+ * they can't wrap the reply, and a `timeout()` does not end a capture.
  *
- * The interceptors of the module's options come after this one, and see the capture as it is.
+ * The interceptors of the module's options run inside this one and wrap the whole capture.
  */
 @Injectable()
 export class ReplyInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<undefined> {
     const http = context.switchToHttp();
-    const request = routedRequest(http.getRequest())!; // the guard has seen to that
+    const request = routedRequest(http.getRequest())!; // the guard has checked it
     const response = takeOver(http.getResponse<object>());
     if (request.routes.options.writeTimeout === 0) liftIdleTimeout(response);
     void reply(request, context, next, response);
@@ -31,7 +31,7 @@ export class ReplyInterceptor implements NestInterceptor {
   }
 }
 
-/** For this reply: Node sets it anew for the next request. (Fastify's `inject` insists on the function.) */
+/** For this reply only: Node sets the timeout again for the next request. (Fastify's `inject` requires the callback.) */
 function liftIdleTimeout(response: ServerResponse): void {
   response.setTimeout(0, () => {});
 }
@@ -48,7 +48,7 @@ async function reply(
     writeReply(response, result);
   };
   try {
-    // A router may lead elsewhere than Go would: it is more lenient, or the endpoint is switched off.
+    // The router may have chosen another controller than Go would: it is more lenient, or the endpoint is switched off.
     const isRight = routes.controllerFor(request) === context.getClass();
     const endpoint = isRight ? next : { handle: () => defer(() => routes.serve(context.getArgByIndex(0))) };
     const result = await lastValueFrom(throughInterceptors(request, context, awaited(endpoint, response)), {
@@ -56,11 +56,11 @@ async function reply(
     });
     write(toReply(result, name));
   } catch (error) {
-    write(replyOf(error)); // also where a user's endpoint returned what no response can be
+    write(replyOf(error, request)); // also if a user's endpoint returned an invalid reply
   }
 }
 
-/** The endpoint; an interceptor that does not wait for it any more, as one with a timeout, ends its capture. */
+/** The endpoint. If an interceptor stops waiting for it, for example after a timeout, the capture ends. */
 function awaited(next: CallHandler, response: ServerResponse): CallHandler {
   return {
     handle: () =>
@@ -70,7 +70,7 @@ function awaited(next: CallHandler, response: ServerResponse): CallHandler {
         return next.handle().pipe(
           tap({ next: over, complete: over, error: over }),
           finalize(() => {
-            if (!isOver) abandon(response);
+            if (!isOver) abandon(response, 'an interceptor ended the request');
           }),
         );
       }),

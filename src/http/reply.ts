@@ -35,7 +35,7 @@ export function text(body: string | Uint8Array): PprofReply {
 }
 
 /** A page, with a policy of its own: whatever the application's is, the page works and loads nothing. */
-export function html(body: string, contentSecurityPolicy: string): PprofReply {
+export function html(body: PprofReply['body'], contentSecurityPolicy: string): PprofReply {
   return {
     status: 200,
     headers: { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': contentSecurityPolicy },
@@ -160,28 +160,30 @@ const replied = new WeakSet<ServerResponse>();
 /** Those that were asked for a signal. */
 const signals = new WeakMap<ServerResponse, AbortController>();
 
+const CLOSED = 'the connection was closed';
+
 /**
- * A signal that is aborted when a response can not be replied to any more: it is over, or somebody else has begun to
- * write it (a timeout of the application's, say), which goes through `writeHead`.
+ * A signal that is aborted when a response cannot be written any more: it is closed, or somebody else, such as a timeout of the
+ * application, has begun to write it, for which they call `writeHead`.
  */
 export function whenLost(response: ServerResponse): AbortSignal {
   const lost = new AbortController();
   signals.set(response, lost);
-  const lose = (): void => {
-    if (!replied.has(response)) abandon(response);
+  const lose = (why: string): void => {
+    if (!replied.has(response)) abandon(response, why);
   };
-  void whenClosed(response).then(lose);
+  void whenClosed(response).then(() => lose(CLOSED));
   const { writeHead } = response;
   response.writeHead = (...head: unknown[]) => {
-    lose();
+    lose('something else sent a response');
     return writeHead.apply(response, head as never);
   };
   return lost.signal;
 }
 
 /** Aborts the signal of a response: nobody waits for what the endpoint would reply. */
-export function abandon(response: ServerResponse): void {
-  signals.get(response)?.abort(new NobodyWaitsError());
+export function abandon(response: ServerResponse, why: string): void {
+  signals.get(response)?.abort(new NobodyWaitsError(why));
 }
 
 /** Writes a reply and ends the response; nothing happens if that is over, or somebody else's. */
@@ -230,7 +232,7 @@ async function writePieces(
   let isWritten = false; // or somebody else has ended it
   const close = (): void => {
     closed.abort();
-    if (!isWritten || !response.writableFinished) abandon(response);
+    if (!isWritten || !response.writableFinished) abandon(response, CLOSED);
   };
   void whenClosed(response).then(close);
   try {

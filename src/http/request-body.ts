@@ -3,15 +3,15 @@ import { ProfilerCanceledError } from '../profiling/errors.js';
 import { goException } from './go-errors.js';
 import { rawRequest } from './reply.js';
 
-/** In bytes: some 60,000 addresses. */
+/** In bytes; enough for about 60,000 addresses. */
 const LARGEST = 2 ** 20;
 
 /**
- * The body of a request. If a parser of the application has read it: what that made of it, where this is text or bytes.
+ * The body of a request. If a body parser of the application has read it, the parser's result if that is a string or bytes.
  *
- * @param request an adapter's or Node's, or one in code
- * @throws HttpException 413 for more than 1 MiB
- * @throws ProfilerCanceledError if the client goes away
+ * @param request the adapter's or Node's request, or one passed to `PprofHandler`
+ * @throws HttpException 413 if it is larger than 1 MiB
+ * @throws ProfilerCanceledError if the client disconnects
  */
 export async function bodyOf(request: object): Promise<Uint8Array> {
   const raw = rawRequest(request);
@@ -20,14 +20,14 @@ export async function bodyOf(request: object): Promise<Uint8Array> {
   return body;
 }
 
-/** Fastify's parsers put it into its own request; Express's, and middleware with both, into Node's. */
+/** Fastify's parsers set `body` on Fastify's request; Express's parsers, and middleware, set it on Node's. */
 function parsedBody(request: object): Uint8Array | undefined {
   const { body } = request as { body?: unknown };
   if (typeof body === 'string') return Buffer.from(body);
   return body instanceof Uint8Array ? body : undefined;
 }
 
-/** Too large a body is read to its end, for the next request on its connection; a bit more than the limit is kept. */
+/** A body that is too large is still read to its end, because the connection may be reused; only the first MiB or so is kept. */
 async function read(request: IncomingMessage): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;

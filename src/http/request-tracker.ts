@@ -12,7 +12,7 @@ import {
 import { handlerName, noteMethods } from './handler-names.js';
 import { routedRequest } from './request.js';
 
-/** Notes each request from its begin to the end of its response. All modules of an application have one table of them. */
+/** Tracks each request until its response has ended. All modules of an application share one table of requests. */
 @Injectable()
 export class RequestTracker implements OnApplicationBootstrap {
   private readonly forgetMethods: () => void;
@@ -23,7 +23,7 @@ export class RequestTracker implements OnApplicationBootstrap {
     private readonly requests: RequestsInFlight,
     discovery: DiscoveryService,
   ) {
-    // Here and not in a hook: Nest makes its routes before it calls any.
+    // In the constructor, because Nest creates its routes before it calls lifecycle hooks.
     this.forgetMethods = noteMethods(controllersIn(discovery));
     this.onSocketClose = function () {
       for (const request of requests)
@@ -36,10 +36,9 @@ export class RequestTracker implements OnApplicationBootstrap {
   }
 
   /**
-   * Begins a request that is not known yet. Called by everything that a request may pass first, so it is called several
-   * times.
+   * Starts to track a request. May be called several times for the same one, since any of several hooks can see it first.
    *
-   * @param adapted the adapter's own request, once there is one
+   * @param adapted the adapter's own request object, if it exists yet
    */
   readonly track = (request: IncomingMessage, response: ServerResponse, adapted?: object): void => {
     const { requests } = this;
@@ -47,19 +46,19 @@ export class RequestTracker implements OnApplicationBootstrap {
     if (known) return known.adapt(adapted);
     if (!this.options.enabled || response.destroyed) return;
     response.on('close', endRequest);
-    if (adapted) response.on('finish', endRequest); // without Node's server, nothing may close the response
+    if (adapted) response.on('finish', endRequest); // without Node's server, 'close' may not be emitted
     if (request.httpVersionMajor === 1 && response.socket === null) this.watchSocket(request.socket);
     requests.begin(new HttpRequest(requests, request, response, adapted));
   };
 
-  /** A response that waits for others on its connection is not closed with that. */
+  /** A pipelined response that waits for earlier ones is not closed when its connection closes. */
   private watchSocket(socket: unknown): void {
     if (!(socket instanceof EventEmitter) || socket.listenerCount('close', this.onSocketClose)) return;
     socket.on('close', this.onSocketClose);
   }
 }
 
-/** A listener of responses. */
+/** Listener for events of a response. */
 function endRequest(this: ServerResponse): void {
   for (let request = Noted.get(this); request; request = request.outer) request.table.end(request);
 }
@@ -70,7 +69,7 @@ function controllersIn(discovery: DiscoveryService): Type[] {
 }
 
 class HttpRequest extends TrackedRequest {
-  /** The same request in the table of an application that has this one mounted. */
+  /** The same request in the table of an outer application that forwards to this one. */
   readonly outer: HttpRequest | undefined;
 
   constructor(
@@ -110,14 +109,14 @@ class HttpRequest extends TrackedRequest {
   }
 }
 
-/** Returns what it is given: the fields of a class that extends it are added to that object. */
+/** Returns its argument from the constructor, so that a subclass adds its private fields to that object. */
 class Given {
   constructor(object: object) {
     return object;
   }
 }
 
-/** A field of responses that nobody else sees, and that takes less time than a WeakMap of them. */
+/** Adds a private field to responses, which is faster than a WeakMap. */
 class Noted extends Given {
   #request: HttpRequest | undefined;
 
@@ -131,7 +130,7 @@ class Noted extends Given {
   }
 }
 
-/** What is used of HTTP/2's request, which is complete only when somebody has read its end. */
+/** The used part of an HTTP/2 request, whose `complete` is true only after its end was read. */
 interface Http2Request {
   readonly stream?: { readonly endAfterHeaders: boolean };
 }
@@ -141,7 +140,7 @@ function stateOf(request: IncomingMessage & Http2Request, { headersSent }: Serve
   return !request.complete && hasBody(request) ? 'receiving' : 'handling';
 }
 
-/** Before HTTP/2 only the headers tell: Node takes a request for complete some turns later. */
+/** With HTTP/1, checks the headers, because Node sets `complete` some turns later. */
 function hasBody({ headers, stream }: IncomingMessage & Http2Request): boolean {
   if (stream) return !stream.endAfterHeaders;
   return 'transfer-encoding' in headers || Number(headers['content-length'] ?? 0) > 0;
@@ -149,7 +148,7 @@ function hasBody({ headers, stream }: IncomingMessage & Http2Request): boolean {
 
 type Named = Parameters<typeof handlerName>;
 
-/** What is used of Express's request, or Fastify's. */
+/** The used part of a request of Express or Fastify. */
 interface AdaptedRequest {
   readonly baseUrl?: string;
   readonly route?: { readonly path: unknown; readonly stack: readonly { readonly handle: Named[0] }[] };
@@ -162,7 +161,7 @@ function matchOf(request: AdaptedRequest): Pick<RequestDescription, 'route' | 'h
     const { url, handler, config } = routeOptions;
     return { route: url, handler: handlerName(handler, config) };
   }
-  // What has no slash is Nest's route for all that nothing else matches.
+  // A path without a slash is Nest's catch-all route.
   if (typeof route?.path !== 'string' || !route.path.startsWith('/'))
     return { route: undefined, handler: undefined };
   const names = route.stack.map(({ handle }) => handlerName(handle));

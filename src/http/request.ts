@@ -3,37 +3,38 @@ import { rawRequest, whenLost } from './reply.js';
 import { bodyOf } from './request-body.js';
 import type { Routes } from './routes.js';
 
-/** A request as an endpoint sees it. */
+/** A request, as `pprofRequest` returns it. */
 export interface PprofRequest {
-  /** The endpoint or named profile that it asks for. */
+  /** Name of the requested endpoint or profile. */
   readonly name: string;
   readonly method: string;
-  /** The raw query, without its `?`. */
+  /** The raw query string, without `?`. */
   readonly query: string;
-  /** The address as the visitor used it. */
+  /** The URL that the client used; behind a proxy, according to `X-Forwarded-Proto` and `X-Forwarded-Host`. */
   readonly url: string;
-  /** Address at the other end of the socket, which may be a proxy's. */
+  /** Remote address of the socket, which may be a proxy's. */
   readonly peer: string;
-  /** Aborted when nobody waits for the reply: the client has gone away, or something else has replied. */
+  /** Aborted when the client disconnects, or when something else has replied. */
   readonly signal: AbortSignal;
   /**
-   * Reads the body, once; if a parser of the application has, what that made of it, where this is text or bytes.
+   * Reads the body; can be called once. If a body parser of the application has read it already, returns the parser's result
+   * if that is a string or bytes.
    *
-   * @throws HttpException 413 for more than 1 MiB
+   * @throws HttpException 413 if it is larger than 1 MiB
    */
   body(): Promise<Uint8Array>;
 }
 
-/** What the raw path of a request says. */
+/** The result of matching the raw path of a request. */
 export interface Found {
-  /** The path, in Nest's syntax, under which the endpoints are. */
+  /** The path of the endpoints, in Nest's syntax. */
   readonly base: string;
   readonly kind: 'name' | 'missing slash' | 'bad escape';
-  /** The endpoint or profile, if it is a name. */
+  /** Name of the endpoint or profile, if `kind` is `name`. */
   readonly name: string;
 }
 
-/** A request, and the module that it came to. */
+/** A request with the routes of the module that serves it. */
 export interface RoutedRequest extends Omit<PprofRequest, 'body'>, Found {
   readonly routes: Routes;
 }
@@ -41,10 +42,10 @@ export interface RoutedRequest extends Omit<PprofRequest, 'body'>, Found {
 const requests = new WeakMap<object, RoutedRequest>();
 
 /**
- * What an endpoint is asked: parameters, address, body and signal.
+ * Returns the query, URL, body and abort signal of a request to an endpoint.
  *
  * @param request what `@Req()` injects
- * @throws Error for a request that is not at an endpoint
+ * @throws Error if the request is not for a controller with `@PprofEndpoint`
  * @publicApi
  */
 export function pprofRequest(request: object): PprofRequest {
@@ -53,18 +54,18 @@ export function pprofRequest(request: object): PprofRequest {
   return { ...routed, body: () => bodyOf(request) };
 }
 
-/** The same with the module that it came to; undefined for a request that is not ours. */
+/** The same with the module's routes; undefined if the request is not for this module. */
 export function routedRequest(request: object): RoutedRequest | undefined {
   return requests.get(rawRequest(request));
 }
 
-/** Notes what a request asks for, under the adapter's request or itself. */
+/** Stores the routed request, by the adapter's request object or by itself. */
 export function noteRequest(routed: RoutedRequest, request: object = routed): RoutedRequest {
   requests.set(request, routed);
   return routed;
 }
 
-/** What Node's request asks of a module. */
+/** Makes a routed request of Node's request. */
 export function routedFrom(
   request: IncomingMessage,
   response: ServerResponse,
@@ -75,18 +76,18 @@ export function routedFrom(
     ...found,
     method,
     query: rawQuery(url),
-    url: originOf(request) + originalUrlOf(request),
+    url: originOf(request) + prefixOf(request) + originalUrlOf(request),
     peer: socket?.remoteAddress ?? 'unknown',
     signal: whenLost(response),
   };
 }
 
-/** The url that the client has sent, also where a router is mounted below another. */
+/** The URL that the client sent, also inside a nested router. */
 export function originalUrlOf(request: IncomingMessage): string {
   return (request as { originalUrl?: string }).originalUrl ?? request.url ?? '/';
 }
 
-/** Hosts that a request is for: the `host` header, and with HTTP/2 the authority. */
+/** Hosts that a request names: the `host` header, and with HTTP/2 the authority. */
 export function hostsOf({ headers }: IncomingMessage): string[] {
   return [headers[':authority'], headers.host].filter((host) => host !== undefined).map(String);
 }
@@ -96,12 +97,21 @@ function rawQuery(path: string): string {
   return mark < 0 ? '' : path.slice(mark + 1);
 }
 
-/** Scheme and host that the visitor used; a proxy in front names its own. They end up in a page, hence the check of the letters. */
+/** Scheme and host that the client used, according to a proxy's headers if there are any. Checked, because a page shows them. */
 function originOf(request: IncomingMessage): string {
   const { headers, socket } = request;
   const scheme = first(headers['x-forwarded-proto']) ?? ('encrypted' in socket ? 'https' : 'http');
   const host = first(headers['x-forwarded-host']) ?? hostsOf(request)[0] ?? '';
   return `${scheme === 'https' ? 'https' : 'http'}://${/^[\w.:[\]-]+$/.test(host) ? host : 'localhost'}`;
+}
+
+/** What proxies in front have taken off the path, the outermost first; nothing if it is no plain path. */
+function prefixOf({ headers }: IncomingMessage): string {
+  const prefix = String(headers['x-forwarded-prefix'] ?? '')
+    .split(',')
+    .map((part) => part.trim().replace(/\/+$/, ''))
+    .join('');
+  return /^(\/[\w.~%-]+)*$/.test(prefix) ? prefix : '';
 }
 
 function first(header: string | string[] | undefined): string | undefined {

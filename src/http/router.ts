@@ -15,23 +15,23 @@ import {
 import { RequestTracker } from './request-tracker.js';
 import { httpServerOf, Routes } from './routes.js';
 
-/** Headers of a body. Without them the application's parsers leave it alone, and cannot refuse it before our guards are asked. */
+/** Headers of a body. Without them the application's parsers ignore it, and can't reject the request before our guards run. */
 const BODY_HEADERS = ['content-type', 'content-length', 'transfer-encoding', 'content-encoding'];
 
-/** What stands for bytes that are no UTF-8, which routers refuse. */
+/** Replaces bytes that are not valid UTF-8, which routers reject. */
 const NOT_UTF8 = '\uFFFD';
 
 /**
- * Leads requests at the module's path to an endpoint.
+ * Routes requests under the module's path to the endpoints.
  *
- * Express and Fastify differ in what they accept for the same path (`HEAP`, `heap/`, `h%65ap`), and Go differs from both.
- * So the name is read here, by Go's rules, from the raw path. What Nest has mapped under the path is only a part of
- * what there is, so the router gets a route for everything there.
+ * Express and Fastify match paths differently (`HEAP`, `heap/`, `h%65ap`), and Go differs from both. So the name is parsed here,
+ * by Go's rules, from the raw path. Nest has mapped only some of the names, so the application's router gets one route for
+ * everything under the path.
  */
 @Injectable()
 export class PprofRouter implements OnModuleInit, OnModuleDestroy {
   private server: Server | undefined;
-  /** Where clients have the endpoints, the longest first. */
+  /** Paths at which clients reach the endpoints, longest first. */
   private bases: Base[] = [];
 
   constructor(
@@ -50,21 +50,26 @@ export class PprofRouter implements OnModuleInit, OnModuleDestroy {
     const { handle, prepare } = this;
     addRoutes(this.host.httpAdapter, { bases, mapped, handle, prepare, key: listen && routerPath });
     this.server = server;
-    server.prependListener('request', prepare); // Fastify refuses a broken escape before any hook
+    server.prependListener('request', prepare); // Fastify rejects an invalid escape before any hook
+  }
+
+  /** Where clients have the endpoints, in Nest's syntax. */
+  get paths(): string[] {
+    return this.bases.map(({ base }) => base);
   }
 
   onModuleDestroy(): void {
-    // The listener stays until the server is closed: requests may still come.
+    // Keep the listener until the server is closed: requests may still arrive.
     this.server?.once('close', () => this.server?.off('request', this.prepare));
   }
 
   /**
-   * Notes a request if it is at our path. Of what the client has sent, only this is changed: parsers do not see a body that
-   * no endpoint reads, and routers get escapes that they can decode.
+   * Recognizes a request under our path. Changes the client's request in two cases only: it hides a body that no endpoint reads
+   * from parsers, and it gives routers escapes that they can decode.
    */
   readonly note = (request: IncomingMessage, response: ServerResponse): RoutedRequest | undefined => {
     const { url = '/' } = request;
-    // Quick, since every request of the application passes here: an escape may stand for any letter of our path.
+    // A fast check, since every request of the application passes here. With an escape the path can't be compared as it is.
     if (!url.includes('%') && !this.bases.some(({ literal }) => url.startsWith(literal))) return undefined;
     const found = this.find(url.split('?', 1)[0]!);
     const known = routedRequest(request);
@@ -104,13 +109,13 @@ export class PprofRouter implements OnModuleInit, OnModuleDestroy {
 
 interface Base {
   readonly base: string;
-  /** What it begins with, up to a parameter. */
+  /** The part before the first parameter. */
   readonly literal: string;
-  /** Matches a path at or below it; the group is the name. */
+  /** Matches a path at or below the base; the group is the name. */
   readonly pattern: RegExp;
 }
 
-/** Parameters, wildcards and optional parts, which a global prefix or the path of a module may have. */
+/** Parameters, wildcards and optional parts, which a global prefix or a module's path may contain. */
 const SYNTAX: Readonly<Record<string, string>> = { ':': '[^/]+', '*': '.+', '{': '(?:', '}': ')?' };
 
 function baseAt(base: string): Base {

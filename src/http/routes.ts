@@ -30,6 +30,7 @@ import { handlerName } from './handler-names.js';
 import { type Injected, injectedOf } from './injected.js';
 import { type Handler, type NestRoute, nestRoutes } from './nest-routes.js';
 import { refuse } from './refusal.js';
+import { RefusalLog } from './refusal-log.js';
 import { type RoutedRequest, routedRequest } from './request.js';
 
 /** What shapes a module, with the controllers that were made for it. */
@@ -95,6 +96,7 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
   readonly production: boolean;
   guards: readonly Injected<CanActivate>[] = [];
   interceptors: readonly Injected<NestInterceptor>[] = [];
+  readonly refusals = new RefusalLog();
   /** The application shuts down: connections are not kept. */
   closing = false;
   private readonly application: Application;
@@ -131,8 +133,12 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
   }
 
   async onModuleInit(): Promise<void> {
-    this.guards = await injectedOf<CanActivate>(this.moduleRef, this.extras.guards);
-    this.interceptors = await injectedOf<NestInterceptor>(this.moduleRef, this.extras.interceptors);
+    this.guards = await injectedOf<CanActivate>(this.moduleRef, 'guard', this.extras.guards);
+    this.interceptors = await injectedOf<NestInterceptor>(
+      this.moduleRef,
+      'interceptor',
+      this.extras.interceptors,
+    );
   }
 
   /**
@@ -164,7 +170,7 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
 
   /** The endpoint of that name, if it exists and is switched on. */
   endpoint(name: string): Endpoint | undefined {
-    const controller = this.isOn(name) ? this.byName.get(name) : undefined;
+    const controller = this.isOn(name) ? this.byName.get(this.nameAt(name)) : undefined;
     return controller && endpointOf(controller);
   }
 
@@ -202,7 +208,7 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
     if (kind !== 'name' || !this.isOn(name)) return undefined;
     const methods: readonly string[] = this.endpoint(name)?.methods ?? ['GET'];
     if (!methods.includes(get)) return undefined;
-    return this.byName.get(name) ?? (this.registry.lookup(name) && this.profiles);
+    return this.byName.get(this.nameAt(name)) ?? (this.registry.lookup(name) && this.profiles);
   }
 
   /** The controller of the named profiles, and of what no controller accepts. */
@@ -227,9 +233,17 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
     return (await this.moduleRef.resolve<EndpointController>(controller)).serve(request);
   }
 
+  /** The name of the endpoint at a path: that of the one above it, where that has files. */
+  private nameAt(path: string): string {
+    const above = path.split('/', 1)[0]!;
+    const controller = this.byName.get(above);
+    return controller && endpointOf(controller)!.hasFiles ? above : path;
+  }
+
   /** Whether the options leave a name on; there may be nothing of that name. */
-  isOn(name: string): boolean {
+  isOn(path: string): boolean {
     const { enabled, endpoints, cmdline } = this.options;
+    const name = this.nameAt(path);
     const off = endpoints[name] === false || (name === 'cmdline' && cmdline === false);
     return enabled && !off && this.isRouted(name);
   }

@@ -13,7 +13,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { defer } from 'rxjs';
 import { AccessGuard } from './access.guard.js';
-import { replyOf } from './go-errors.js';
+import { replyToRefused } from './error.filter.js';
 import { ReplyInterceptor } from './reply.interceptor.js';
 import { takeOver, text, whenClosed, writeReply } from './reply.js';
 import type { RoutedRequest } from './request.js';
@@ -21,17 +21,19 @@ import { RequestTracker } from './request-tracker.js';
 import { PprofRouter } from './router.js';
 import { httpServerOf, Routes } from './routes.js';
 
-/** What Go's ServeMux replies where it has no handler. */
+/** The reply of Go's ServeMux if there is no handler. */
 const NOT_FOUND = { ...text('404 page not found\n'), status: 404 };
 
 /**
- * The port of the option `listen`. The application's server gets its requests, and with them the application's middleware,
- * guards and router; an application without HTTP has none of these, and the endpoints are called here.
+ * The port of the option `listen`. Requests are passed on to the application's server, so its middleware, guards and router
+ * apply. In an application without HTTP, the endpoints are called directly.
  */
 @Injectable()
 export class SeparatePort implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  /** Where the endpoints are; undefined until the port is open, and without the option. */
+  url: string | undefined;
   private readonly logger = new Logger('PprofModule');
-  /** Those that are not over, and when they are. */
+  /** Open responses, each with a promise that resolves when it is closed. */
   private readonly responses = new Map<ServerResponse, Promise<unknown>>();
   private server: Server | undefined;
 
@@ -44,7 +46,7 @@ export class SeparatePort implements OnApplicationBootstrap, BeforeApplicationSh
     private readonly host: HttpAdapterHost,
   ) {}
 
-  /** @throws Error that names the address and why it cannot be listened on */
+  /** @throws Error with the address and the reason if it cannot listen */
   async onApplicationBootstrap(): Promise<void> {
     const { listen, path } = this.routes;
     if (!listen) return;
@@ -60,10 +62,10 @@ export class SeparatePort implements OnApplicationBootstrap, BeforeApplicationSh
     server.on('error', (error) => this.logger.error(error)); // of one connection
     this.server = server;
     const { port } = server.address() as AddressInfo;
-    this.logger.log(`pprof listens on http://${addressOf(listen.host, port)}/${path}/`);
+    this.url = `http://${addressOf(listen.host, port)}/${path}/`;
   }
 
-  /** Captures have ended in onModuleDestroy. Their replies are waited for, other connections are not. */
+  /** Waits for replies in progress and closes other connections. Captures have ended in onModuleDestroy. */
   async beforeApplicationShutdown(): Promise<void> {
     const { server } = this;
     if (!server) return;
@@ -79,7 +81,7 @@ export class SeparatePort implements OnApplicationBootstrap, BeforeApplicationSh
     this.responses.set(response, over);
     this.tracker.track(request, response);
     void this.reply(request, response).catch((error: unknown) =>
-      writeReply(takeOver(response), replyOf(error)),
+      writeReply(takeOver(response), replyToRefused(request, error)),
     );
   };
 
@@ -89,11 +91,11 @@ export class SeparatePort implements OnApplicationBootstrap, BeforeApplicationSh
     if (!routed) return writeReply(takeOver(response), NOT_FOUND);
     if (!application) return this.serve(routed, request, response);
     const { httpAdapter, listening } = this.host;
-    if (!listening) await httpAdapter.getInstance<Bootable>().ready?.(); // as Fastify's `inject`: its router throws before
+    if (!listening) await httpAdapter.getInstance<Bootable>().ready?.(); // Fastify's router throws before it is ready
     application.emit('request', request, response);
   }
 
-  /** What Nest does around a controller, with our guard and interceptor. */
+  /** Runs our guard and interceptor around the endpoint, as Nest does for a controller. */
   private async serve(
     routed: RoutedRequest,
     request: IncomingMessage,
@@ -107,7 +109,7 @@ export class SeparatePort implements OnApplicationBootstrap, BeforeApplicationSh
   }
 }
 
-/** What is used of Fastify's instance. */
+/** The used part of Fastify's instance. */
 interface Bootable {
   ready?(): PromiseLike<unknown>;
 }
@@ -116,7 +118,7 @@ function addressOf(host: string, port: number): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** The system's own words, without a code. */
+/** The system's error message, without the code. */
 function systemMessage(error: unknown): string {
   const { errno, message } = error as NodeJS.ErrnoException;
   return getSystemErrorMap().get(errno ?? 0)?.[1] ?? message;

@@ -2,12 +2,18 @@ import { Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { countTurns } from '../../test/support/async.js';
 import type { Profile } from '../format/profile.js';
-import { CapturedProfile, type CaptureEvent, Captures } from './capture.js';
+import { CapturedProfile, type CaptureEvent, Captures, NobodyWaitsError } from './capture.js';
+import { ProfilerCanceledError } from './errors.js';
 import { HoldMeter } from './loop.js';
 
 const CAPTURED = { longestHoldMs: 3.25 } as CapturedProfile;
 const take = (): Promise<CapturedProfile> => Promise.resolve(CAPTURED);
 const encode = (): Promise<Buffer> => Promise.resolve(Buffer.alloc(1234));
+
+async function* failingPieces(): AsyncGenerator<Uint8Array, void> {
+  yield Buffer.alloc(5);
+  throw new Error('the trace cannot be written', { cause: new Error('no memory') });
+}
 
 describe('Captures', () => {
   let log: Captures;
@@ -51,7 +57,48 @@ describe('Captures', () => {
     expect([events.length, later.length]).toEqual([3, 1]);
   });
 
-  it('reports no capture that failed', async () => {
+  it.each([
+    [new NobodyWaitsError('the connection was closed'), 'the connection was closed'],
+    [new DOMException('This operation was aborted', 'AbortError'), 'This operation was aborted'],
+  ])('reports a capture that is canceled, by %s', async (reason, why) => {
+    const client = new AbortController();
+    const request = { profile: 'heap-delta', peer: '203.0.113.7', since: 1200, signal: client.signal };
+    const canceled = (): Promise<never> => {
+      client.abort(reason);
+      return Promise.reject(new ProfilerCanceledError(client.signal.reason));
+    };
+    await expect(log.encoded(request, canceled, encode)).rejects.toThrow('context canceled');
+    await expect(log.run(request, canceled)).rejects.toThrow('context canceled');
+    expect(events.map(({ received, bytes }) => [received, bytes])).toEqual([
+      [false, 0],
+      [false, undefined],
+    ]);
+    const line = `heap-delta for 203.0.113.7: canceled after 2.3 s (${why})`;
+    expect(logged.mock.calls).toEqual([[line], [line]]);
+  });
+
+  it('reports a capture that fails while it is sent by one line with its causes', async () => {
+    const failed = jest.spyOn(Logger.prototype, 'error').mockReturnValue();
+    const sent: number[] = [];
+    const send = async (): Promise<void> => {
+      const stream = log.streamed(
+        { profile: 'trace', peer: '203.0.113.7' },
+        new HoldMeter(),
+        failingPieces(),
+      );
+      for await (const piece of stream) sent.push(piece.length);
+    };
+    await expect(send()).rejects.toThrow('the trace cannot be written');
+    expect(sent).toEqual([5]);
+    expect(events).toMatchObject([{ profile: 'trace', bytes: 5, received: false }]);
+    expect([failed.mock.calls, logged.mock.calls]).toEqual([
+      [['trace for 203.0.113.7: failed after 0.0 s (the trace cannot be written: no memory)']],
+      [],
+    ]);
+    failed.mockRestore();
+  });
+
+  it('reports no other capture that failed: whoever receives the error does', async () => {
     const failing = log.run({ profile: 'heap' }, () => Promise.reject(new Error('no')));
     await expect(failing).rejects.toThrow('no');
     expect([events, logged.mock.calls]).toEqual([[], []]);

@@ -10,15 +10,16 @@ import { ProfileRegistry } from './profile-registry.js';
 export interface DeltaOptions {
   /** Length of the window; may be fractional. */
   readonly seconds: number;
-  /** Gives the window up, with a {@link ProfilerCanceledError}. */
+  /** Aborting it ends the window with a {@link ProfilerCanceledError}. */
   readonly signal?: AbortSignal;
 }
 
-/** setTimeout takes no more than 2^31 - 1 ms. */
+/** The limit of setTimeout, 2^31 - 1 ms. */
 const MAX_SECONDS = 2_147_483;
 
 /**
- * Captures what a named profile gains in a window of time: Go's `?seconds=N`. Any number of windows can be open at once.
+ * Captures how a named profile changes during a window of time, like Go's `?seconds=N`. Any number of windows can be open at
+ * once.
  *
  * @publicApi
  */
@@ -35,22 +36,24 @@ export class DeltaCollector implements OnModuleDestroy {
   }
 
   /**
-   * Waits for the window to end and returns what is new.
+   * Opens a window, waits for its end, and returns the difference.
    *
-   * @param profile a named profile, or its name
+   * @param profile a named profile or its name
    *
    * @example
    * const delta = await this.deltas.collect('heap', { seconds: 60 });
    *
-   * @throws ProfilerArgumentError if no profile has that name, it does not support windows, or `seconds` is out of bounds
-   * @throws ProfilerCanceledError if the signal is aborted, or the application shuts down
+   * @throws ProfilerArgumentError if there is no such profile, it does not support windows, or `seconds` or `signal` is invalid
+   * @throws ProfilerCanceledError if the signal is aborted or the application shuts down
    * @throws ProfilerCollectError if the profile cannot be read
    */
   async collect(profile: NamedProfile | string, options: DeltaOptions): Promise<CapturedProfile> {
     const named = typeof profile === 'string' ? this.registry.lookup(profile) : profile;
     if (!named) throw new ProfilerArgumentError(`unknown profile ${JSON.stringify(profile)}`);
     if (!named.hasWindows)
-      throw new ProfilerArgumentError(`profile ${named.name} does not support windows of time`);
+      throw new ProfilerArgumentError(
+        `profile ${named.name} does not support windows: only built-in and cumulative profiles do`,
+      );
     const { seconds } = options;
     if (!(typeof seconds === 'number' && seconds > 0 && seconds <= MAX_SECONDS)) {
       throw new ProfilerArgumentError(`invalid seconds ${seconds}: expected a number in (0, ${MAX_SECONDS}]`);
@@ -59,11 +62,11 @@ export class DeltaCollector implements OnModuleDestroy {
   }
 
   onModuleDestroy(): void {
-    this.closing.abort();
+    this.closing.abort(new Error('the application is shutting down'));
   }
 
   /**
-   * The capture alone, for those who report it themselves.
+   * Captures without a log line or event, for callers that report the capture themselves.
    *
    * @internal
    */

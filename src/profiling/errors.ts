@@ -1,13 +1,13 @@
 import { reasonOf } from '../sampling/reason.js';
 
-/** What goes wrong in profiling, without a word of HTTP in it. */
+/** Base class of errors of profiling; independent of HTTP. */
 export abstract class ProfilerError extends Error {
   override get name(): string {
     return this.constructor.name;
   }
 }
 
-/** A capture of that kind runs already: one of ours, in code or over HTTP, or someone else's with the same package. */
+/** A capture of that kind is already running: in code, over HTTP, or by other code that uses the same package. */
 export class ProfilerBusyError extends ProfilerError {
   constructor(
     readonly profile: 'profile' | 'trace',
@@ -23,9 +23,9 @@ const BUSY = {
   trace: 'execution tracer already enabled',
 };
 
-/** This process cannot take a profile: the message says why, and what helps. */
+/** This process cannot take a profile. The message gives the reason, and the fix if there is one. */
 export class ProfilerUnavailableError extends ProfilerError {
-  /** @param profile its name */
+  /** @param profile name of the profile */
   constructor(
     readonly profile: 'profile' | 'allocs',
     cause: unknown,
@@ -34,19 +34,19 @@ export class ProfilerUnavailableError extends ProfilerError {
   }
 }
 
-/** `stopCpuProfile` without a `startCpuProfile`, or `stop` of a tracer that was not started. */
+/** `stopCpuProfile()` was called without `startCpuProfile()`, or `stop()` on a tracer that was not started. */
 export class ProfilerNotStartedError extends ProfilerError {
   constructor(what: 'cpu profiling' | 'the execution tracer') {
     super(`${what} is not started`);
   }
 }
 
-/** A number is outside of what the method takes. */
+/** An argument or an option of a method is invalid. */
 export class ProfilerArgumentError extends ProfilerError {}
 
-/** A capture was given up, or the application shut down, before there was a result. The cause is the signal's reason. */
+/** A capture was aborted, or the application shut down, before there was a result. `cause` is the signal's reason. */
 export class ProfilerCanceledError extends ProfilerError {
-  /** Whether a time limit ended it, such as `AbortSignal.timeout()`. */
+  /** Whether it was aborted by a time limit, such as `AbortSignal.timeout()`. */
   readonly isDeadline: boolean;
 
   constructor(reason?: unknown) {
@@ -56,9 +56,24 @@ export class ProfilerCanceledError extends ProfilerError {
   }
 }
 
-/** Reading a profile for a window failed: the cause says why. */
+/** A profile could not be read. `cause` is the reason. */
 export class ProfilerCollectError extends ProfilerError {
   constructor(cause: unknown) {
     super('failed to collect profile', { cause });
   }
+}
+
+/** Causes that a log line names. */
+const CAUSES = 5;
+
+/** What an error and its causes say, in one line. */
+export function causesOf(error: unknown): string {
+  const reasons = [reasonOf(error)];
+  for (let cause = causeOf(error); cause !== undefined && reasons.length < CAUSES; cause = causeOf(cause))
+    reasons.push(reasonOf(cause));
+  return reasons.join(': ');
+}
+
+function causeOf(error: unknown): unknown {
+  return (Object(error) as { cause?: unknown }).cause;
 }

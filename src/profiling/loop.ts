@@ -1,18 +1,18 @@
-/** What a capture does to the event loop, which is the application's: work in slices, and a measure of the longest hold. */
+/** Keeps captures from holding the application's event loop: runs work in slices, and measures the longest hold. */
 import { setImmediate } from 'node:timers/promises';
 import { ProfilerArgumentError } from './errors.js';
 
-/** Measures how long one capture holds the event loop: V8's own work at its begin and end, and each slice of ours. */
+/** Measures how long one capture holds the event loop: V8's work at its start and end, and each slice of ours. */
 export class HoldMeter {
   /** The longest hold so far, in ms. */
   longestMs = 0;
 
-  /** Notes a hold that somebody else has timed. */
+  /** Records a hold that was measured elsewhere. */
   note(ms: number): void {
     this.longestMs = Math.max(this.longestMs, ms);
   }
 
-  /** Does synchronous work and notes how long it took. */
+  /** Runs synchronous work and records how long it took. */
   time<T>(work: () => T): T {
     const begin = performance.now();
     try {
@@ -23,12 +23,12 @@ export class HoldMeter {
   }
 }
 
-/** How long a piece of work may hold the event loop, in ms. */
+/** How long a slice may hold the event loop, in ms. */
 const SLICE_MS = 4;
 
 /**
- * Runs work that yields now and then, and lets the event loop turn before each of its slices: before the first too, since the
- * last slice of what came before would run in the same turn.
+ * Runs work that yields now and then, in slices, each in its own turn of the event loop. Also waits for a turn before the first
+ * slice, since the last slice of previous work ran in the current one.
  */
 export async function runSliced<T>(work: Generator<void, T>, holds: HoldMeter): Promise<T> {
   for (;;) {
@@ -46,7 +46,7 @@ function slice<T>(work: Generator<void, T>): IteratorResult<void, T> {
   }
 }
 
-/** Waits for a time, or until one of the signals is aborted; never rejects. */
+/** Waits for a time or until one of the signals is aborted; never rejects. */
 export function wait(ms: number, ...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
   return new Promise((resolve) => {
     if (signals.some((signal) => signal?.aborted)) return resolve();
@@ -60,7 +60,7 @@ export function wait(ms: number, ...signals: readonly (AbortSignal | undefined)[
   });
 }
 
-/** @throws ProfilerArgumentError for what is no AbortSignal */
+/** @throws ProfilerArgumentError if it is neither an AbortSignal nor undefined */
 export function checkSignal(signal: AbortSignal | undefined): void {
   if (signal !== undefined && typeof signal?.addEventListener !== 'function')
     throw new ProfilerArgumentError('invalid signal: expected an AbortSignal');

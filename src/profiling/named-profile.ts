@@ -22,11 +22,26 @@ export interface ProfileWindow {
   close(): void;
 }
 
+/** A named profile as JSON. */
+export interface NamedProfileJson {
+  readonly name: string;
+  readonly description: string;
+  /** Number of records at the last reading. */
+  readonly count: number;
+  /** Whether it gathers anything, and how to switch it on; absent for one that is always on. */
+  readonly status?: string;
+}
+
 /** A profile that can be read by its name at any time: Go's `pprof.Lookup(name)`. */
 export abstract class NamedProfile {
   abstract readonly name: string;
   /** A sentence for the index. */
   abstract readonly description: string;
+  /** Whether it gathers nothing now, except in a window. */
+  get isOff(): boolean {
+    return false;
+  }
+
   /** Whether it gathers anything, and how to switch it on; undefined for one that is always on. */
   get status(): string | undefined {
     return undefined;
@@ -46,6 +61,12 @@ export abstract class NamedProfile {
   /** Number of records at the last reading; reading it does not capture. */
   count(): number {
     return this.lastCount;
+  }
+
+  /** What `JSON.stringify` writes, so that a handler can return profiles. */
+  toJSON(): NamedProfileJson {
+    const { name, description, status } = this;
+    return { name, description, count: this.count(), ...(status !== undefined && { status }) };
   }
 
   /** The profile as it is now. */

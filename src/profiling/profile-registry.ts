@@ -18,7 +18,7 @@ import { MutexProfile } from './threads/mutex.profile.js';
 /** The names of Go's profiles. */
 export const GO_PROFILES = ['allocs', 'block', 'goroutine', 'goroutineleak', 'heap', 'mutex', 'threadcreate'];
 
-/** All names that Go has at `/debug/pprof/`. */
+/** All names under `/debug/pprof/` in Go. */
 export const GO_NAMES: ReadonlySet<string> = new Set([
   ...GO_PROFILES,
   'cmdline',
@@ -28,7 +28,7 @@ export const GO_NAMES: ReadonlySet<string> = new Set([
   'trace',
 ]);
 
-/** The library's profiles. A new one is a file in its folder, and a line here. */
+/** The built-in profiles. To add one, add a file in its folder and a line here. */
 export const PROFILES = [
   AllocsProfile,
   BlockProfile,
@@ -39,11 +39,11 @@ export const PROFILES = [
   ThreadCreateProfile,
 ];
 
-/** Profiles made in code: all modules of an application serve them. */
+/** Profiles created with `newProfile`, which all modules of an application serve. */
 const madeInCode = new WeakMap<ModulesContainer, Set<CustomProfile>>();
 
 /**
- * The named profiles: Go's `pprof.Profiles`, `pprof.Lookup` and `pprof.NewProfile`.
+ * The named profiles, as Go's `pprof.Profiles`, `pprof.Lookup` and `pprof.NewProfile`.
  *
  * @publicApi
  */
@@ -65,7 +65,7 @@ export class ProfileRegistry implements OnModuleInit {
     madeInCode.set(container, this.made);
   }
 
-  /** @throws Error if two profiles have one name, or a profile source is request-scoped or transient */
+  /** @throws Error if two profiles have the same name, or a profile source is request-scoped or transient */
   onModuleInit(): void {
     for (const type of PROFILES) {
       const profile = this.moduleRef.get<NamedProfile>(type);
@@ -75,20 +75,20 @@ export class ProfileRegistry implements OnModuleInit {
     for (const source of sourcesIn(this.discovery)) this.add(source);
   }
 
-  /** All of them, in byte order of their names. */
+  /** All profiles, sorted by name in byte order. */
   profiles(): NamedProfile[] {
     this.addMade();
     return [...this.byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** The profile of that name, if there is one. */
+  /** The profile with that name; undefined if there is none. */
   lookup(name: string): NamedProfile | undefined {
     this.addMade();
     return this.byName.get(name);
   }
 
   /**
-   * Makes a profile of the application's own.
+   * Creates a custom profile.
    *
    * @throws ProfilerArgumentError if the name is invalid or taken
    */
@@ -101,7 +101,7 @@ export class ProfileRegistry implements OnModuleInit {
   }
 
   /**
-   * Names that no profile may have.
+   * Reserves names that profiles can't use.
    *
    * @internal
    */
@@ -109,7 +109,7 @@ export class ProfileRegistry implements OnModuleInit {
     for (const name of names) this.reserved.add(name);
   }
 
-  /** Those that another module has made since. */
+  /** Adds profiles that another module has created in the meantime. */
   private addMade(): void {
     for (const profile of this.made) if (!this.byName.has(profile.name)) this.add(profile);
   }
@@ -123,7 +123,7 @@ export class ProfileRegistry implements OnModuleInit {
   }
 }
 
-/** The profiles of `forFeature` and the providers with `@ProfileSource`, each once. */
+/** The profiles of `forFeature` and the providers with `@ProfileSource`, without duplicates. */
 function sourcesIn(discovery: DiscoveryService): Set<ProfileSampleSource> {
   const wrappers = discovery.getProviders().filter(({ instance }) => sourceOptionsOf(instance));
   const scoped = wrappers.find((wrapper) => wrapper.isTransient || !wrapper.isDependencyTreeStatic());

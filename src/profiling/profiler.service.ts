@@ -13,7 +13,7 @@ import { ProfileRegistry } from './profile-registry.js';
 import { MutexProfile } from './threads/mutex.profile.js';
 
 /**
- * Captures in code: the same profiles that the endpoints serve.
+ * Captures in code the profiles that the endpoints serve.
  *
  * @example
  * const captured = await this.profiler.cpuProfile({ seconds: 5 });
@@ -37,7 +37,8 @@ export class ProfilerService {
   ) {}
 
   /**
-   * Emits an event for every capture when it has ended, over HTTP and in code.
+   * Emits an event when a capture has ended, over HTTP or in code, also if it was canceled. A capture that fails emits none,
+   * except a trace that was partly sent.
    *
    * @example
    * profiler.captures.subscribe(({ profile, peer, seconds }) => audit.write(`${peer} took ${profile}, ${seconds} s`));
@@ -47,7 +48,7 @@ export class ProfilerService {
   }
 
   /**
-   * Samples the CPU for a time.
+   * Samples the CPU for `seconds`, by default 30.
    *
    * @throws ProfilerBusyError while another CPU capture runs, in code or over HTTP
    * @throws ProfilerArgumentError if an option is invalid
@@ -57,10 +58,10 @@ export class ProfilerService {
   }
 
   /**
-   * What was sampled in the last seconds, at once: for "it was slow a moment ago". It takes the options
-   * `warm: 'always'` and `flightRecorder`.
+   * Returns the CPU samples of the last seconds at once, for "it was slow a moment ago". Requires the options `warm: 'always'` and
+   * `flightRecorder`.
    *
-   * @throws ProfilerArgumentError if `seconds` is invalid, or nothing of the past is kept
+   * @throws ProfilerArgumentError if `seconds` is invalid, or the flight recorder is off
    *
    * @example
    * const captured = await this.profiler.pastCpuProfile({ seconds: 30 });
@@ -73,51 +74,51 @@ export class ProfilerService {
    * Starts sampling the CPU until {@link stopCpuProfile}.
    *
    * @throws ProfilerBusyError while another CPU capture runs, in code or over HTTP
-   * @throws ProfilerArgumentError if `hz` is out of bounds
+   * @throws ProfilerArgumentError if `hz` is not an integer from 1 to 1000
    */
   startCpuProfile({ hz }: Pick<CpuProfileOptions, 'hz'> = {}): void {
     this.cpu.start(hz);
   }
 
   /**
-   * Ends what {@link startCpuProfile} began.
+   * Ends the capture that {@link startCpuProfile} started.
    *
-   * @throws ProfilerNotStartedError if nothing was started
+   * @throws ProfilerNotStartedError if none was started
    */
   stopCpuProfile(): Promise<CapturedProfile> {
     return this.cpu.stop();
   }
 
-  /** What is alive on the heap now, by the stack that allocated it. */
+  /** Reads the live objects on the heap, by the stack that allocated them. */
   heapProfile(options?: CollectOptions): Promise<CapturedProfile> {
     return this.heap.collect(options);
   }
 
   /**
-   * Switches `block` on: one wait in so many is measured, and counts for as many. Go's `runtime.SetBlockProfileRate`.
+   * Switches the profile `block` on or off: Go's `runtime.SetBlockProfileRate`.
    *
-   * @param rate 0 switches it off
-   * @returns the rate before
-   * @throws ProfilerArgumentError if it is not a whole number from 0
+   * @param rate one wait in `rate` is measured and counts for as many; 0 switches the profile off
+   * @returns the previous rate
+   * @throws ProfilerArgumentError if `rate` is not an integer from 0
    */
   setBlockProfileRate(rate: number): number {
     return this.block.rate.set(rate);
   }
 
   /**
-   * Switches the tracking of awaits on, for `goroutine` and `goroutineleak`: one in so many is tracked, and counts for as many.
+   * Switches the tracking of awaits on or off, for `goroutine` and `goroutineleak`.
    *
-   * @param rate 0 switches it off
-   * @returns the rate before
-   * @throws ProfilerArgumentError if it is not a whole number from 0
+   * @param rate one `await` in `rate` is tracked and counts for as many; 0 switches the tracking off
+   * @returns the previous rate
+   * @throws ProfilerArgumentError if `rate` is not an integer from 0
    */
   setGoroutineProfileRate(rate: number): number {
     return this.awaits.rate.set(rate);
   }
 
   /**
-   * The requests that the application is handling now, the oldest first, also those at this library's endpoints. Empty with
-   * `enabled: false`, and in an application without HTTP.
+   * Returns the requests that the application is handling, the oldest first, including those at this library's endpoints. Empty
+   * with `enabled: false`, and in an application without HTTP.
    *
    * @example
    * const stuck = this.profiler.requestsInFlight().filter(({ ageMs, own }) => ageMs > 60_000 && !own);
@@ -127,32 +128,32 @@ export class ProfilerService {
   }
 
   /**
-   * Switches the profile `mutex` on, or off with 0: Go's `runtime.SetMutexProfileFraction`. V8's CPU profiler runs all the
-   * time while it is on.
+   * Switches the profile `mutex` on or off: Go's `runtime.SetMutexProfileFraction`. While it is on, V8's CPU profiler runs all the
+   * time.
    *
-   * @param ms holds of the event loop that are longer are in the profile, 10 to 60000
-   * @returns the threshold before, in ms
+   * @param ms the profile shows holds of the event loop that last longer, 10 to 60000; 0 switches it off
+   * @returns the previous threshold, in ms
    * @throws ProfilerArgumentError if `ms` is out of bounds
    */
   setMutexProfileThreshold(ms: number): number {
     return this.mutex.rate.set(ms);
   }
 
-  /** The named profiles, in byte order of their names. */
+  /** Returns the named profiles, in byte order of their names. A handler may return them as JSON. */
   profiles(): NamedProfile[] {
     return this.registry.profiles();
   }
 
-  /** The named profile `name`, if there is one. */
+  /** Returns the named profile `name`; undefined if no profile has that name. */
   lookup(name: string): NamedProfile | undefined {
     return this.registry.lookup(name);
   }
 
   /**
-   * Makes a profile of the application's own, listed and served from now on: Go's `pprof.NewProfile`.
+   * Creates a custom profile, which is listed and served from now on: Go's `pprof.NewProfile`.
    *
-   * @param name letters, digits and `._~-`, between slashes if there are any, such as `db_connections` or `example.com/jobs`
-   * @param description a sentence for the index
+   * @param name letters, digits and `._~-`, optionally with slashes between them, such as `db_connections` or `example.com/jobs`
+   * @param description a sentence for the index page
    *
    * @example
    * private readonly leases = this.profiler.newProfile('leases');

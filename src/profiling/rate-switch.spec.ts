@@ -51,7 +51,7 @@ describe('a profile with a rate', () => {
     rate.set(2);
     expect(() => rate.set(value as number)).toThrow(ProfilerArgumentError);
     expect(() => rate.set(value as number)).toThrow(
-      /^invalid rate .*: blockProfileRate takes a whole number n/,
+      /^invalid rate .* for blockProfileRate: expected a whole number n/,
     );
     expect([rate.now, applied]).toEqual([2, [2]]);
   });

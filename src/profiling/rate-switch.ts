@@ -1,53 +1,53 @@
 import { type RateOption, rateProblem } from '../pprof.options.js';
 import { ProfilerArgumentError } from './errors.js';
 
-/** How profiles are switched on. */
+/** How a profile is switched on. */
 export interface RateRule {
   readonly option: RateOption;
   readonly setter: string;
-  /** What a rate means, such as `one wait in 16`. */
+  /** Describes a rate, such as `one wait in 16`. */
   readonly meaning: (rate: number) => string;
-  /** The rate in a window, if it is off otherwise. */
+  /** The rate during a window if no rate is set. */
   readonly windowRate: number;
 }
 
-/** What costs something, and so is off until a rate is set or a window is open. */
+/** Switches a profile that has a cost: it is off until a rate is set or a window is opened. */
 export class RateSwitch {
   private asked = 0;
   private windows = 0;
   private isOver = false;
   private inForce = 0;
 
-  /** @param apply called with the rate that is in force from now on, 0 for off */
+  /** @param apply called with each new effective rate, 0 for off */
   constructor(
     private readonly rule: RateRule,
     private readonly apply: (rate: number) => void,
   ) {}
 
-  /** The rate that is in force; 0 for off. */
+  /** The effective rate; 0 for off. */
   get now(): number {
     if (this.isOver) return 0;
     return this.asked || (this.windows > 0 ? this.rule.windowRate : 0);
   }
 
-  /** Whether it is on, and how to switch it on. */
+  /** A description of whether it is on, and how to switch it on. */
   get status(): string {
     const { option, setter, meaning } = this.rule;
     if (this.now > 0) return `on: ${meaning(this.now)}`;
     return `off: set the option ${option} or call profiler.${setter}(n); seconds=N switches it on for the window`;
   }
 
-  /** Ends it: from now on nothing switches it on. */
+  /** Switches it off for good. */
   end(): void {
     this.isOver = true;
     this.update();
   }
 
   /**
-   * Switches it on, or off with 0.
+   * Sets the rate; 0 switches it off, unless a window is open.
    *
-   * @returns the rate before
-   * @throws ProfilerArgumentError for a rate that the option does not take
+   * @returns the previous rate
+   * @throws ProfilerArgumentError if the rate is invalid
    */
   set(rate: number): number {
     const problem = rateProblem(this.rule.option, rate);
@@ -61,7 +61,7 @@ export class RateSwitch {
   /**
    * Switches it on for a window.
    *
-   * @returns what ends that; it may be called again
+   * @returns a function that ends the window; calling it again does nothing
    */
   open(): () => void {
     this.windows++;

@@ -2,7 +2,7 @@ import type { Captures } from './capture.js';
 import { NamedProfile, type ProfileWindow } from './named-profile.js';
 import type { RateSwitch } from './rate-switch.js';
 
-/** A profile that gathers nothing until it is switched on: by a rate, or for a window. */
+/** A profile that collects nothing until it is switched on, by a rate or for a window. */
 export abstract class RatedProfile extends NamedProfile {
   /** @internal */
   constructor(
@@ -11,6 +11,10 @@ export abstract class RatedProfile extends NamedProfile {
     readonly rate: RateSwitch,
   ) {
     super(captures);
+  }
+
+  override get isOff(): boolean {
+    return this.rate.now === 0;
   }
 
   override get status(): string {

@@ -47,6 +47,6 @@ describe('totals by stack', () => {
         labels: {},
       },
     ]);
-    expect(totals.comments).toEqual(['more than 10000 stacks: further ones are (other stacks)']);
+    expect(totals.comments).toEqual(['more than 10000 stacks: the others are counted as (other stacks)']);
   });
 });

@@ -3,7 +3,7 @@ import type { CallStack } from '../sampling/wait-sample.js';
 import type { SourceSample } from './custom/profile-source.js';
 import { MAX_STACKS, OTHER_STACKS } from './heap/allocation-totals.js';
 
-/** The frame of what is counted beyond {@link MAX_STACKS}. */
+/** The stack that counts everything beyond {@link MAX_STACKS}. */
 const OTHERS: CallStack = {
   key: OTHER_STACKS,
   frames: [{ name: OTHER_STACKS, filename: '', line: 0 }],
@@ -22,7 +22,7 @@ interface Total {
 
 /** Sums of values by stack and labels. */
 export class StackTotals {
-  /** By stack and then by labels: one key of both would be a long string for each value that is added. */
+  /** By stack, then by labels. A combined key would be a long string to build for each added value. */
   private readonly totals = new Map<string, Map<string, Total>>();
   private size = 0;
 
@@ -37,7 +37,7 @@ export class StackTotals {
     this.size++;
   }
 
-  /** One for each stack and its labels. Yields now and then. */
+  /** One sample for each stack and labels. Yields now and then. */
   *samples(): Generator<void, KeyedSample[]> {
     const samples: KeyedSample[] = [];
     for (const { stack, labels, values } of this.all()) {
@@ -47,10 +47,10 @@ export class StackTotals {
     return samples;
   }
 
-  /** A comment, if there were too many stacks. */
+  /** A comment if there were too many stacks. */
   get comments(): string[] {
     return this.totals.has(OTHERS.key)
-      ? [`more than ${MAX_STACKS} stacks: further ones are ${OTHERS.key}`]
+      ? [`more than ${MAX_STACKS} stacks: the others are counted as ${OTHERS.key}`]
       : [];
   }
 

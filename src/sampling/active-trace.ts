@@ -1,35 +1,40 @@
 import { perProcess } from './process-state.js';
 
-/** Does a part of some work. */
+/** Runs a part of some work. */
 export type Run = <T>(part: () => T) => T;
 
 /** A region that has begun. */
 export interface OpenRegion {
+  /** Ends the region. Does nothing if it, or the trace, has ended. */
   end(): void;
 }
 
-/** A task that has begun. To end it again, or when the trace is over, does nothing. */
+/** A task that has begun. */
 export interface OpenTask {
-  /** Makes it the task of a function and of all that this starts: of its regions, logs and tasks. Any number of times, also when it has ended. */
+  /**
+   * Runs a function as part of the task: regions, log messages and child tasks of it and of everything that it starts belong to the
+   * task. Can be called any number of times, even after the end.
+   */
   run<T>(work: () => T): T;
+  /** Ends the task. Does nothing if it, or the trace, has ended. */
   end(): void;
 }
 
-/** Where annotations go while a trace is recorded. */
+/** Receives annotations while a trace is being recorded. */
 export interface ActiveTrace {
-  /** Begins a region in what executes now. */
+  /** Begins a region in the running execution. */
   startRegion(name: string): OpenRegion;
   /**
-   * Does work in a region. It may wait, also beside other regions of its caller: then it is an execution of its own.
+   * Runs work in a region. It may wait concurrently with other regions of its caller; then it gets its own execution.
    *
-   * @param work called with what ends the region, also if it throws; to end it again, or when the trace is over, does nothing. And with
-   * what does a part of it later, from elsewhere, such as a subscription: what that starts is in the region, too
-   * @returns what work returns, also if that is a promise: the same one
+   * @param work must call `end` when the region ends, even if it throws; further calls do nothing. `run` runs a later part of the
+   * work from elsewhere, such as a subscription, so that what it starts is in the region too
+   * @returns what `work` returns
    */
   inRegion<T>(name: string, work: (end: () => void, run: Run) => T): T;
-  /** Begins a task below the one that is current now. */
+  /** Begins a task as a child of the current one. */
   newTask(name: string): OpenTask;
-  /** Notes something for the current task. */
+  /** Adds a log message to the current task. */
   log(key: string, value: string): void;
 }
 
@@ -39,7 +44,7 @@ interface Holder {
 
 const holder = perProcess<Holder>('active-trace', () => ({ trace: undefined }));
 
-/** The trace that is recorded now. */
+/** The trace that is being recorded; undefined if none is. */
 export function activeTrace(): ActiveTrace | undefined {
   return holder.trace;
 }

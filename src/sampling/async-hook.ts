@@ -4,23 +4,23 @@ import type { Wait, WaitObserver } from './wait-sample.js';
 import { perProcess } from './process-state.js';
 import { StackTable } from './stack-table.js';
 
-/** What an observer has sampled. */
+/** An observation in progress. */
 export interface ObservedWaits {
-  /** Those that have not ended, the oldest first. */
+  /** The sampled waits that have not ended, oldest first. */
   pending(): Iterable<Wait>;
   /**
-   * Reports those that can never end, to be called after a garbage collection. Yields now and then.
+   * Reports waits that can never end; call it after a garbage collection. Yields now and then.
    *
    * @internal
    */
   findLost(): Generator<void, void>;
-  /** Ends the observation; the last one that ends switches the hook off. */
+  /** Ends the observation. The hook is disabled when the last observation ends. */
   stop(): void;
 }
 
 /**
- * The one `async_hooks` hook of the process. It is on while somebody needs it. It has no `destroy`, which would make every
- * promise three times as dear; what is collected is noticed by weak references.
+ * The only `async_hooks` hook of the process, enabled while it is needed. It has no `destroy` callback, which would triple the cost of
+ * every promise; weak references detect collected promises instead.
  */
 class AsyncHook {
   private readonly contexts = new AsyncLocalStorage<unknown>();
@@ -58,13 +58,13 @@ class AsyncHook {
     };
   }
 
-  /** What is executing now, and all that it starts, is for a context. Does nothing while the hook is off. */
+  /** Sets the context of the running code and of everything that it starts. Does nothing while the hook is disabled. */
   enter(context: object): void {
     if (this.isOn) this.contexts.enterWith(context);
   }
 }
 
-/** The process's one. */
+/** The hook of the process. */
 export function asyncHook(): AsyncHook {
   return perProcess('async-hook', () => new AsyncHook());
 }

@@ -4,31 +4,31 @@ import { type Origin, StackOrigins, stateOf } from './stack-origin.js';
 import { type SampleWorld, type Wait, type WaitObserver, WaitSample } from './wait-sample.js';
 import { PROMISE_STATE, RESOURCE_KINDS, type WaitState } from './wait-states.js';
 
-/** The world around the rule, which tests replace. */
+/** What the rule uses of Node; tests replace it. */
 export interface WaitWorld extends SampleWorld {
   executionAsyncId(): number;
   context(): unknown;
-  /** The stack that has led to a hook; the same list for the same stack, if possible. */
+  /** The stack that called a hook; if possible, the same array for equal stacks. */
   stackOf(hook: (...args: never[]) => unknown): readonly CallerFrame[];
 }
 
 /**
- * Tells waits from the events of `async_hooks`. An `await` makes a promise that is derived from the awaited one. It
- * is innermost unless one was derived from another promise after the awaited one was made: then a callee waits already,
- * and the wait is the callee's. A promise from before the present callback is another execution's. A callback is a wait
- * of its own unless it settles a promise: then the wait is that of who awaits it.
+ * Derives waits from the events of `async_hooks`. An `await` creates a promise that is derived from the awaited one. It is innermost
+ * unless another promise was derived after the awaited one was created: then a callee is already waiting, and the wait is the
+ * callee's. A promise created before the current callback belongs to another execution. A callback is a separate wait unless it
+ * settles a promise: then the wait is that of the promise's `await`.
  *
- * Of what is not sampled nothing is stored.
+ * Nothing is stored for waits that are not sampled.
  */
 export class AsyncWaits {
   samples: readonly WaitSample[] = [];
   private readonly callback = new PresentCallback();
-  /** The innermost waits that began in it. */
+  /** The innermost waits that began in the callback. */
   private innermost: number[] = [];
   private resourceState: WaitState = PROMISE_STATE;
-  /** The promise that was resolved last. */
+  /** The last resolved promise. */
   private resolved = 0;
-  /** A wait that began in the present callback, in a function of Node that the application called: it may await that. */
+  /** A wait that began in the current callback, in a function of Node whose result the application may await. */
   private inNode: { readonly wait: Wait; readonly samples: readonly WaitSample[] } | undefined;
   private readonly origins = new StackOrigins();
 
@@ -90,7 +90,7 @@ export class AsyncWaits {
     sample.clear();
   }
 
-  /** @param mayRepeat the promise was made right after another one was derived: Node's own functions only forward that */
+  /** @param mayRepeat the promise was created right after another one was derived: in Node's functions, that only forwards a promise */
   private sample(
     id: number,
     isAwait: boolean,
@@ -107,7 +107,7 @@ export class AsyncWaits {
     if (isAwait && origin.isNodes && this.areAllSampled()) this.inNode = { wait, samples: wanting };
   }
 
-  /** An await of a caller. */
+  /** Samples an await of a caller, which callees' waits cover. */
   private sampleCovered(id: number, trigger: number, resource: object): void {
     const wanting = this.wanting(true);
     if (wanting.length === 0) return;
@@ -118,8 +118,8 @@ export class AsyncWaits {
   }
 
   /**
-   * The innermost waits that an await of a caller may wait behind: those since the call that has made its promise, of which
-   * the first ones and the last one are surely enough. Without any it is `Promise.all`, which waits behind each.
+   * The innermost waits that may cover a caller's await: those since the call that created its promise; the first few and the last one
+   * are enough. If there are none, it is `Promise.all`, which all of them cover.
    */
   private coversOf(call: number): readonly number[] {
     const { innermost } = this;
@@ -136,17 +136,17 @@ export class AsyncWaits {
     return wanting;
   }
 
-  /** Only then it is known of all steps of a function of Node that they are its; otherwise each is a wait. */
+  /** Only then all steps of a function of Node can be joined to one wait; otherwise each step is a wait. */
   private areAllSampled(): boolean {
     for (const { observer } of this.samples) if (observer.rate > 1) return false;
     return true;
   }
 
   /**
-   * Takes an await of the application for the wait that a function of Node has begun, which it called and now awaits: Node
-   * goes on in several steps, and its result is a promise of its own.
+   * Replaces the wait that a function of Node began by the application's await of its result: Node continues in several steps, and
+   * returns another promise.
    *
-   * @returns whether there is nothing more to do for the promise
+   * @returns whether the promise needs no further processing
    */
   private awaitsNode(id: number, isInnermost: boolean, resource: object): boolean {
     const { wait, samples } = this.inNode!;
@@ -161,7 +161,7 @@ export class AsyncWaits {
     return true;
   }
 
-  /** Undefined if no code of the application waits: V8 forwards a promise, or Node does something of its own. */
+  /** Undefined if no application code waits: V8 forwards a promise, or Node does internal work. */
   private waitOf(
     id: number,
     isAwait: boolean,
@@ -171,7 +171,7 @@ export class AsyncWaits {
   ): Wait | undefined {
     const { stack, isUser, isNodes, isAsync, isTimer, canBeDropped } = origin;
     if (!isUser) return undefined;
-    // What awaits is not executing: V8 forwards a promise, or Node goes on with what it was called for.
+    // The awaiting code is not executing: V8 forwards a promise, or Node continues a call.
     if (isAsync && (!isNodes || this.areAllSampled())) return undefined;
     if (mayRepeat && isNodes) return undefined;
     if (!isAwait && ofResource === 'sleep' && !isTimer) return undefined;
@@ -191,5 +191,5 @@ export class AsyncWaits {
   }
 }
 
-/** Of those that began when a function was called first. */
+/** Number of covering waits that are kept from the start of a call. */
 const MOST_COVERS = 8;

@@ -1,25 +1,25 @@
 /** A frame of a call stack. */
 export interface CallerFrame {
-  /** Empty for an anonymous function. */
+  /** Name of the function, with its class for a method; empty for an anonymous function. */
   readonly name: string;
   /** Path or URL of the script; empty for a built-in function. */
   readonly filename: string;
-  /** The line that is executing, from 1; 0 for a built-in function. */
+  /** The executing line, one-based; 0 for a built-in function. */
   readonly line: number;
-  /** From 1; left out where unknown. */
+  /** One-based; omitted if unknown. */
   readonly column?: number | undefined;
-  /** It awaits the frame before it: it is not executing. */
+  /** True if the frame is not executing but awaits the previous one. */
   readonly isAsync?: boolean | undefined;
 }
 
-/** Frames of a stack that are kept. */
+/** Maximum number of frames in a stack. */
 export const STACK_DEPTH = 64;
 
 /**
  * The stack of a function's caller, innermost first, across `await` as far as V8 knows it.
  *
- * @param callee the function that was called; it and what it has called are left out
- * @returns nothing where V8 cannot be asked, as `Error` is frozen or the like: in a hook, to throw would end the process
+ * @param callee the called function; it, and what it has called, are excluded
+ * @returns an empty stack if V8 can't be asked, for example because `Error` is frozen: throwing in a hook would end the process
  */
 export function callStackOf(callee: (...args: never[]) => unknown): CallerFrame[] {
   try {
@@ -30,9 +30,9 @@ export function callStackOf(callee: (...args: never[]) => unknown): CallerFrame[
 }
 
 /**
- * The call sites of {@link callStackOf}. None may be kept: it holds the function, and what that was called on.
+ * The call sites of {@link callStackOf}. Don't keep them, since they reference the function and its receiver.
  *
- * @throws whatever V8 does where it cannot be asked
+ * @throws any error if V8 can't be asked
  */
 export function callSitesOf(callee: (...args: never[]) => unknown, depth = STACK_DEPTH): NodeJS.CallSite[] {
   const { prepareStackTrace, stackTraceLimit } = Error;
@@ -41,13 +41,13 @@ export function callSitesOf(callee: (...args: never[]) => unknown, depth = STACK
     Error.stackTraceLimit = depth;
     Error.prepareStackTrace = (_, sites) => sites;
     Error.captureStackTrace(holder, callee);
-    return holder.stack!; // V8 may prepare it only here
+    return holder.stack!; // V8 may call prepareStackTrace only here
   } finally {
     Object.assign(Error, { prepareStackTrace, stackTraceLimit });
   }
 }
 
-/** The same for the same stack. */
+/** A key that is equal for equal stacks. */
 export function stackKey(stack: readonly CallerFrame[]): string {
   return stack
     .map(({ name, filename, line, column }) => `${name}\0${filename}\0${line}\0${column}`)
@@ -61,14 +61,14 @@ export function frameOf(site: NodeJS.CallSite): CallerFrame {
     site.getScriptNameOrSourceURL(),
     site.getLineNumber(),
     site.getColumnNumber(),
-    (site as { isAsync?: () => boolean }).isAsync?.(), // the types lack it
+    (site as { isAsync?: () => boolean }).isAsync?.(), // missing in Node's types
   );
 }
 
-/** What V8 calls objects of no class of the application, and, before Node 22, classes. */
+/** V8's type names of objects without an application class, and, before Node 22, of classes. */
 const NO_CLASS = new Set(['Object', 'Function', null]);
 
-/** The frame of a call site: with the class of a method, as V8's own stack traces have it. */
+/** The frame of a call site. A method's name includes its class, as in V8's stack traces. */
 export function callerFrame(
   type: string | null,
   functionName: string | null,
@@ -78,7 +78,7 @@ export function callerFrame(
   isAsync?: boolean,
 ): CallerFrame {
   const name = functionName ?? '';
-  // Always of one shape: there are very many.
+  // All frames have the same shape, since there are very many.
   return {
     name: name === '' || NO_CLASS.has(type) ? name : `${type}.${name}`,
     filename: filename ?? '',

@@ -1,13 +1,13 @@
 import type { Runtime } from 'node:inspector';
 import type { CallTree, RawFrame } from './sampler.js';
 
-/** How many maps there are for the nodes: one that grows is made anew, which for 100,000 nodes takes 20 ms at once. */
+/** Number of maps for the nodes. A single map would be rehashed when it grows, which takes 20 ms for 100,000 nodes. */
 const PARTS = 64;
 
-/** More than there are frames; times as many nodes it is still a whole number. */
+/** Upper limit of frame ids; its product with the number of nodes is still a safe integer. */
 const FRAMES = 2 ** 26;
 
-/** Gathers a {@link CallTree}; the same frame is kept once. */
+/** Builds a {@link CallTree}; equal frames are stored once. */
 export class CallTreeBuilder {
   private readonly frames: RawFrame[] = [];
   private readonly frameIds = new Map<string, number>();
@@ -15,7 +15,7 @@ export class CallTreeBuilder {
   private readonly parentOf: number[] = [];
   private readonly callees = Array.from({ length: PARTS }, () => new Map<number, number>());
 
-  /** @param known frames of other trees, which are taken where they are the same */
+  /** @param known frames of other trees, to share equal ones */
   constructor(private readonly known?: Map<string, RawFrame>) {}
 
   /** @param parent -1 for an outermost frame */
@@ -23,7 +23,7 @@ export class CallTreeBuilder {
     return this.add(parent, this.idOf(frame));
   }
 
-  /** The same, but one node for a frame under a parent, however often it is asked for. */
+  /** The same, but returns the existing node if the parent has one for the frame. */
   callee(parent: number, frame: RawFrame): number {
     const id = this.idOf(frame);
     const callees = this.calleesOf(parent);
@@ -36,7 +36,7 @@ export class CallTreeBuilder {
     return node;
   }
 
-  /** The node that {@link callee} has made for them, if it has. */
+  /** The node that {@link callee} created for them, if any. */
   find(parent: number, frame: RawFrame): number | undefined {
     const id = this.frameIds.get(keyOf(frame));
     return id === undefined ? undefined : this.calleesOf(parent).get(parent * FRAMES + id);
@@ -73,7 +73,7 @@ function keyOf(frame: RawFrame): string {
   return `${functionName}\0${url}\0${scriptId}\0${functionLine}\0${functionColumn}\0${line}\0${column}`;
 }
 
-/** A frame as the inspector has it, which counts from 0. */
+/** Converts the inspector's frame, whose lines and columns are zero-based. */
 export function frameOf(
   { functionName, url, scriptId, lineNumber, columnNumber }: Runtime.CallFrame,
   line = lineNumber + 1,

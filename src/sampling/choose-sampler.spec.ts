@@ -10,16 +10,17 @@ const notBuilt = (): Promise<PprofPackage> =>
 
 describe('chooseSampler', () => {
   it('takes pprof by itself where it could be built', async () => {
-    const { sampling, notice } = await chooseSampler({ sampler: 'auto', warm: false }, built);
-    expect([sampling.name, notice]).toEqual(['pprof', undefined]);
+    const sampling = await chooseSampler({ sampler: 'auto', warm: false }, built);
+    expect([sampling.name, sampling.notice]).toEqual(['pprof', undefined]);
   });
 
-  it('takes the inspector where it could not, and says so in a line', async () => {
-    const { sampling, notice } = await chooseSampler({ sampler: 'auto', warm: false }, notBuilt);
+  it('takes the inspector where it could not, and says why', async () => {
+    const sampling = await chooseSampler({ sampler: 'auto', warm: false }, notBuilt);
     expect(sampling.name).toBe('inspector');
-    expect(notice).toBe(
-      'The optional package pprof cannot be loaded (Could not locate the bindings file.): sampling with node:inspector instead.',
-    );
+    expect(sampling.notice).toEqual({
+      kind: 'instead',
+      text: 'the optional package pprof cannot be loaded (Could not locate the bindings file.)',
+    });
   });
 
   it('refuses when pprof is named and could not be built', async () => {
@@ -29,8 +30,8 @@ describe('chooseSampler', () => {
   });
 
   it('does not look for pprof when the inspector is named', async () => {
-    const { sampling, notice } = await chooseSampler({ sampler: 'inspector', warm: false }, notBuilt);
-    expect([sampling.name, notice]).toEqual(['inspector', undefined]);
+    const sampling = await chooseSampler({ sampler: 'inspector', warm: false }, notBuilt);
+    expect([sampling.name, sampling.notice]).toEqual(['inspector', undefined]);
   });
 
   const WARM: [sampler: 'auto' | SamplerName, cpu: SamplerName, isWarm: boolean][] = [
@@ -41,8 +42,9 @@ describe('chooseSampler', () => {
   it.each(WARM)(
     'with the sampler %s, takes %s for warm captures of the CPU',
     async (sampler, cpu, isWarm) => {
-      const { sampling, notice } = await chooseSampler({ sampler, warm: true }, built);
-      expect([sampling.cpu.name, sampling.cpu === warmCpu, notice]).toEqual([cpu, isWarm, undefined]);
+      const sampling = await chooseSampler({ sampler, warm: true }, built);
+      const { cpu: chosen, notice } = sampling;
+      expect([chosen.name, chosen === warmCpu, notice]).toEqual([cpu, isWarm, undefined]);
       expect(sampling.warm).toBeDefined();
     },
   );
@@ -51,7 +53,7 @@ describe('chooseSampler', () => {
     [true, undefined],
     [false, "the option warm is 'off'"],
   ])('with warm: %p, a watch of the event loop does not know its stacks since: %p', async (warm, unnamed) => {
-    const { sampling } = await chooseSampler({ sampler: 'auto', warm }, built);
+    const sampling = await chooseSampler({ sampler: 'auto', warm }, built);
     expect(sampling.watchLoop({ hz: 100, pastSeconds: 0 }, () => {}).unnamed).toBe(unnamed);
   });
 
@@ -70,7 +72,7 @@ describe('chooseSampler', () => {
       [{ env: { NODE_V8_COVERAGE: 'x' } }, 'Node measures the coverage of this process (NODE_V8_COVERAGE)'],
     ])('leaves the profiler cold: %j', async (started, cold) => {
       Object.assign(process, started);
-      const { sampling } = await chooseSampler({ sampler: 'auto', warm: true }, built);
+      const sampling = await chooseSampler({ sampler: 'auto', warm: true }, built);
       expect(sampling).toMatchObject({ name: 'pprof', cpu: { name: 'pprof' }, cold });
       expect(sampling.warm).toBeUndefined();
       expect(sampling.watchLoop({ hz: 100, pastSeconds: 0 }, () => {}).unnamed).toBe(cold);
@@ -87,24 +89,27 @@ describe('chooseSampler', () => {
     });
 
     it('takes pprof, and says what is off', async () => {
-      const { sampling, notice } = await chooseSampler({ sampler: 'auto', warm: false }, built);
-      expect([sampling.name, notice]).toEqual([
+      const sampling = await chooseSampler({ sampler: 'auto', warm: false }, built);
+      expect([sampling.name, sampling.notice]).toEqual([
         'pprof',
-        `${PROBLEM}. Without it allocs, sampler=inspector, format=cpuprofile and names of classes are off, and the alloc_* values of heap.`,
+        {
+          kind: 'limited',
+          text: `${PROBLEM}. Without it allocs, sampler=inspector, format=cpuprofile and names of classes are off, and the alloc_* values of heap`,
+        },
       ]);
     });
 
     it('does without a sampler where pprof could not be built, and says why', async () => {
-      const { sampling, notice } = await chooseSampler({ sampler: 'auto', warm: false }, notBuilt);
+      const sampling = await chooseSampler({ sampler: 'auto', warm: false }, notBuilt);
       const reason = `${PROBLEM}; the optional package pprof cannot be loaded (Could not locate the bindings file.)`;
-      expect(notice).toBe(`No CPU and heap profiles: ${reason}.`);
+      expect(sampling.notice).toEqual({ kind: 'none', text: reason });
       expect(() => sampling.cpu.start(100)).toThrow(reason);
       expect(() => sampling.startHeap(1)).toThrow(reason);
     });
 
     it('does without a sampler when the inspector is named', async () => {
-      const { sampling, notice } = await chooseSampler({ sampler: 'inspector', warm: false }, built);
-      expect(notice).toBe(`No CPU and heap profiles: ${PROBLEM}.`);
+      const sampling = await chooseSampler({ sampler: 'inspector', warm: false }, built);
+      expect(sampling.notice).toEqual({ kind: 'none', text: PROBLEM });
       expect(() => sampling.cpu.start(100)).toThrow(PROBLEM);
       expect(() => sampling.startHeap(1)).toThrow(PROBLEM);
     });

@@ -7,33 +7,26 @@ import { reasonOf } from './reason.js';
 import type { SamplerName, Sampling } from './sampler.js';
 import { insteadOfWarm, nodeProfiles, warmCpu, warmProfiler } from './warm-profiler.js';
 
-/** A choice, and what operators should know of it. */
-export interface SamplingChoice {
-  readonly sampling: Sampling;
-  /** What does not work in this process, why, and what helps; undefined if all does. */
-  readonly notice?: string | undefined;
-}
-
 const NEEDS_INSPECTOR =
   'allocs, sampler=inspector, format=cpuprofile and names of classes are off, and the alloc_* values of heap';
 
-/** Which sampler, and whether captures of the CPU leave the profiler running. */
+/** Which sampler, and whether the profiler keeps running after a capture of the CPU. */
 export interface WantedSampling {
   readonly sampler: 'auto' | SamplerName;
   readonly warm: boolean;
 }
 
 /**
- * Finds the sampler that the options name: `auto` takes `pprof` where it could be built and else the inspector. Where there
- * is no inspector either, its samplers do not start and say why. Only the inspector can keep the profiler warm, so then `auto`
- * is the inspector for the CPU.
+ * Finds the sampler that the options name. `auto` is `pprof` if that can be loaded, otherwise the inspector; for the CPU it is the
+ * inspector if the profiler is to stay warm, which only the inspector can do. If neither works, the samplers throw the reason when
+ * they are started.
  *
  * @throws Error if `pprof` is named and cannot be loaded
  */
 export async function chooseSampler(
   { sampler: wanted, warm }: WantedSampling,
   load: () => Promise<PprofPackage> = loadPprof,
-): Promise<SamplingChoice> {
+): Promise<Sampling> {
   const problem = inspectorProblem();
   const cold = problem ?? nodeProfiles();
   const isWarm = warm && cold === undefined;
@@ -45,37 +38,39 @@ export async function chooseSampler(
     cpu: isWarm ? warmCpu : insteadOfWarm(inspectorSampling.cpu),
   };
   if (wanted === 'inspector') {
-    return { sampling: byInspector, notice: problem && `No CPU and heap profiles: ${problem}.` };
+    return problem ? { ...byInspector, notice: { kind: 'none', text: problem } } : byInspector;
   }
   try {
     const byPprof = pprofSampling(await load());
     const cpu = isWarm && wanted === 'auto' ? warmCpu : insteadOfWarm(byPprof.cpu);
     const sampling = { ...byPprof, ...warmth, cpu };
-    return { sampling, notice: problem && `${problem}. Without it ${NEEDS_INSPECTOR}.` };
+    if (!problem) return sampling;
+    return { ...sampling, notice: { kind: 'limited', text: `${problem}. Without it ${NEEDS_INSPECTOR}` } };
   } catch (error) {
     const reason = reasonOf(error);
     if (wanted === 'pprof') {
       throw new Error(`PprofModule: the sampler "pprof" cannot be loaded (${reason})`, { cause: error });
     }
-    const missing = `optional package pprof cannot be loaded (${reason})`;
-    if (problem) {
-      const problems = `${problem}; the ${missing}`;
-      return { sampling: noSampling(problems), notice: `No CPU and heap profiles: ${problems}.` };
-    }
-    return {
-      sampling: byInspector,
-      notice: `The ${missing}: sampling with node:inspector instead.`,
-    };
+    const missing = `the optional package pprof cannot be loaded (${reason})`;
+    if (problem) return noSampling(`${problem}; ${missing}`);
+    return { ...byInspector, notice: { kind: 'instead', text: missing } };
   }
 }
 
-/** Fails to start, for a reason. */
+/** Its samplers throw the reason when they are started. */
 function noSampling(reason: string): Sampling {
   const start = (): never => {
     throw new Error(reason);
   };
   const watchLoop = loopWatcher(reason);
-  return { name: 'inspector', cpu: { name: 'inspector', start }, startHeap: start, cold: reason, watchLoop };
+  return {
+    name: 'inspector',
+    cpu: { name: 'inspector', start },
+    startHeap: start,
+    cold: reason,
+    watchLoop,
+    notice: { kind: 'none', text: reason },
+  };
 }
 
 async function loadPprof(): Promise<PprofPackage> {
@@ -87,7 +82,7 @@ async function loadPprof(): Promise<PprofPackage> {
   };
 }
 
-/** By a name that is no literal: the package is optional, and no compiler or bundler is to insist on it. */
+/** Not by a literal name: the package is optional, and compilers and bundlers would require it. */
 async function importCommonJs<T>(name: string): Promise<T> {
   const module = (await import(name)) as T & { default?: T };
   return module.default ?? module;

@@ -3,18 +3,18 @@ import { setImmediate } from 'node:timers/promises';
 import { GCProfiler, type GCProfilerResult } from 'node:v8';
 import { nanosOfMillis } from './trace-clock.js';
 
-/** A collection of garbage. */
+/** A garbage collection. */
 export interface Collection {
-  /** In nanoseconds of `performance.now()`, as {@link end}. */
+  /** In nanoseconds of `performance.now()`, like {@link end}. */
   readonly begin: number;
   readonly end: number;
   readonly kind: string;
-  /** Bytes of V8's heap in use, before and after; undefined where they are not known. */
+  /** Used bytes of V8's heap before and after; undefined if unknown. */
   readonly before: number | undefined;
   readonly after: number | undefined;
 }
 
-/** What Node reports of a collection after it: when it was. */
+/** Node's report of a collection's time. */
 export interface CollectionTimes {
   /** In ms. */
   readonly startTime: number;
@@ -22,23 +22,23 @@ export interface CollectionTimes {
   readonly detail: { readonly kind: number };
 }
 
-/** What Node's profiler of collections keeps of one: sizes of the heap, and no time. */
+/** A collection as Node's GCProfiler reports it: with heap sizes, but without its time. */
 export type CollectionSizes = GCProfilerResult['statistics'][number];
 
-/** What V8 calls a kind (`v8::GCType`), how Node's profiler names it, and what it is. */
+/** V8's kinds of collections (`v8::GCType`), with the name in Node's GCProfiler and a description. */
 const KINDS: Readonly<Record<number, { readonly gcType: string; readonly kind: string }>> = {
   [constants.NODE_PERFORMANCE_GC_MINOR]: { gcType: 'Scavenge', kind: 'scavenge' },
-  2: { gcType: 'Unknown', kind: 'minor mark-sweep' }, // Node 20 has no constant of it
+  2: { gcType: 'Unknown', kind: 'minor mark-sweep' }, // Node 20 has no constant for it
   [constants.NODE_PERFORMANCE_GC_MAJOR]: { gcType: 'MarkSweepCompact', kind: 'mark-compact' },
   [constants.NODE_PERFORMANCE_GC_INCREMENTAL]: { gcType: 'IncrementalMarking', kind: 'incremental marking' },
   [constants.NODE_PERFORMANCE_GC_WEAKCB]: { gcType: 'ProcessWeakCallbacks', kind: 'weak callbacks' },
 };
 
 /**
- * V8's collections of garbage on this thread, from its creation until {@link stop}.
+ * Observes garbage collections on this thread, from its creation until {@link stop}.
  *
- * Node has their times (`PerformanceObserver`) and sizes of the heap (`v8.GCProfiler`) apart. Both miss none, so those between two
- * moments are the same ones in the same order.
+ * Node reports their times (`PerformanceObserver`) and heap sizes (`v8.GCProfiler`) separately. Both report all collections, so
+ * those between two times are the same ones in the same order.
  */
 export class CollectionWatch {
   private readonly observer = new PerformanceObserver((list) => this.add(list.getEntries()));
@@ -49,7 +49,7 @@ export class CollectionWatch {
     this.observer.observe({ entryTypes: ['gc'] });
   }
 
-  /** Those that have ended since it was asked before. To be asked again and again: Node keeps 4 kB for each. */
+  /** The collections that have ended since the last call. Call it regularly, since Node keeps 4 kB for each. */
   take(): Promise<Collection[]> {
     const { profiler } = this;
     this.profiler = startedProfiler();
@@ -64,7 +64,7 @@ export class CollectionWatch {
   }
 
   private add(entries: readonly object[]): void {
-    this.times.push(...(entries as CollectionTimes[])); // Node's types lack `detail`
+    this.times.push(...(entries as CollectionTimes[])); // `detail` is missing in Node's types
   }
 
   /** Node reports the times of collections in the next turn of the loop. */
@@ -80,10 +80,10 @@ export class CollectionWatch {
 }
 
 /**
- * Collections between two moments, with their sizes if these are of the same collections.
+ * Joins times and sizes of collections. Sizes are omitted if they are not of the same collections.
  *
- * @param times in their order
- * @param sizes in their order
+ * @param times times in order
+ * @param sizes sizes in order
  */
 export function collectionsOf(
   times: readonly CollectionTimes[],

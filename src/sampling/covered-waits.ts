@@ -1,18 +1,18 @@
 const NONE: readonly number[] = [];
 
 /**
- * Awaits of callers. While callees wait, their waits cover those of the callers. When one ends, its callee may wait again
- * in the same callback, or return, so that its callers go on one after the other. If neither happens, and nothing else
- * covers them, the innermost caller waits for something else from then on, and covers the others.
+ * Awaits of callers. While callees wait, their waits cover those of the callers, which don't count. When a callee's wait ends, the
+ * callee either waits again in the same callback or returns, so that its callers continue one after the other. If neither happens,
+ * and nothing else covers them, the innermost caller waits for something else from then on, and covers the others.
  */
 export class CoveredWaits {
-  /** For each the waits that cover it and have not ended. */
+  /** For each await, the waits that cover it and have not ended. */
   private readonly coversOf = new Map<number, Set<number>>();
-  /** By their covers, in the order in which they began: a callee's before its callers'. */
+  /** Awaits by the waits that cover them, in the order of their start: a callee's before its callers'. */
   private readonly coveredBy = new Map<number, Set<number>>();
-  /** Those whose callees may wait again in the present callback, in the same order. */
+  /** Awaits whose callees may wait again in the current callback, in the same order. */
   private going = NONE;
-  /** When the last wait ended that covered them. */
+  /** When the last wait that covered them ended. */
   private goingSince = 0;
 
   constructor(private readonly now: () => number) {}
@@ -21,7 +21,7 @@ export class CoveredWaits {
     return this.coversOf.has(id);
   }
 
-  /** Undefined if it waits for itself; none if that may be so from the next callback on. */
+  /** The waits that cover an await. Undefined if it is not covered; empty if it may be uncovered from the next callback on. */
   covers(id: number): ReadonlySet<number> | undefined {
     return this.coversOf.get(id);
   }
@@ -31,12 +31,12 @@ export class CoveredWaits {
     for (const cover of covers) this.link(id, cover);
   }
 
-  /** A wait has begun in the present callback. */
+  /** A wait began in the current callback. */
   cover(cover: number): void {
     for (const id of this.going) this.link(id, cover);
   }
 
-  /** A wait goes on under another number. */
+  /** A wait continues under another id. */
   replace(cover: number, by: number): void {
     const ids = this.release(cover);
     for (const id of ids) this.link(id, by);
@@ -45,7 +45,7 @@ export class CoveredWaits {
   /**
    * The callback of a wait begins.
    *
-   * @returns the await that waits for itself, if one does, and since when
+   * @returns the await that is no longer covered, if any, and since when
    */
   callback(id: number): { readonly id: number; readonly since: number } | undefined {
     if (this.coversOf.size === 0) return undefined;
@@ -61,7 +61,7 @@ export class CoveredWaits {
     return uncovered === undefined ? undefined : { id: uncovered, since };
   }
 
-  /** Ends one: those that it covers may go on, and so may those behind it if it ends before what covers it. */
+  /** Ends a wait: awaits that it covers may continue, and so may its own callers if it ends before the wait that covers it. */
   end(id: number): void {
     if (!this.coversOf.has(id) && !this.coveredBy.has(id)) return;
     const going = new Set(this.going);
@@ -74,9 +74,9 @@ export class CoveredWaits {
   }
 
   /**
-   * Covers none any more.
+   * Removes a wait as a cover.
    *
-   * @returns those that it covered
+   * @returns the awaits that it covered
    */
   release(cover: number): ReadonlySet<number> {
     const ids = this.coveredBy.get(cover) ?? new Set();
@@ -86,9 +86,9 @@ export class CoveredWaits {
   }
 
   /**
-   * Of some, one of which calls the others, the innermost that nothing covers waits for itself.
+   * Of awaits of a chain of calls, uncovers the innermost one that nothing covers; it then covers the others.
    *
-   * @returns that one
+   * @returns the uncovered one
    */
   uncover(ids: Iterable<number>): number | undefined {
     const [innermost, ...callers] = [...ids].filter((id) => this.coversOf.get(id)?.size === 0);
@@ -98,7 +98,7 @@ export class CoveredWaits {
     return innermost;
   }
 
-  /** Takes one out, whatever becomes of the others. */
+  /** Removes an await, without effect on the others. */
   forget(id: number): void {
     for (const cover of this.coversOf.get(id) ?? NONE) {
       const ids = this.coveredBy.get(cover)!;
@@ -123,7 +123,7 @@ export class CoveredWaits {
     else this.coveredBy.set(cover, new Set([id]));
   }
 
-  /** What began after an await and has the same cover. */
+  /** Adds the awaits that began after another one and have the same cover. */
   private addCallers(id: number, cover: number, to: Set<number>): void {
     let isBehind = false;
     for (const one of this.coveredBy.get(cover) ?? NONE) {

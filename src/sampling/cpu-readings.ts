@@ -1,16 +1,16 @@
 import type { ThreadClock } from './thread-clock.js';
 
-/** Between two readings, in ms. A call that blocks is told apart from what the same slice did before it to that precision. */
+/** Interval of readings, in ms. CPU time can be separated from a blocking call to this precision. */
 const EVERY_MS = 10;
 
-/** What the thread's clock said, and when. */
+/** Readings of a thread's CPU clock, and their times. */
 export interface CpuReadings {
-  /** Of the clock that V8 stamps its samples with. */
+  /** By the clock of V8's time stamps. */
   readonly micros: readonly number[];
   readonly cpuNanos: readonly number[];
 }
 
-/** Reads the CPU clock of the calling thread again and again. */
+/** Reads the CPU clock of the calling thread periodically. */
 export class CpuClockReader implements CpuReadings {
   readonly micros: number[] = [];
   readonly cpuNanos: number[] = [];
@@ -22,7 +22,7 @@ export class CpuClockReader implements CpuReadings {
     this.timer = setInterval(() => this.read(), EVERY_MS).unref();
   }
 
-  /** Reads a last time. */
+  /** Stops after a last reading. */
   stop(): void {
     if (!this.timer) return;
     clearInterval(this.timer);
@@ -30,9 +30,9 @@ export class CpuClockReader implements CpuReadings {
     this.read();
   }
 
-  /** Does work whose CPU time is not to be in the readings. */
+  /** Runs work and excludes its CPU time from the readings. */
   exclude(work: () => void): void {
-    if (!this.timer) return work(); // there may be no clock any more
+    if (!this.timer) return work(); // the clock may be closed
     const begin = this.clock.read();
     work();
     this.excludedNanos += this.clock.read() - begin;
@@ -44,7 +44,7 @@ export class CpuClockReader implements CpuReadings {
   }
 }
 
-/** CLOCK_MONOTONIC on Linux, as V8's own time stamps. */
+/** The clock of V8's time stamps; on Linux CLOCK_MONOTONIC. */
 export function nowMicros(): number {
   return Number(process.hrtime.bigint() / 1000n);
 }

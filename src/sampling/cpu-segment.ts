@@ -12,29 +12,29 @@ import { ProcessTimes, usedByOthers } from './process-times.js';
 import type { CpuSamples, RawFrame, Sliced, TimeApart } from './sampler.js';
 import type { ThreadClock } from './thread-clock.js';
 
-/** One of the profiles of V8's that follow one another. */
+/** One of consecutive V8 profiles. */
 export class CpuSegment implements Span {
   readonly beginMicros = nowMicros();
   endMicros = Infinity;
-  /** At its begin. */
+  /** CPU times at its start. */
   readonly times: ProcessTimes | undefined;
   readonly readings: CpuClockReader | undefined;
-  /** After it, if V8's profiler was ended then. */
+  /** CPU times after it, if V8's profiler was stopped then. */
   last: ProcessTimes | undefined;
   readonly excluded: [beginMicros: number, endMicros: number][] = [];
-  /** The longest time that it held the event loop. */
+  /** The longest hold of the event loop by this segment. */
   holdMs: number;
-  /** V8 has nothing more of it. */
+  /** Whether V8 has returned its profile. */
   isHandedOut = false;
   private pending: Sliced<SampledSegment> | undefined;
   private result: SampledSegment | undefined;
 
   /**
-   * To be made when V8 has begun.
+   * Create it right after V8 has begun the profile.
    *
-   * @param askedMicros right before V8 was told to begin
-   * @param isKept whether anybody wants it, as far as is known
-   * @param clock of the thread, where there is one
+   * @param askedMicros time right before V8 was asked to begin
+   * @param isKept whether its samples are needed, as far as is known
+   * @param clock the thread's clock, if there is one
    */
   constructor(
     readonly title: string,
@@ -54,7 +54,7 @@ export class CpuSegment implements Span {
     this.holdMs = Math.max(this.holdMs, performance.now() - begin);
   }
 
-  /** Does work of our own, which does not count. */
+  /** Runs work of our own, which is excluded from CPU time and samples. */
   exclude(work: () => void): void {
     const begin = nowMicros();
     if (this.readings) this.readings.exclude(work);
@@ -62,16 +62,16 @@ export class CpuSegment implements Span {
     this.excluded.push([begin, nowMicros()]);
   }
 
-  /** What follows does not count. */
+  /** Ends the segment: later samples don't count. */
   end(): void {
     this.readings?.stop();
     this.endMicros = nowMicros();
   }
 
   /**
-   * V8 has handed out its profile.
+   * Takes the profile that V8 returned.
    *
-   * @param known frames of other segments, to share
+   * @param known frames of other segments, to share equal ones
    */
   take(profile: Profiler.Profile, known?: Map<string, RawFrame>): void {
     this.pending = sampledSegment(profile, this, known);
@@ -84,7 +84,7 @@ export class CpuSegment implements Span {
   }
 
   /**
-   * Turns a piece of V8's profile into samples, which take a tenth of its memory.
+   * Converts a piece of V8's profile to samples, which take a tenth of the memory.
    *
    * @returns whether there is more to do
    */
@@ -99,11 +99,11 @@ export class CpuSegment implements Span {
 }
 
 /**
- * The samples of segments that follow one another.
+ * The samples of consecutive segments.
  *
- * @param begin CPU times before the first one; undefined where the system does not tell them
- * @param end those after the last one
- * @param ended threads that have ended right before
+ * @param begin CPU times before the first one; undefined if the system does not report them
+ * @param end CPU times after the last one
+ * @param ended threads that ended right before `end`
  */
 export function* samplesOf(
   segments: readonly CpuSegment[],
@@ -119,7 +119,7 @@ export function* samplesOf(
   return yield* cpuSamplesOf(sampled, begin && end && used(segments, begin, end, ended));
 }
 
-/** CPU time while V8's profiler ran: it may have been stopped between two segments. */
+/** CPU time while V8's profiler was running; it may have been stopped between two segments. */
 function used(
   segments: readonly CpuSegment[],
   begin: ProcessTimes,

@@ -4,39 +4,39 @@ import type { Sliced } from './sampler.js';
 /** Samples in the order of their times. */
 export interface TimedSamples {
   readonly micros: ArrayLike<number>;
-  /** For each sample the node that was innermost. */
+  /** Innermost node of each sample. */
   readonly nodes: ArrayLike<number>;
-  /** Whether a node stands for work: what V8 calls idle does not. */
+  /** Whether a node is work, that is, not idle according to V8. */
   isBusy(node: number): boolean;
 }
 
 export interface SharedTime {
-  /** For each node its CPU time in nanoseconds. */
+  /** CPU time of each node, in nanoseconds. */
   readonly nanos: Float64Array;
-  /** CPU time of slices in which no sample was busy: native code that V8 takes for idle. */
+  /** CPU time of slices without busy samples: native code that V8 considers idle. */
   readonly unsampledNanos: number;
 }
 
-/** With so many busy samples a slice is told well enough. */
+/** With this many busy samples, a slice is precise enough. */
 const ENOUGH_SAMPLES = 5;
 
-/** A slice that is nearly idle ends after so long, with fewer. */
+/** Maximum length of a slice that is nearly idle and has fewer samples. */
 const LONGEST_MICROS = 1_000_000;
 
-/** A reading that comes so late was kept from coming by one task: a slice of its own, however it spent its time. */
+/** A reading that is this late was delayed by one task, which becomes a separate slice. */
 const LATE_MICROS = 30_000;
 
 /** Samples, or readings, between two yields. */
 const PIECE = 200;
 
 /**
- * Weighs samples by measured CPU time: what the thread's clock went on between two readings is shared among the samples
- * taken in between. So a call that blocks counts for what it used, and a sample that came late for what it stands for.
+ * Weights samples by measured CPU time: the CPU time between two readings is distributed over the samples in between. So a blocking
+ * call counts with the CPU time that it used, and a late sample with the time that it represents.
  *
- * Few samples make a coarse share, so readings are put together until there are enough of them; but a reading that
- * was late stands alone.
+ * With few samples the distribution is coarse, so readings are joined to slices until there are enough samples; a late reading is a
+ * separate slice.
  *
- * What was sampled after the last reading counts for nothing: it is V8's own end of the profile.
+ * Samples after the last reading don't count: they are of V8 ending the profile.
  *
  * @param nodeCount number of nodes in the tree
  */

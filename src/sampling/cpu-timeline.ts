@@ -11,23 +11,23 @@ import { SampleWatch } from './warm-profiler.js';
 export interface TimedSample {
   /** In nanoseconds of `performance.now()`. */
   readonly time: number;
-  /** Innermost first; the same stack is the same list, as long as there are not too many. */
+  /** Innermost first. Equal stacks are usually the same array, unless there are very many. */
   readonly stack: readonly RawFrame[];
 }
 
-/** How long segments are at least, in ms. */
+/** Minimum length of segments, in ms. */
 const SEGMENT_MS = 100;
 
 /** Samples between two yields; each has a hundred frames or more. */
 const PIECE = 5;
 
 /**
- * CPU samples with their times, from its creation until {@link stop}. They are those of the process's one warm profiler, which
- * captures use at the same time: at another rate if it runs at that for somebody else, and none while it is stopped for a capture
- * by other means.
+ * CPU samples with their times, from its creation until {@link stop}. They are from the process's only warm profiler, which captures
+ * use at the same time. So the rate may be another one that is already in use, and there are no samples while the profiler is stopped
+ * for a capture with another sampler.
  */
 export class CpuTimeline {
-  /** Why there are no samples; undefined if there are. */
+  /** The reason why there are no samples; undefined if there are. */
   readonly unsampled: string | undefined;
   private readonly watch: SampleWatch | undefined;
   private readonly beginMicros: number;
@@ -35,9 +35,9 @@ export class CpuTimeline {
   private readonly stacks = new SharedStacks();
 
   /**
-   * Holds the event loop for as long as V8 takes to start its profiler, if that does not run already.
+   * Holds the event loop while V8 starts its profiler, unless it is already running.
    *
-   * @param cold why V8's profiler cannot be kept running
+   * @param cold the reason why V8's profiler can't be kept running, if it can't
    */
   constructor(options: WarmOptions, cold: string | undefined) {
     try {
@@ -52,15 +52,15 @@ export class CpuTimeline {
   }
 
   /**
-   * What V8 has handed out since it was asked before: samples up to a few intervals ago. To be asked a few times a second,
-   * since V8 hands out in one piece what it sampled in between.
+   * The samples that V8 has returned since the last call, up to a few intervals ago. Call it a few times per second, since V8
+   * returns all samples in between in one piece.
    */
   take(): Sliced<TimedSample[]> {
     this.watch?.split(SEGMENT_MS);
     return this.samples();
   }
 
-  /** Ends it, and has the rest. */
+  /** Ends it, and returns the remaining samples. */
   stop(): Sliced<TimedSample[]> {
     this.watch?.split(0);
     this.gather();
@@ -72,7 +72,7 @@ export class CpuTimeline {
     this.pending.push(...(this.watch?.takeEnded() ?? []));
   }
 
-  /** V8 hands out one segment after the other, since each holds the event loop. */
+  /** Gets one segment at a time, since each holds the event loop. */
   private *rest(): Sliced<TimedSample[]> {
     for (const segment of this.pending) {
       this.watch?.handOut(segment);
@@ -92,7 +92,7 @@ export class CpuTimeline {
     return taken;
   }
 
-  /** @param shift not 0 where V8 has another clock */
+  /** @param shift difference of V8's clock, if it uses another one */
   private *add(segment: SampledSegment, shift: number, taken: TimedSample[]): Sliced<void> {
     const stackOf = this.stacks.of(segment);
     for (const [i, node] of segment.nodes.entries()) {
@@ -104,16 +104,16 @@ export class CpuTimeline {
   }
 }
 
-/** Nodes that are kept; when there are more, all are forgotten. */
+/** Maximum number of nodes; when it is exceeded, all are dropped. */
 const MOST_NODES = 50_000;
 
-/** The stacks of segments. */
+/** Shares equal stacks between segments. */
 class SharedStacks {
   private builder = new CallTreeBuilder();
   private tree = this.builder.build();
   private stacks: (readonly RawFrame[] | undefined)[] = [];
 
-  /** Of a segment's nodes. */
+  /** Returns a function for the stacks of a segment's nodes. */
   of(segment: SampledSegment): (node: number) => readonly RawFrame[] {
     if (this.tree.parentOf.length > MOST_NODES) this.clear();
     const { frames, frameOf, parentOf } = segment.tree;
@@ -141,7 +141,7 @@ class SharedStacks {
   }
 }
 
-/** Which line a sample hit is known if all samples of the function hit it; otherwise it is the function's first one. */
+/** The line that a sample hit is known only if all samples of the function hit the same one; otherwise it is the function's first line. */
 function lineOf(segment: SampledSegment, node: number): number {
   const lines = linesHit(segment, node);
   return lines.length === 1 ? lines[0]![0] : node;

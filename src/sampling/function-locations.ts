@@ -2,7 +2,7 @@ import type { Runtime } from 'node:inspector';
 import { InspectorSession } from './inspector-session.js';
 import type { Sliced } from './sampler.js';
 
-/** Where a function begins: the triple that V8's profiles have of it too. */
+/** Where a function begins, as in V8's profiles. */
 export interface FunctionLocation {
   readonly scriptId: number;
   /** From 1. */
@@ -13,16 +13,16 @@ export interface FunctionLocation {
 
 type AnyFunction = (...args: never[]) => unknown;
 
-/** Functions between two yields; each takes some 40 µs. */
+/** Functions between two yields; each takes about 40 µs. */
 const PIECE = 5;
 
-/** The inspector is given values by expressions only. */
+/** Values can be passed to the inspector only with an expression, so they are stored globally under this key. */
 const HANDOVER = Symbol.for('nestjs-pprof/functions-to-locate');
 
 /**
- * Asks V8 where functions begin, without its debugger.
+ * Asks V8 where functions begin, without enabling the debugger.
  *
- * @returns for each its place, or undefined for what is not in a script, such as a bound or a native function
+ * @returns a location for each function; undefined if it is not in a script, such as a bound or native function
  */
 export function* locateFunctions(
   functions: readonly AnyFunction[],
@@ -51,7 +51,7 @@ function locate(
   });
 }
 
-/** The functions as objects of the inspector, by their index. */
+/** The inspector's object ids of the functions, by index. */
 function handedOver(session: InspectorSession, functions: readonly AnyFunction[]): Map<string, string> {
   const holder = globalThis as { [HANDOVER]?: readonly AnyFunction[] };
   holder[HANDOVER] = functions;
@@ -86,6 +86,6 @@ function propertiesOf(
   session: InspectorSession,
   objectId: string | undefined,
 ): Runtime.GetPropertiesReturnType {
-  if (objectId === undefined) return { result: [] }; // another realm's globalThis, as under Jest
+  if (objectId === undefined) return { result: [] }; // globalThis of another realm, as in Jest
   return session.post('Runtime.getProperties', { objectId, ownProperties: true });
 }

@@ -6,8 +6,7 @@ let collect: (() => void) | undefined;
 let next: Promise<number> | undefined;
 
 /**
- * Collects all garbage, once. That holds the event loop, for long on a big heap: those who ask before the collection
- * begins share it.
+ * Runs a full garbage collection, which holds the event loop, for long on a large heap. Calls before the collection starts share it.
  *
  * @returns how long it held the event loop, in ms
  */
@@ -17,7 +16,7 @@ export function collectGarbage(): Promise<number> {
 }
 
 async function collectNext(): Promise<number> {
-  await setImmediate(); // no value of a running function is on the stack
+  await setImmediate(); // so that no running function keeps values alive
   next = undefined;
   collect ??= exposedGc();
   const begin = performance.now();
@@ -26,12 +25,12 @@ async function collectNext(): Promise<number> {
 }
 
 /**
- * V8's `gc()` is one full collection, and works without the inspector. `HeapProfiler.collectGarbage` repeats it until nothing
- * more is freed, which takes three times as long.
+ * V8's `gc()` runs one full collection and works without the inspector. `HeapProfiler.collectGarbage` repeats it until nothing more
+ * is freed, which takes three times as long.
  */
 function exposedGc(): () => void {
   const isExposed = 'gc' in globalThis;
-  setFlagsFromString('--expose-gc'); // for contexts that are created from here on
+  setFlagsFromString('--expose-gc'); // affects contexts that are created from now on
   try {
     return runInNewContext('gc') as () => void;
   } finally {

@@ -4,36 +4,36 @@ import type { PprofAllocationNode } from './pprof-samples.js';
 import type { HeapEpoch, HeapReading, HeapSampler, SamplerName } from './sampler.js';
 
 /**
- * V8's frame limit of a heap sample. Node 26 accepts a larger one and aborts the process when such a profile is
- * read (its JSON nests too deep); older versions have this one and no other.
+ * Maximum number of frames of a heap sample. Node 26 accepts a larger limit, but aborts the process when such a profile is read (its
+ * JSON is nested too deeply); older versions support only this one.
  */
 const STACK_DEPTH = 128;
 
 /** The `pprof` package's binding to V8's heap sampler. */
 export interface PprofHeapBinding {
-  /** Does nothing where V8 samples already. */
+  /** Does nothing if V8 is already sampling. */
   startSamplingHeapProfiler(intervalBytes: number, stackDepth: number): void;
-  /** Crashes the process where V8 does not sample. */
+  /** Crashes the process if V8 is not sampling. */
   getAllocationProfile(): PprofAllocationNode;
   stopSamplingHeapProfiler(): void;
 }
 
 /**
- * The one owner of V8's heap sampler, of which there is one per isolate.
+ * The only owner of V8's heap sampler, of which there is one per isolate.
  *
- * With `pprof` the package starts it, and no inspector session stays connected: one is opened for each reading, since only
- * the inspector numbers the samples. The inspector starts it where there is no `pprof`, and while dead objects are kept,
- * which `pprof` cannot ask for; V8 stops it when the session that started it is closed.
+ * With `pprof`, the package starts it, and no inspector session stays connected: one is opened for each reading, since only the
+ * inspector numbers the samples. Without `pprof`, and while dead objects are kept, which `pprof` does not support, the inspector starts
+ * it; V8 stops it when the session that started it is closed.
  */
 export class V8HeapSampler implements HeapSampler {
   readonly name: SamplerName;
   readonly uncounted = inspectorProblem();
   isForeign: boolean;
   private epoch: HeapEpoch = { keepsDead: false, before: undefined };
-  /** The one that started V8's sampler, if the inspector did. */
+  /** The session that started V8's sampler, if the inspector did. */
   private session: InspectorSession | undefined;
   private lastOrdinal = 0;
-  /** Sizes of the last reading's samples, by ordinal. */
+  /** Sizes of the samples in the last reading, by ordinal. */
   private sizes: ReadonlyMap<number, number> = new Map();
   private keepers = 0;
 
@@ -85,7 +85,7 @@ export class V8HeapSampler implements HeapSampler {
     if (!this.isForeign) this.stopV8();
   }
 
-  /** Node 24 crashes when it ends while a sampler runs that `pprof` started. */
+  /** Node 24 crashes at exit if a sampler that `pprof` started is still running. */
   private readonly stopAtExit = (): void => this.stop();
 
   private start(): void {
@@ -120,7 +120,7 @@ export class V8HeapSampler implements HeapSampler {
     this.start();
   }
 
-  /** A sampler that starts knows nothing of what is on the heap, and numbers samples from 1 again. */
+  /** A new sampler knows nothing about existing objects, and numbers samples from 1 again. */
   private forget(cause: 'window' | 'stop', keepsDead: boolean, isForeign: boolean): void {
     const before = { cause, time: new Date(), heapUsed: process.memoryUsage().heapUsed };
     this.epoch = { keepsDead, before };
@@ -129,14 +129,14 @@ export class V8HeapSampler implements HeapSampler {
     this.isForeign = isForeign;
   }
 
-  /** Whether someone has stopped the sampler and started another one: samples of its number were not there before. */
+  /** Whether another tool has restarted the sampler: then an old ordinal has a sample that did not exist before. */
   private isOfAnother({ samples }: SamplingHeapProfile): boolean {
     return samples.some(
       ({ ordinal, size }) => ordinal <= this.lastOrdinal && this.sizes.get(ordinal) !== size,
     );
   }
 
-  /** If someone else has stopped the sampler, that of a new one. */
+  /** The profile. If another tool has stopped the sampler, starts a new one. */
   private profile(): SamplingHeapProfile {
     try {
       return this.profileBySession();
@@ -156,7 +156,7 @@ export class V8HeapSampler implements HeapSampler {
     }
   }
 
-  /** Started first, in the same tick: to read a sampler that does not run crashes the process. */
+  /** Calls start first, in the same tick, because reading a stopped sampler crashes the process. */
   private nativeProfile(): PprofAllocationNode | undefined {
     this.pprof?.startSamplingHeapProfiler(this.rate, STACK_DEPTH);
     return this.pprof?.getAllocationProfile();
@@ -164,8 +164,8 @@ export class V8HeapSampler implements HeapSampler {
 }
 
 /**
- * Whether V8 samples already: `--heap-prof` does, and writes its file at exit. V8 tells only by its whole profile,
- * which is small when a process starts.
+ * Whether V8 is already sampling, for example with `--heap-prof`, which writes its file at exit. The only way to find out is to read
+ * the whole profile, which is small when a process starts.
  */
 function isSampling(): boolean {
   const session = new InspectorSession();

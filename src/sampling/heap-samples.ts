@@ -9,10 +9,10 @@ const PIECE = 1000;
 /** V8 aligns objects on the heap to words. */
 const WORD = 8;
 
-const ESTIMATES = 'object counts are estimates: V8 tells bytes only';
-const COLLECTS = 'V8 collected garbage for this reading, as it always does with this sampler';
+const ESTIMATES = 'object counts are estimates: V8 reports bytes only';
+const COLLECTS = 'V8 collected garbage before this reading, as it always does with this sampler';
 
-/** V8's profile by the inspector; Node's types have no samples in it. */
+/** V8's profile from the inspector. Node's types lack the samples. */
 export interface SamplingHeapProfile {
   readonly head: SamplingHeapProfileNode;
   readonly samples: readonly HeapSample[];
@@ -20,9 +20,9 @@ export interface SamplingHeapProfile {
 
 interface HeapSample {
   readonly nodeId: number;
-  /** Size of the sampled object times the number of objects that it stands for. */
+  /** Size of the sampled object times the number of objects that it represents. */
   readonly size: number;
-  /** V8 numbers samples in the order of the allocations. */
+  /** V8 numbers samples in the order of allocation. */
   readonly ordinal: number;
 }
 
@@ -37,19 +37,19 @@ const NOTHING: { head: Pick<SamplingHeapProfileNode, 'children'>; samples: reado
   samples: [],
 };
 
-/** One reading of V8's heap sampler. */
+/** A raw reading of V8's heap sampler. */
 export interface RawHeap {
-  /** Undefined if what is new is not wanted. */
+  /** Undefined if new allocations are not needed. */
   readonly profile: SamplingHeapProfile | undefined;
-  /** The same by the `pprof` package, which knows the sizes of objects and no ordinals. */
+  /** The same from the `pprof` package, which reports object sizes but no ordinals. */
   readonly native: PprofAllocationNode | undefined;
-  /** The last ordinal of the reading before. */
+  /** The last ordinal of the previous reading. */
   readonly after: number;
   readonly rate: number;
   readonly keepsDead: boolean;
 }
 
-/** What is alive, and what is new since the reading before, in one call tree. */
+/** Live objects, and new ones since the previous reading, in one call tree. */
 export function* heapSamplesOf({ profile, native, after, rate, keepsDead }: RawHeap): Sliced<HeapSamples> {
   const tree = new CallTreeBuilder();
   const known = native && (yield* liveObjectsOf(native, tree));
@@ -65,7 +65,7 @@ export function* heapSamplesOf({ profile, native, after, rate, keepsDead }: RawH
   };
 }
 
-/** @returns for each of V8's nodes, by its number, that of the tree */
+/** @returns the tree's node for each V8 node id */
 function* addNodes(head: Pick<SamplingHeapProfileNode, 'children'>, tree: CallTreeBuilder): Sliced<number[]> {
   const nodeById: number[] = [];
   const pending = head.children.map((node) => ({ node, parent: -1 }));
@@ -78,7 +78,7 @@ function* addNodes(head: Pick<SamplingHeapProfileNode, 'children'>, tree: CallTr
   return nodeById;
 }
 
-/** Samples of the same size at the same node together. */
+/** Sums up samples of the same size at the same node. */
 function* objectsOf(
   samples: readonly HeapSample[],
   nodeById: readonly number[],
@@ -102,12 +102,12 @@ function* objectsOf(
   return [...objects.values()];
 }
 
-/** The factors of a sample's product: the size of an object and the number of objects. Few products, many samples. */
+/** Splits a sample's product into object size and number of objects. Cached, since many samples have the same product. */
 class ObjectSizes {
   private readonly known = new Map<string, Factors>();
   private readonly guessed = new Map<number, Factors>();
 
-  /** @param objects those of which the sampler knows the size */
+  /** @param objects objects with known sizes */
   constructor(
     private readonly rate: number,
     objects: readonly SampledObjects[],
@@ -136,18 +136,17 @@ interface Factors {
 }
 
 /**
- * The size of the object behind a heap sample of the inspector.
+ * Estimates the object size of a heap sample of the inspector.
  *
- * V8 samples an object of size `s` with the probability `1 - exp(-s / rate)` and lets it stand for
- * `round(1 / (1 - exp(-s / rate)))` objects. The inspector tells the product of the two and neither factor, so this
- * looks for a size that gives the product. More than one may; the smallest is taken, as a guess that is right for a third
- * of all sizes and mostly within a factor of two.
+ * V8 samples an object of size `s` with the probability `1 - exp(-s / rate)`, and counts it as `round(1 / (1 - exp(-s / rate)))`
+ * objects. The inspector reports only the product of size and number, so this searches for a size that results in the product. If
+ * there are several, it returns the smallest, which is right for a third of all sizes and mostly within a factor of two.
  *
- * @param bytes size of the sample as the inspector tells it
+ * @param bytes size of the sample as the inspector reports it
  * @param rate mean number of bytes between samples
  */
 export function likelyObjectSize(bytes: number, rate: number): number {
-  // The product is rate + size / 2, give or take half a size for the rounding, and a twelfth for large objects.
+  // The product is rate + size / 2, ± size / 2 due to rounding, and a twelfth for large objects.
   const least = Math.max((bytes - rate) * 0.9, WORD);
   for (let size = Math.ceil(least / WORD) * WORD; size <= bytes && size <= rate; size += WORD) {
     if (bytes % size === 0 && size * weightOf(size, rate) === bytes) return size;
@@ -155,7 +154,7 @@ export function likelyObjectSize(bytes: number, rate: number): number {
   return bytes;
 }
 
-/** How many objects of a size one sample stands for, as V8 rounds it. */
+/** Number of objects of a size that one sample represents, rounded as in V8. */
 function weightOf(size: number, rate: number): number {
   return Math.floor(exactWeightOf(size, rate) + 0.5);
 }

@@ -1,44 +1,44 @@
-/** A time during which the event loop could not run anything else, by the clock of `nowMicros`. */
+/** A hold of the event loop, by the clock of `nowMicros`. */
 export interface LoopHold {
   readonly beginMicros: number;
   readonly endMicros: number;
-  /** How often threads of the process have waited meanwhile. V8's sampling thread does for each sample. */
+  /** How often threads of the process waited meanwhile. V8's sampling thread waits once per sample. */
   readonly waits: number;
-  /** How long the thread may have been stopped: it did not use the CPU, and did not wait for one. */
+  /** How long the thread may have been stopped: it neither used a CPU nor waited for one. */
   readonly awayMicros: number;
 }
 
-/** What a beat reads. */
+/** Readings of one timer tick. */
 export interface LoopReading {
-  /** Now. */
+  /** Current time. */
   readonly micros: number;
-  /** How long the loop has waited for events so far. */
+  /** Total time that the loop has waited for events. */
   readonly idleMicros: number;
-  /** How often threads of the process have waited so far. */
+  /** How often threads of the process have waited in total. */
   readonly waits: number;
-  /** CPU time of the thread so far, and how long it has waited for a CPU that others used; 0 where the system does not tell. */
+  /** Total CPU time of the thread, and time that it waited for a CPU; 0 if the system does not report them. */
   readonly cpuMicros: number;
   readonly delayedMicros: number;
 }
 
-/** Between two beats, in ms: of a loop that works, and of one that waits, where each beat wakes the process. */
+/** Interval of ticks relative to the threshold, and its limits in ms, for a busy loop and for an idle one, which each tick wakes. */
 const BUSY_BEAT = { part: 1 / 10, min: 5, max: 100 };
 const IDLE_BEAT = { part: 1 / 2, min: 5, max: 100 };
 
-/** A loop that works for less than this part of the time waits. */
+/** A loop that works for less than this part of the time is idle. */
 const IDLE = 0.1;
 
 /**
- * Finds holds by beats that come late. Time that the loop has waited for events is none, so neither is a process that was
- * stopped while it waited. Time in which it waits for a CPU does not make a hold of a task that is none otherwise.
+ * Detects holds by timer ticks that are late. Time in which the loop waited for events doesn't count, nor does a process that was
+ * stopped meanwhile. Time in which the thread waited for a CPU doesn't turn a short task into a hold.
  */
 export class HoldFinder {
-  /** When the next beat is due. */
+  /** Delay of the next tick, in ms. */
   everyMs: number;
-  /** The part of the time that the loop worked before the last beat. */
+  /** The part of the time that the loop worked before the last tick. */
   private worked = 1;
 
-  /** @param thresholdMs holds are longer */
+  /** @param thresholdMs minimum length of a hold */
   constructor(
     private readonly thresholdMs: number,
     private last: LoopReading,
@@ -46,12 +46,12 @@ export class HoldFinder {
     this.everyMs = within(BUSY_BEAT, thresholdMs);
   }
 
-  /** @returns the hold that has just ended, if this beat was kept waiting by one */
+  /** @returns the hold that has just ended, if one delayed this tick */
   beat(now: LoopReading): LoopHold | undefined {
     const { last } = this;
     const span = now.micros - last.micros;
     const idle = Math.min(now.idleMicros - last.idleMicros, span);
-    // What the loop did before the hold, in the time between two beats, is taken to be as much as before.
+    // Assumes that before the hold, between two ticks, the loop worked as much as before.
     const before = this.worked * Math.max(this.everyMs * 1000 - idle, 0);
     const held = span - idle - before;
     const delayed = now.delayedMicros - last.delayedMicros;

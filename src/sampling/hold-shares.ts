@@ -2,30 +2,30 @@ import type { LoopHold } from './hold-finder.js';
 import { linesHit, type SampledSegment } from './inspector-samples.js';
 import type { HoldShare, RawFrame, Sliced } from './sampler.js';
 
-/** Stacks that stand for no code. */
+/** Stacks that are not code. */
 const UNKNOWN = [named('(unknown)')];
 const PROFILER = [named('(profiler)')];
 const PROGRAM = [named('(program)')];
 
-/** How V8 names a collection, of which it does not tell the stack. */
+/** V8's name for a garbage collection, for which it reports no stack. */
 const COLLECTOR = '(garbage collector)';
 
-/** What V8 sampled from one moment to another. */
+/** V8's samples of a span of time. */
 export interface SampledStretch {
   readonly beginMicros: number;
   readonly endMicros: number;
-  /** Our own work, of which there are no samples. */
+  /** Our own work, which has no samples. */
   readonly excluded: readonly (readonly [beginMicros: number, endMicros: number])[];
   readonly samples: SampledSegment | undefined;
 }
 
-/** A sample that comes so much later than the one before, in sampling intervals, was waiting for a system call to return. */
+/** A sample that is this late, in sampling intervals, waited for a system call to return. */
 const LATE = 2;
 
 /**
- * Without a sample for so long, in sampling intervals and in microseconds, the process may have been stopped, or its
- * machine have slept. But the signals of V8's sampling thread also wait for a system call to return: then the thread used
- * the CPU, or the sampling thread went on, and waited for at least so many more of the next samples than there are.
+ * Without a sample for this long, in sampling intervals and in microseconds, the process may have been stopped or the machine
+ * suspended. But signals of V8's sampling thread are also delayed by a long system call. In that case the thread used the CPU, or the
+ * sampling thread continued: then it waited more often than there are samples, by at least this part.
  */
 const STOPPED = { intervals: 10, micros: 500_000, waits: 0.25 };
 
@@ -33,12 +33,12 @@ const STOPPED = { intervals: 10, micros: 500_000, waits: 0.25 };
 const PIECE = 200;
 
 /**
- * Shares a hold among the stacks that were sampled in it: a sample stands for the time from it to the next one, the first
- * one and a late one for the time before it too. Time in which the process did not run is no hold.
- * Garbage is collected where the code needs memory: a collection counts under what was executing before it.
+ * Distributes a hold over the stacks that were sampled in it. A sample represents the time until the next one; the first one, and a
+ * late one, also the time before it. Time in which the process did not run is not part of the hold.
+ * A garbage collection counts under the stack that was executing before it, which needed memory.
  *
- * @param stretches in their order
- * @param intervalMicros between two samples
+ * @param stretches spans with samples, in order
+ * @param intervalMicros sampling interval
  */
 export function* sharesOf(
   hold: LoopHold,
@@ -59,7 +59,7 @@ export function* sharesOf(
   for (let i = 0; i <= samples.length; i++) {
     if (i % PIECE === 0) yield;
     const to = samples[i]?.micros ?? hold.endMicros;
-    if (to <= from) continue; // V8 may write a later sample with an earlier time
+    if (to <= from) continue; // V8 may write a later sample with an earlier time stamp
     const own = overlap(excluded, from, to);
     let rest = to - from - own;
     const isLate = rest > LATE * intervalMicros;
@@ -90,18 +90,18 @@ export function* sharesOf(
 interface HoldSample {
   readonly segment: HoldInSegment;
   readonly node: number;
-  /** By the clock of the holds. */
+  /** By the clock of holds. */
   readonly micros: number;
   readonly isCollection: boolean;
-  /** It has a stack. */
+  /** Whether it has a stack. */
   readonly isCode: boolean;
 }
 
-/** The part of a hold that is in a segment: its time by nodes. */
+/** The part of a hold within a segment, with its time by node. */
 class HoldInSegment {
   private readonly microsOf = new Map<number, number>();
   private readonly collectionsOf = new Map<number, number>();
-  /** For each node its samples in the segment that are not in the hold. */
+  /** Number of each node's samples in the segment but not in the hold. */
   private readonly others = new Map<number, number>();
 
   constructor(
@@ -112,7 +112,7 @@ class HoldInSegment {
   samples(): HoldSample[] {
     const { samples: segment, beginMicros } = this.stretch;
     if (!segment) return [];
-    const shift = beginMicros - segment.beginMicros; // not 0 where V8 has another clock
+    const shift = beginMicros - segment.beginMicros; // not 0 if V8 uses another clock
     const samples: HoldSample[] = [];
     for (const [i, node] of segment.nodes.entries()) {
       const micros = segment.micros[i]! + shift;
@@ -129,7 +129,7 @@ class HoldInSegment {
     this.microsOf.set(node, (this.microsOf.get(node) ?? 0) + micros);
   }
 
-  /** Time of a collection that began when the node was executing. */
+  /** Adds the time of a garbage collection that began while the node was executing. */
   addCollection(node: number, micros: number): void {
     this.collectionsOf.set(node, (this.collectionsOf.get(node) ?? 0) + micros);
   }
@@ -150,8 +150,8 @@ class HoldInSegment {
   }
 
   /**
-   * V8 counts the hits of a line in the whole segment: they are those of the hold if that has all samples of the
-   * function there, or if it has hits at one line only.
+   * V8 counts hits of lines over the whole segment. They are known for the hold only if it contains all samples of the function, or if
+   * only one line was hit.
    */
   private linesOf(node: number): [node: number, part: number][] {
     const lines = linesHit(this.stretch.samples!, node);
@@ -160,7 +160,7 @@ class HoldInSegment {
     return areKnown ? lines.map(([line, hit]) => [line, hit / total]) : [[node, 1]];
   }
 
-  /** Outermost first. What V8 calls idle is native code here: the loop did not wait. */
+  /** Outermost first. What V8 calls idle is native code here, since the loop did not wait. */
   private stackAt(node: number): readonly RawFrame[] {
     const { tree, idle } = this.stretch.samples!;
     if (node < 0 || idle.has(node)) return PROGRAM;
@@ -170,7 +170,7 @@ class HoldInSegment {
   }
 }
 
-/** How much of the stretches lies between two moments. */
+/** Total length of the spans between two times. */
 function overlap(stretches: readonly (readonly [number, number])[], from: number, to: number): number {
   return stretches.reduce(
     (sum, [begin, end]) => sum + Math.max(Math.min(end, to) - Math.max(begin, from), 0),

@@ -7,29 +7,29 @@ import type { CallTree, CpuSamples, RawFrame, Sliced, TimeApart } from './sample
 /** Nodes or samples between two yields. */
 const PIECE = 200;
 
-/** What V8 sampled from one moment to another, with its nodes in our order. */
+/** V8's samples of a span of time, with nodes in our order. */
 export interface SampledSegment {
   readonly tree: CallTree;
   readonly hits: readonly number[];
   /** For each node how many lines of the same V8 node follow it. */
   readonly linesAfter: readonly number[];
   readonly idle: ReadonlySet<number>;
-  /** For each sample the node that was innermost, and when. */
+  /** Innermost node and time of each sample. */
   readonly nodes: readonly number[];
   readonly micros: Float64Array;
   readonly beginMicros: number;
   readonly endMicros: number;
-  /** The CPU clock of the thread in that time; undefined where the system does not tell it. */
+  /** The thread's CPU clock in that time; undefined if the system does not report it. */
   readonly readings: CpuReadings | undefined;
 }
 
-/** Which part of a profile of V8's counts. */
+/** The part of a V8 profile that counts. */
 export interface Span {
-  /** Right before V8 was told to begin, by the clock of the readings. */
+  /** Right before V8 was asked to begin, by the clock of the readings. */
   readonly askedMicros: number;
   readonly beginMicros: number;
   readonly endMicros: number;
-  /** Stretches that do not count: our own work. */
+  /** Spans that don't count: our own work. */
   readonly excluded: readonly (readonly [beginMicros: number, endMicros: number])[];
   readonly readings: CpuReadings | undefined;
 }
@@ -38,16 +38,16 @@ export interface Span {
 export interface CpuUse {
   readonly beginMicros: number;
   readonly endMicros: number;
-  /** Of the recording thread, from before V8 began until after it ended. */
+  /** CPU time of the recording thread, from before V8 began until after it ended. */
   readonly ownNanos: number;
-  /** What other threads took. */
+  /** CPU time of other threads. */
   readonly others: readonly TimeApart[];
 }
 
 /**
- * What V8 sampled in a span: at its begin and end V8 samples what told it to.
+ * V8's samples within a span: the first and last samples of a profile are of the code that started and stopped it.
  *
- * @param known frames of other segments, which are taken where they are the same
+ * @param known frames of other segments, to share equal ones
  */
 export function* sampledSegment(
   profile: Profiler.Profile,
@@ -84,8 +84,8 @@ export function* sampledSegment(
 }
 
 /**
- * V8 counts hits over all of a profile, and those before it too that were waiting to be counted. Here a node has no more
- * than its samples in the span: the others are in the segment before or after. Which lines these have hit V8 does not say.
+ * Limits a node's hits to its samples in the span. V8's hits cover the whole profile, and earlier samples that were not counted yet;
+ * these samples are in the previous or next segment. V8 does not report which lines they hit, so hits are scaled.
  */
 function* hitsOf(
   sampled: readonly number[],
@@ -111,7 +111,7 @@ function* hitsOf(
   return left;
 }
 
-/** The lines of a node of V8's that were hit, as nodes, and how often. */
+/** The hit lines of a V8 node, as nodes with their hits. */
 export function linesHit(
   { hits, linesAfter }: Pick<SampledSegment, 'hits' | 'linesAfter'>,
   node: number,
@@ -122,15 +122,15 @@ export function linesHit(
     .filter(([, hit]) => hit > 0);
 }
 
-/** Whether V8 stamps its samples with the clock that the readings have. */
+/** Whether V8's time stamps use the clock of the readings. */
 function hasSameClock({ startTime }: Profiler.Profile, { askedMicros, beginMicros }: Span): boolean {
   return startTime >= askedMicros - 1000 && startTime <= beginMicros + 1000;
 }
 
 /**
- * CPU samples of segments that follow one another: the exact line in the innermost frame, and the time of each sample.
+ * CPU samples of consecutive segments, with the exact line in the innermost frame and the time of each sample.
  *
- * @param use undefined where the system does not tell the CPU time of a thread
+ * @param use undefined if the system does not report CPU time per thread
  */
 export function* cpuSamplesOf(
   segments: readonly SampledSegment[],
@@ -150,7 +150,7 @@ export function* cpuSamplesOf(
   }
   const apart = [
     { names: ['(program)'], nanos: time.unsampledNanos },
-    { names: ['(profiler)'], nanos: (use?.ownNanos ?? 0) - time.totalNanos }, // what V8 itself took on this thread
+    { names: ['(profiler)'], nanos: (use?.ownNanos ?? 0) - time.totalNanos }, // V8's own work on this thread
     ...(use?.others ?? []),
   ];
   return {
@@ -161,11 +161,11 @@ export function* cpuSamplesOf(
 }
 
 const BY_CPU_CLOCK =
-  "weighted by the thread's CPU clock; with (program), (profiler) and (other threads) they are the CPU time of the process";
+  "weighted by the thread's CPU clock; together with (program), (profiler) and (other threads) it adds up to the CPU time of the process";
 const BY_REAL_TIME =
-  'weighted by real time, since this system does not tell the CPU time of a thread: calls that block count as if they computed';
+  'weighted by real time, because this system does not report CPU time per thread: blocking calls count as CPU time';
 
-/** Segments as one: stacks that several have are the same. */
+/** Joins segments; equal stacks become one. */
 class JoinedSegments {
   private readonly tree = new CallTreeBuilder();
   private readonly hits: number[] = [];
@@ -211,8 +211,8 @@ class JoinedSegments {
 }
 
 /**
- * A node of V8's becomes one for each line that was hit in it, since samples with different lines are different stacks;
- * the callers' lines are not known here.
+ * Splits a V8 node into one node per hit line, since samples with different lines are different stacks. The lines of callers are
+ * unknown.
  */
 function* nodesOf(
   { nodes }: Profiler.Profile,
@@ -244,12 +244,12 @@ function* nodesOf(
   return { tree: tree.build(), hits, nodeById, linesAfter, idle };
 }
 
-/** How the time is spread over the nodes of all segments, one segment's after the other's. */
+/** The time of the nodes of all segments, segment by segment. */
 interface SpreadTime extends SharedTime {
   readonly totalNanos: number;
 }
 
-/** What V8 took between two segments is left out. */
+/** Weights samples by CPU time; excludes V8's work between segments. */
 function* byCpuClock(segments: readonly SampledSegment[]): Sliced<SpreadTime> {
   const joined = { micros: [] as number[], cpuNanos: [] as number[] };
   const samples = { micros: [] as number[], nodes: [] as number[] };
@@ -271,7 +271,7 @@ function* byCpuClock(segments: readonly SampledSegment[]): Sliced<SpreadTime> {
   return { totalNanos, ...(yield* shareCpuTime(joined, { ...samples, isBusy }, nodeCount)) };
 }
 
-/** A sample stands for the time from it to the next one. */
+/** Weights samples by real time: each one represents the time until the next one. */
 function* byRealTime(segments: readonly SampledSegment[]): Sliced<SpreadTime> {
   const nanos = new Float64Array(segments.reduce((sum, { hits }) => sum + hits.length, 0));
   let first = 0;
@@ -279,7 +279,7 @@ function* byRealTime(segments: readonly SampledSegment[]): Sliced<SpreadTime> {
     for (let i = 0; i < nodes.length; i++) {
       if (i % PIECE === 0) yield;
       const until = micros[i + 1] ?? endMicros;
-      // V8 may write a later sample with an earlier time: such a stretch counts as none.
+      // V8 may write a later sample with an earlier time; then the difference counts as 0.
       if (nodes[i]! >= 0) nanos[first + nodes[i]!]! += Math.max(until - micros[i]!, 0) * 1000;
     }
     first += hits.length;
@@ -287,7 +287,7 @@ function* byRealTime(segments: readonly SampledSegment[]): Sliced<SpreadTime> {
   return { nanos, unsampledNanos: 0, totalNanos: 0 };
 }
 
-/** Shares the time of each of V8's nodes among its lines, by their hits. */
+/** Distributes the time of each V8 node over its lines, by their hits. */
 function* overLines(nanos: Float64Array, { hits, linesAfter }: SampledSegment): Sliced<Float64Array> {
   const shared = new Float64Array(nanos.length);
   for (let node = 0; node < nanos.length; node++) {

@@ -4,26 +4,26 @@ import { reasonOf } from './reason.js';
 type Inspector = typeof import('node:inspector');
 
 /**
- * A session of our own with this thread's inspector. Nearly all commands to the own thread are carried out before
- * `post` returns, so their answers can be handed back as values.
+ * A session with this thread's inspector. In the same thread, nearly all commands complete before `post` returns, so `post` can return
+ * their results.
  *
- * While a session is connected, V8 stores the arguments of the last 1,000 `console.*` calls, and keeps them when it is gone.
- * This one makes V8 forget them: those of a call at the next one, or when the JavaScript that called has returned.
+ * While a session is connected, V8 stores the arguments of the last 1,000 `console.*` calls, even after it is disconnected. This class
+ * discards them at the next call, or when the calling JavaScript has returned.
  */
 export class InspectorSession {
   private readonly inspector = inspectorOfNode();
   private readonly session: Session;
   private hasConsoleEntry = false;
 
-  /** @throws Error that says why there is no inspector, and what helps */
+  /** @throws Error with the reason if there is no inspector, and the fix if there is one */
   constructor() {
     this.session = connectedSession(this.inspector);
-    this.post('Runtime.discardConsoleEntries'); // of others: `Console.enable` would report each
+    this.post('Runtime.discardConsoleEntries'); // of other sessions: `Console.enable` would report each
     this.post('Console.enable');
     this.session.on('Console.messageAdded', () => this.consoleCalled());
   }
 
-  /** @throws Error with the inspector's words if it refuses */
+  /** @throws Error with the inspector's message if the command fails */
   post<T = void>(method: string, params: object = {}): T {
     let failure: Error | null = null;
     let answer: T | undefined;
@@ -40,8 +40,8 @@ export class InspectorSession {
   }
 
   /**
-   * Begins a CPU profile by `console.profile`, beside others that the session has: in every session of this thread in
-   * which `Profiler` is enabled. `Profiler.consoleProfileFinished` has what {@link endProfile} ended.
+   * Begins a CPU profile with `console.profile`, in addition to others that are running, in every session of this thread in which
+   * `Profiler` is enabled. After {@link endProfile}, the event `Profiler.consoleProfileFinished` contains the profile.
    */
   beginProfile(title: string): void {
     this.inspector.console.profile(title);
@@ -51,7 +51,7 @@ export class InspectorSession {
     this.inspector.console.profileEnd(title);
   }
 
-  /** Ends what the session started. */
+  /** Disconnects, which ends everything that the session started. */
   close(): void {
     this.discardConsoleEntries();
     this.session.disconnect();
@@ -70,7 +70,7 @@ export class InspectorSession {
   }
 }
 
-/** Why there is no inspector, and what helps; undefined where there is one. */
+/** The reason why there is no inspector, with the fix if there is one; undefined if there is an inspector. */
 export function inspectorProblem(): string | undefined {
   try {
     new InspectorSession().close();
@@ -80,7 +80,7 @@ export function inspectorProblem(): string | undefined {
   }
 }
 
-/** Not imported by name, which fails where Node was built without it. */
+/** Not a static import, which fails if Node was built without it. */
 function inspectorOfNode(): Inspector {
   const inspector = process.getBuiltinModule('node:inspector') as Inspector | undefined;
   if (!inspector) throw new Error('this Node was built without the inspector');

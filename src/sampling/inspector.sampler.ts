@@ -8,7 +8,7 @@ import { ProcessTimes } from './process-times.js';
 import type { CpuRecording, CpuSampler, Samplers } from './sampler.js';
 import { openThreadClock, type ThreadClock } from './thread-clock.js';
 
-/** CPU samples by Node's own inspector: the exact line in the innermost frame, and the time of each sample. */
+/** CPU samples by Node's inspector, with the exact line in the innermost frame and the time of each sample. */
 export const inspectorCpu: CpuSampler = {
   name: 'inspector',
   start(hz) {
@@ -47,7 +47,7 @@ function startCpu(hz: number, session: InspectorSession, clock: ThreadClock | un
   };
 }
 
-/** Samples by Node's own inspector: always there, also in worker threads. */
+/** Samplers of Node's built-in inspector, which also work in worker threads. */
 export const inspectorSampling: Samplers = {
   name: 'inspector',
   cpu: inspectorCpu,

@@ -3,31 +3,31 @@ import Module from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { InspectorSession } from './inspector-session.js';
 
-/** What V8 knows of a script that it has loaded. */
+/** V8's data about a loaded script. */
 export interface LoadedScript {
-  /** SHA-256 of its code in UTF-8, as V8 runs it. */
+  /** SHA-256 of the code that V8 runs, in UTF-8. */
   readonly hash: string;
-  /** The code itself, where it may have been made in memory. */
+  /** The code, if it may have been generated in memory. */
   readonly source: string | undefined;
 }
 
-/** Code that V8 would take long to hand out is not asked for: it takes some 50 ms for a million characters. */
+/** Longer code is not requested, since V8 takes about 50 ms per million characters. */
 const LONGEST_SOURCE = 2_000_000;
 
-/** A script, as frames name it. */
+/** A script, as frames refer to it. */
 export interface ScriptName {
-  /** V8's number; 0 where that is not known, as in call stacks. */
+  /** V8's script id; 0 if unknown, as in call stacks. */
   readonly scriptId: number;
   /** A path or URL. */
   readonly url: string;
 }
 
 /**
- * Asks V8 for scripts. It holds the event loop: V8 enumerates all scripts, and hashes each the first time, which takes
- * 100 to 400 ms for 5 to 20 MB of code and 40 ms afterwards. So it is asked only where the files may not tell.
+ * Asks V8 about scripts. This holds the event loop: V8 enumerates all scripts, and hashes each the first time, which takes 100 to
+ * 400 ms for 5 to 20 MB of code, and 40 ms afterwards. So call it only if the files may differ from what V8 runs.
  *
- * @returns for each script what V8 knows, or undefined if it has no such script, or several of that name
- * @throws Error where there is no inspector
+ * @returns V8's data for each script; undefined if V8 has no script of that name, or several
+ * @throws Error if there is no inspector
  */
 export function loadedScripts(names: readonly ScriptName[]): (LoadedScript | undefined)[] {
   const session = new InspectorSession();
@@ -47,7 +47,7 @@ export function loadedScripts(names: readonly ScriptName[]): (LoadedScript | und
 
 type Script = Debugger.ScriptParsedEventDataType;
 
-/** V8 has URLs here, and elsewhere paths, where it is CommonJS. */
+/** For CommonJS, V8 uses URLs here but paths elsewhere. */
 function onlyOne(scripts: readonly Script[], url: string): Script | undefined {
   const fileUrl = pathToFileURL(url).href;
   const [script, ...others] = scripts.filter((one) => one.url === url || one.url === fileUrl);
@@ -66,15 +66,15 @@ function sourceOf(session: InspectorSession, scriptId: string): string {
     .scriptSource;
 }
 
-/** Options by which something is loaded that may change code when that is loaded. */
+/** Options that load something that may transform code. */
 const LOADERS = /--(import|loader|experimental-loader)\b/;
-/** The preload of this package changes none. */
+/** This package's preload does not transform code. */
 const OWN_PRELOAD = /--import[= ]\S*nestjs-pprof\S*preload\S*/g;
 
-/** Environments of test runners, which compile what they load. */
+/** Environment variables of test runners, which transform what they load. */
 const TEST_RUNNERS = ['JEST_WORKER_ID', 'VITEST'];
 
-/** Whether something in this process may compile JavaScript when it is loaded, such as Babel's `register`. */
+/** Whether something in this process may transform JavaScript when it is loaded, such as Babel's `register`. */
 export function mayTransformCode(): boolean {
   const options = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ').replace(OWN_PRELOAD, '');
   return (
@@ -84,7 +84,7 @@ export function mayTransformCode(): boolean {
   );
 }
 
-/** How CommonJS loads a `.js` file, and words that only Node's own code has. */
+/** The functions with which CommonJS loads a `.js` file, and words that only Node's own versions contain. */
 const NODES_OWN: readonly (readonly [code: () => unknown, word: string])[] = [
   [() => (Reflect.get(Module, '_extensions') as Record<string, unknown>)['.js'], 'StringPrototypeEndsWith'],
   [() => Reflect.get(Module.prototype as object, '_compile'), 'wrapSafe'],

@@ -8,19 +8,19 @@ import { openSchedulerCounts, type SchedulerCounts } from './thread-clock.js';
 import { SampleWatch } from './warm-profiler.js';
 
 /**
- * Watches the event loop of this thread: beats that come late find the holds, and the samples of V8's profiler name what
- * was executing. That runs all the time for it, since to start it in a hold would make that longer.
+ * Watches the event loop of this thread: late timer ticks reveal holds, and samples of V8's profiler show what was executing. The
+ * profiler runs all the time for this, since starting it during a hold would prolong the hold.
  *
- * @param unnamed why V8's profiler cannot be kept running
+ * @param unnamed the reason why V8's profiler can't be kept running, if it can't
  */
 export function loopWatcher(unnamed: string | undefined): WatchLoop {
   return (options, report) => new BeatingWatch(options, report, unnamed);
 }
 
-/** How long a beat works on holds that are pending. */
+/** Time limit for the processing of pending holds in a tick. */
 const WORK_MICROS = 1000;
 
-/** A hold whose samples V8 has not handed out. */
+/** A hold that waits for its samples from V8. */
 interface PendingHold {
   readonly hold: LoopHold;
   readonly thresholdMs: number;
@@ -36,7 +36,7 @@ class BeatingWatch implements LoopWatch {
   private counts: SchedulerCounts | undefined;
   private failure: string | undefined;
   private readonly pending: PendingHold[] = [];
-  /** The first one that is pending, in work. */
+  /** The processing of the first pending one. */
   private work: Sliced<void> | undefined;
 
   constructor(
@@ -75,7 +75,7 @@ class BeatingWatch implements LoopWatch {
     }
   }
 
-  /** What is pending stays so. */
+  /** Pending holds are kept. */
   private leave(): void {
     if (this.pending.length > 0) this.samples?.cut();
     this.samples?.leave();
@@ -103,7 +103,7 @@ class BeatingWatch implements LoopWatch {
   }
 
   /**
-   * Works a little on what is pending, if that is handed out.
+   * Processes a piece of the pending holds whose samples V8 has returned.
    *
    * @returns whether there is more to do
    */

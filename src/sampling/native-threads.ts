@@ -1,15 +1,15 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 
-/** A thread of this process, as the kernel knows it. */
+/** A kernel thread of this process. */
 export interface NativeThread {
   readonly id: number;
-  /** At most 15 bytes; a thread without a name of its own has that of the thread that created it. */
+  /** At most 15 bytes; a thread inherits the name of the thread that created it unless it sets one. */
   readonly name: string;
   readonly cpuNanos: number;
 }
 
-/** The kernel's names of all threads of this process. */
+/** Kernel names of all threads of this process. */
 export interface ThreadNames {
   readonly main: string;
   readonly others: readonly string[];
@@ -17,7 +17,7 @@ export interface ThreadNames {
 
 const TASKS = '/proc/self/task';
 
-/** The threads of this process beside the calling one; none where the system does not list them (all but Linux). */
+/** The threads of this process except the calling one; empty if the system does not list them (all except Linux). */
 export function otherNativeThreads(): NativeThread[] {
   try {
     const own = ownThreadId();
@@ -29,7 +29,7 @@ export function otherNativeThreads(): NativeThread[] {
   }
 }
 
-/** The kernel's numbers of all threads of this process; none where the system does not list them (all but Linux). */
+/** Kernel ids of all threads of this process; empty if the system does not list them (all except Linux). */
 export function nativeThreadIds(): number[] {
   try {
     return readdirSync(TASKS).map(Number);
@@ -38,10 +38,10 @@ export function nativeThreadIds(): number[] {
   }
 }
 
-/** What all threads of this process are called; undefined where the system does not list them (all but Linux). */
+/** Names of all threads of this process; undefined if the system does not list them (all except Linux). */
 export function threadNames(): ThreadNames | undefined {
   try {
-    const main = basename(readlinkSync('/proc/self')); // its number is the pid, as that /proc has it
+    const main = basename(readlinkSync('/proc/self')); // its id is the pid in the namespace of this /proc
     const others = readdirSync(TASKS).filter((id) => id !== main);
     return { main: nameOf(main), others: others.flatMap((id) => whileAlive(() => nameOf(id))) };
   } catch {
@@ -49,7 +49,7 @@ export function threadNames(): ThreadNames | undefined {
   }
 }
 
-/** The kernel's number of the calling thread. */
+/** Kernel id of the calling thread. */
 export function ownThreadId(): string {
   return basename(readlinkSync('/proc/thread-self'));
 }
@@ -62,7 +62,7 @@ function cpuNanosOf(id: string): number {
   return Number.parseInt(readFileSync(`${TASKS}/${id}/schedstat`, 'utf8'), 10);
 }
 
-/** Nothing for a thread that has ended in the meantime. */
+/** Empty if the thread has ended in the meantime. */
 function whileAlive<T>(read: () => T): T[] {
   try {
     return [read()];

@@ -14,7 +14,7 @@ interface PprofTimeNode extends PprofNode<PprofTimeNode> {
   readonly hitCount: number;
 }
 
-/** CPU samples as the package has them from V8. */
+/** CPU samples as the package returns them. */
 export interface PprofTimeProfile {
   readonly topDownRoot: PprofTimeNode;
   /** In microseconds. */
@@ -22,7 +22,7 @@ export interface PprofTimeProfile {
   readonly endTime: number;
 }
 
-/** What is alive, as the package has it from V8. */
+/** Live objects as the package returns them. */
 export interface PprofAllocationNode extends PprofNode<PprofAllocationNode> {
   readonly allocations: readonly { readonly count: number; readonly sizeBytes: number }[];
 }
@@ -30,7 +30,7 @@ export interface PprofAllocationNode extends PprofNode<PprofAllocationNode> {
 /** Nodes between two yields. */
 const PIECE = 200;
 
-/** What V8 takes to end a profile is in the profile, under the function that ends it. */
+/** V8's work to end a profile appears in the profile under the function that ends it. */
 const PROFILER: RawFrame = {
   functionName: '(profiler)',
   url: '',
@@ -51,10 +51,10 @@ function isOwnEnd(
 }
 
 /**
- * CPU samples of the package's profile. In this mode a frame's line is the one that was executing; the profile does not say
- * where functions begin.
+ * CPU samples of the package's profile. In this mode a frame's line is the executing one; the profile does not contain where
+ * functions begin.
  *
- * @param apart what other threads took
+ * @param apart CPU time of other threads
  */
 export function* cpuSamplesOf(
   { topDownRoot, startTime, endTime }: PprofTimeProfile,
@@ -80,8 +80,7 @@ export function* cpuSamplesOf(
     nanos: yield* scaled(hits, nanosPerHit),
     apart,
     durationNanos,
-    weighed:
-      'weighted by the real interval: calls that block count as if they computed; (other threads) is measured CPU time',
+    weighed: 'weighted by real time: blocking calls count as CPU time; (other threads) is measured CPU time',
   };
 }
 
@@ -94,7 +93,7 @@ function* scaled(numbers: readonly number[], factor: number): Sliced<Float64Arra
   return result;
 }
 
-/** What is alive, from the package's profile. */
+/** Live objects in the package's profile. */
 export function* liveObjectsOf(root: PprofAllocationNode, tree: CallTreeBuilder): Sliced<SampledObjects[]> {
   const objects: SampledObjects[] = [];
   yield* walk(root, (raw, parent) => {
@@ -123,7 +122,7 @@ function frameOf({
   };
 }
 
-/** Visits every node under a root, callers first; a visit is told the number that the one to its caller returned. */
+/** Visits every node under a root, callers first. `parent` is what the visit of the caller returned. */
 function* walk<Node extends PprofNode<Node>>(
   root: Node,
   visit: (raw: Node, parent: number) => number,

@@ -5,14 +5,14 @@ import { ProcessTimes, usedByOthers } from './process-times.js';
 import type { CpuRecording, Samplers } from './sampler.js';
 import { openThreadClock } from './thread-clock.js';
 
-/** What is used of the `pprof` package. Declared here, since the package is optional. */
+/** The used part of the `pprof` package. Declared here, since the package is optional. */
 export interface PprofPackage {
   readonly time: {
     start(intervalMicros: number, name: string, sourceMapper: undefined, lineNumbers: true): () => unknown;
   };
   /**
-   * Its own face to its addon. What `time.start` returns makes protobuf objects of the result before it hands it out,
-   * which holds the event loop for as long as V8 does, and loses the numbers of the scripts.
+   * The package's interface to its addon. The function that `time.start` returns would convert the result to protobuf objects, which
+   * holds the event loop as long as V8 does, and drops the script ids.
    */
   readonly timeBindings: {
     stopProfiling(name: string, lineNumbers: true): PprofTimeProfile;
@@ -20,7 +20,7 @@ export interface PprofPackage {
   readonly heapBindings: PprofHeapBinding;
 }
 
-/** Samples by the `pprof` package: the exact line in every frame, the exact sizes of objects. */
+/** Samplers of the `pprof` package: exact lines in every frame, exact object sizes. */
 export function pprofSampling(pprof: PprofPackage): Samplers {
   return {
     name: 'pprof',
@@ -57,7 +57,7 @@ function startCpu({ time, timeBindings }: PprofPackage, hz: number): CpuRecordin
   };
 }
 
-/** Tells the package that nothing runs any more. It finds no profile to stop, and says so. */
+/** Resets the package's state. It throws, because there is no profile left to stop. */
 function release(stop: () => unknown): void {
   try {
     stop();

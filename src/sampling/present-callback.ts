@@ -1,17 +1,17 @@
 /**
- * What was made since the present callback began. It tells of an `await` whether it is innermost, and what it waits for: an
- * `await` makes a promise that is derived from the awaited one, its trigger.
+ * Tracks what was created since the current callback began, to decide whether an `await` is innermost and what it waits for. An
+ * `await` creates a promise that is derived from the awaited one, its trigger.
  */
 export class PresentCallback {
-  /** The promise that was derived last; 0 if none. */
+  /** The last derived promise; 0 if none. */
   derived = 0;
-  /** For which promise the last innermost `await` is: several may be for that. */
+  /** The promise of the last innermost `await`; there may be several awaits of it. */
   awaited = 0;
-  /** The resource that was made last and is no promise; 0 if none. */
+  /** The last created resource that is not a promise; 0 if none. */
   resource = 0;
   private isJob = false;
   private made = 0;
-  /** The last resource before the callback. */
+  /** The last resource created before the callback. */
   private madeBefore = 0;
 
   begin(): void {
@@ -21,7 +21,7 @@ export class PresentCallback {
     this.resource = 0;
   }
 
-  /** A resource or a promise was made. */
+  /** A resource or a promise was created. */
   make(id: number): void {
     this.made = id;
   }
@@ -29,15 +29,15 @@ export class PresentCallback {
   /**
    * A resource is used that may settle a promise.
    *
-   * @param id 0: the last one that was made is older, and the next one is younger
-   * @param isJob of Node's own, which makes its promise itself, right after
+   * @param id id of the resource; 0 for an existing resource that is used now
+   * @param isJob whether Node creates the promise for it, right after it
    */
   use(id: number, isJob: boolean): void {
     this.resource = id || this.made + 0.5;
     this.isJob = isJob;
   }
 
-  /** A promise of another callback is another execution's. */
+  /** Whether a promise was created before the callback, so it belongs to another execution. */
   isOld(id: number): boolean {
     return id <= this.madeBefore;
   }
@@ -45,7 +45,8 @@ export class PresentCallback {
   /**
    * A promise is derived.
    *
-   * @returns whether it is of an innermost `await`: if one was derived from another promise since the trigger was made, a callee waits
+   * @returns whether it is of an innermost `await`; not if another promise was derived since the trigger was created: then a callee
+   * waits
    */
   derive(id: number, trigger: number): boolean {
     const { derived } = this;
@@ -53,7 +54,7 @@ export class PresentCallback {
     return derived < trigger || trigger === this.awaited || this.isOld(trigger);
   }
 
-  /** Whether the last resource is what settles a promise. */
+  /** Whether the last resource settles a promise. */
   isForResource(promise: number): boolean {
     if (this.isOld(promise)) return false;
     return this.resource > promise || (this.isJob && this.resource === promise - 1);

@@ -2,36 +2,36 @@ import type { CpuSegment } from './cpu-segment.js';
 import type { RunningProfiler } from './running-profiler.js';
 import type { HeapSampler, WarmOptions } from './sampler.js';
 
-/** What exists once in a process (strictly: once in a V8 isolate), however many modules and copies of this package there are. */
+/** State that is shared by all modules and copies of this package in a process (strictly: in a V8 isolate). */
 export interface ProcessState {
-  /** A CPU capture runs. */
+  /** Whether a CPU capture is running. */
   cpuBusy: boolean;
-  /** Ends the CPU profile of the boot, while one runs. */
+  /** Ends the CPU profile of startup, while one is running. */
   finishBoot: (() => void) | undefined;
-  /** Nest has created a module of ours: others, such as npm, may have been started with `preload` too. */
+  /** Whether PprofModule was created in this process; `preload` may run in other programs too, such as npm. */
   hasModule: boolean;
-  /** What is wrong with a variable of `preload`. */
+  /** Error message for an invalid environment variable of `preload`. */
   preloadProblem: string | undefined;
-  /** V8's CPU profiler where it is kept running. */
+  /** V8's CPU profiler while it is kept running. */
   readonly warm: {
     profiler: RunningProfiler | undefined;
-    /** A capture runs, by this profiler or by another one. */
+    /** Whether a capture is running, with this profiler or another one. */
     isBusy: boolean;
-    /** Modules that may use it, and how those want it that keep it running. */
+    /** Number of modules that may use it, and the options of those that keep it running. */
     members: number;
     readonly always: WarmOptions[];
-    /** One of these, for which it was started. */
+    /** The one of these for which it was started. */
     startedFor: WarmOptions | undefined;
-    /** Called with each segment of its that has ended. */
+    /** Called with each ended segment. */
     readonly watchers: Set<(segment: CpuSegment) => void>;
-    /** Ends it when it has not been used for a while. */
+    /** Timer that ends it when it has not been used for a while. */
     ending: NodeJS.Timeout | undefined;
   };
-  /** V8's one heap sampler and how many modules want it on. */
+  /** V8's heap sampler and the number of its users. */
   heap: { readonly sampler: HeapSampler; readonly preloaded?: true; users: number } | undefined;
 }
 
-/** Kept on `globalThis`: the ESM and the CommonJS copy of this package may be loaded side by side. */
+/** Stored on `globalThis`, since the ESM and the CommonJS copy of this package may both be loaded. */
 export function processState(): ProcessState {
   return perProcess('process-state', () => ({
     cpuBusy: false,
@@ -52,9 +52,9 @@ export function processState(): ProcessState {
 }
 
 /**
- * The process's one value of a name.
+ * A value that exists once per process.
  *
- * @param create makes it, the first time
+ * @param create creates it on the first call
  */
 export function perProcess<T>(name: string, create: () => T): T {
   const holder = globalThis as { [key: symbol]: T | undefined };

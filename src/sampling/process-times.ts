@@ -5,12 +5,12 @@ import { processCpuNanos, type ThreadClock } from './thread-clock.js';
 
 const NAME = '(other threads)';
 
-/** CPU times of this process at a moment. */
+/** CPU times of this process at one time. */
 export class ProcessTimes {
   readonly micros = nowMicros();
-  /** Of the calling thread. */
+  /** CPU time of the calling thread. */
   readonly ownNanos: number;
-  /** Of all threads but the calling one: libuv's pool, V8's helpers, worker threads. */
+  /** CPU time of all other threads: libuv's pool, V8's helpers, worker threads. */
   readonly othersNanos: number;
   private seen: readonly NativeThread[] | undefined;
 
@@ -19,16 +19,16 @@ export class ProcessTimes {
     this.othersNanos = processCpuNanos() - this.ownNanos;
   }
 
-  /** The other threads one by one: those there are when they are asked for first, which takes some 20 µs for each. */
+  /** The other threads individually. Read on the first call, which takes about 20 µs per thread. */
   threads(): readonly NativeThread[] {
     return (this.seen ??= otherNativeThreads());
   }
 }
 
 /**
- * What the other threads have used between two moments, by their names where the system tells these. What has no name stands last.
+ * CPU time of the other threads between two times, by name if the system reports names. The rest comes last, without a name.
  *
- * @param ended threads that have ended right before the second moment
+ * @param ended threads that ended right before the second time
  */
 export function usedByOthers(
   begin: ProcessTimes,

@@ -3,7 +3,7 @@ interface Denied {
   readonly flag: string;
 }
 
-/** What Node's permission model denies, by its name in errors, or their code. */
+/** Permissions of Node's permission model, by their name in errors, or by error code. */
 const DENIED: Readonly<Record<string, Denied>> = {
   Inspector: { what: 'the inspector', flag: '--allow-inspector' },
   FileSystemRead: { what: 'reading', flag: '--allow-fs-read' },
@@ -11,17 +11,17 @@ const DENIED: Readonly<Record<string, Denied>> = {
   ERR_DLOPEN_DISABLED: { what: 'native addons', flag: '--allow-addons' },
 };
 
-/** What an error of Node is about. */
+/** The used fields of Node's errors. */
 interface NodeError extends Partial<Error> {
   readonly code?: string;
   readonly permission?: string;
   readonly resource?: string;
 }
 
-/** Why something failed, in one line; if Node's permission model denied it, with the flag that allows it. */
+/** The reason of an error in one line; if Node's permission model denied access, with the flag that allows it. */
 export function reasonOf(error: unknown): string {
   const { code = '', permission = code, resource = '', message = String(error) } = Object(error) as NodeError;
-  const denied = 'permission' in process ? DENIED[permission] : undefined; // addons have a flag `--no-addons` too
+  const denied = 'permission' in process ? DENIED[permission] : undefined; // addons can also be disabled with `--no-addons`
   if (!denied) return firstLine(message);
   const { what, flag } = denied;
   const object = resource.startsWith('/') ? `${what} ${resource}` : what;

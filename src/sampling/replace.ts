@@ -4,8 +4,8 @@ export type Restore = () => void;
 /**
  * Replaces a method of an object, unless that is frozen.
  *
- * @param by called with the original, on the same `this`, the arguments, and `this`
- * @returns puts back what was there, if nobody has replaced it since
+ * @param by called with the original method (bound to `this`), the arguments, and `this`
+ * @returns a function that restores the original, unless the method has been replaced again since
  */
 export function replace(
   object: object,
@@ -20,7 +20,7 @@ export function replace(
   };
   Reflect.defineProperty(object, key, { value: ours, configurable: true, writable: true });
   return () => {
-    isOn = false; // it is still called by who has replaced it since
+    isOn = false; // a later replacement may still call ours
     if (Reflect.get(object, key) !== ours) return;
     if (before) Object.defineProperty(object, key, before);
     else Reflect.deleteProperty(object, key);

@@ -8,31 +8,31 @@ import type { CpuRecording, CpuSamples, KeptProfiler, RawFrame, Sliced } from '.
 import { openThreadClock } from './thread-clock.js';
 
 /**
- * How long segments are, in ms. V8 takes some 5 µs for each node of one to hand it out, and keeps some 200 bytes for each
- * that it began until its profiler ends.
+ * Lengths of segments, in ms. To return a segment, V8 takes about 5 µs per node, and it keeps about 200 bytes per segment until its
+ * profiler stops.
  */
 const SEGMENT = { shortest: 100, ofPast: 2000, longest: 10_000 };
-/** Those of a recording are as long as so many samples take. */
+/** Segments of a recording have about this many samples. */
 const SAMPLES_IN_SEGMENT = 25;
 
 /**
- * V8's sampling thread adds a sample to the profiles when it takes the next one: in so many intervals, and in ms, a segment that has
- * ended has all of its samples.
+ * V8's sampling thread adds a sample to the profiles when it takes the next one. After this many intervals, or at most this many ms,
+ * an ended segment has all its samples.
  */
 const COMPLETE = { intervals: 2, longest: 100 };
 
-/** Beyond that the frames are gathered anew: programs can make functions for ever. */
+/** Maximum number of cached frames, since programs can create functions without limit. */
 const MOST_FRAMES = 50_000;
 
 /**
- * V8's CPU profiler, running from its creation until {@link close} in a session of its own.
+ * V8's CPU profiler, running in a separate session from its creation until {@link close}.
  *
- * V8 takes long to start its profiler, since it walks all code, and to end it. But while it runs, the session that started
- * it can begin and end any number of profiles in a moment. Here one follows the other, and each begins before the last one
- * ends: segments, so short that V8 never has to hand out much at once. A recording is the segments from its begin to
- * its end; the past is those that were kept.
+ * Starting and stopping V8's profiler takes long, since it walks all code. But while it is running, the session that started it can
+ * quickly begin and end any number of profiles. Here, consecutive profiles are recorded as segments, each beginning before the
+ * previous one ends, and short enough that V8 never has to return much at once. A recording consists of the segments from its start to
+ * its end; the past consists of the kept segments.
  *
- * All have the same rate: V8 does not change it while it samples.
+ * All have the same rate, since V8 can't change it while sampling.
  */
 export class RunningProfiler implements KeptProfiler {
   since = new Date();
@@ -40,10 +40,10 @@ export class RunningProfiler implements KeptProfiler {
   private readonly clock = openThreadClock();
   private readonly atBegin = this.times();
   private atEnd: ProcessTimes | undefined;
-  /** Those that V8 has not handed out, by their titles. */
+  /** Segments that V8 has not returned yet, by title. */
   private readonly open = new Map<string, CpuSegment>();
   current!: CpuSegment;
-  /** Frames of all segments, which take most of their memory. */
+  /** Frames shared by all segments, since frames take most of the memory. */
   private frames = new Map<string, RawFrame>();
   private recorded: CpuSegment[] | undefined;
   private timer: NodeJS.Timeout | undefined;
@@ -53,9 +53,9 @@ export class RunningProfiler implements KeptProfiler {
   /**
    * @param hz samples per second
    * @param pastSeconds how long segments are kept
-   * @param past those of a profiler before this one
-   * @param ended called with each segment that has ended, before V8 hands it out; tells whether its last samples matter
-   * @throws Error with the inspector's words if it refuses
+   * @param past kept segments of a previous profiler
+   * @param ended called with each ended segment, before V8 returns it; returns whether its last samples matter
+   * @throws Error with the inspector's message if it fails
    */
   constructor(
     readonly hz: number,
@@ -80,10 +80,10 @@ export class RunningProfiler implements KeptProfiler {
   }
 
   /**
-   * Begins a recording; there is one at a time.
+   * Begins a recording; only one at a time.
    *
-   * @param isCold whether it is for the recording that the profiler was started: then that is part of it
-   * @param whenStopped called when it has been stopped
+   * @param isCold whether the profiler was started for this recording; then the recording includes the time since its start
+   * @param whenStopped called when it was stopped
    */
   record(isCold: boolean, whenStopped: () => void): CpuRecording {
     const begin = isCold ? this.atBegin : this.times();
@@ -101,7 +101,7 @@ export class RunningProfiler implements KeptProfiler {
     };
   }
 
-  /** A segment that began earlier is in it as a whole. */
+  /** Includes the whole of a segment that began earlier. */
   recent(seconds: number): ReturnType<KeptProfiler['recent']> {
     if (!this.isClosed) this.rotate(this.recorded);
     const now = nowMicros();
@@ -111,19 +111,19 @@ export class RunningProfiler implements KeptProfiler {
     return { begin: new Date(Date.now() - kept * 1000), seconds: kept, samples };
   }
 
-  /** Ends the current segment, which V8 hands out soon after. */
+  /** Ends the current segment, which V8 returns soon after. */
   split(): void {
     if (!this.isClosed) this.rotate(this.recorded);
   }
 
-  /** Ends the current segment, and has V8 hand out at once all that have ended. */
+  /** Ends the current segment, and gets all ended segments from V8 at once. */
   cut(): void {
     if (this.isClosed) return;
     this.split();
     for (const segment of this.open.values()) if (segment !== this.current) this.handOut(segment);
   }
 
-  /** Ends V8's profiler; a recording that is under way has what was sampled so far, and so has the past. */
+  /** Stops V8's profiler. A recording in progress, and the past, keep the samples so far. */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
@@ -132,7 +132,7 @@ export class RunningProfiler implements KeptProfiler {
     this.recorded?.push(this.current);
     if (this.pastSeconds > 0) this.keep(this.current);
     this.ended(this.current);
-    for (const segment of this.open.values()) this.handOut(segment); // or it would go on in other sessions
+    for (const segment of this.open.values()) this.handOut(segment); // otherwise it would continue in other sessions
     this.session.close();
     this.atEnd = this.times();
     this.atEnd?.threads();
@@ -154,7 +154,7 @@ export class RunningProfiler implements KeptProfiler {
     return yield* samplesOf(segments, begin, end);
   }
 
-  /** Begins the next segment, and soon after lets V8 hand out the one before. */
+  /** Begins the next segment, and soon after gets the previous one from V8. */
   private rotate(recorded: CpuSegment[] | undefined): void {
     const ended = this.current;
     ended.end();
@@ -206,7 +206,7 @@ export class RunningProfiler implements KeptProfiler {
     this.past.push(segment);
   }
 
-  /** Has V8 hand out at once a segment that has ended, if it has not yet. */
+  /** Gets an ended segment from V8 at once, if it was not returned yet. */
   handOut(segment: CpuSegment): void {
     if (!this.open.has(segment.title)) return;
     this.current.exclude(() => segment.timeHold(() => this.session.endProfile(segment.title)));
@@ -227,7 +227,7 @@ export class RunningProfiler implements KeptProfiler {
     if (segment === this.current && !this.isClosed) setImmediate(() => this.restart());
   }
 
-  /** A `console.profileEnd()` of the application's ended the last profile of V8's, and so its profiler. */
+  /** The application's `console.profileEnd()` ended V8's last profile, which stopped its profiler. */
   private restart(): void {
     if (this.isClosed) return;
     this.since = new Date();
@@ -244,7 +244,7 @@ export class RunningProfiler implements KeptProfiler {
   }
 }
 
-/** Titles are seen by all sessions of the process. */
+/** Titles are visible to all sessions of the process, so they must be unique. */
 function titles(): { last: number } {
   return perProcess('profile-titles', () => ({ last: 0 }));
 }

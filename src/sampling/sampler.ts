@@ -1,109 +1,109 @@
 /**
- * The ports behind which V8 is: what a sampler takes and gives. Everything that knows the inspector or a native
- * package is in this folder; what comes out is raw, in V8's words.
+ * The interfaces of samplers. All code that uses the inspector or a native package is in this folder; it returns V8's data
+ * unchanged.
  */
 
-/** A function, or one line of it, as V8 names it. */
+/** A function, or one line of it, as V8 reports it. */
 export interface RawFrame {
-  /** V8's name: empty for an anonymous function, `(program)` and the like for what is none. */
+  /** V8's name: empty for an anonymous function, or a name such as `(program)` if it is not a function. */
   readonly functionName: string;
-  /** Path, `file:` URL or `node:` name of the script; empty for what is no function. */
+  /** Path, `file:` URL or `node:` name of the script; empty if it is not a function. */
   readonly url: string;
-  /** V8's number of the script, good for this run of the process; 0 for what is in none. */
+  /** V8's script id in this process; 0 if it is not in a script. */
   readonly scriptId: number;
-  /** Where the function begins, from 1; 0 where the sampler does not say. */
+  /** First line of the function, one-based; 0 if the sampler does not report it. */
   readonly functionLine: number;
-  /** From 1; 0 where the sampler does not say. */
+  /** Column at which the function begins, one-based; 0 if the sampler does not report it. */
   readonly functionColumn: number;
-  /** The line that was executing, or {@link functionLine} where the sampler knows no better; from 1, 0 for none. */
+  /** The executing line, or {@link functionLine} if the sampler does not report it; one-based, 0 for none. */
   readonly line: number;
-  /** In that line, from 1; left out where the sampler does not say. */
+  /** Executing column, one-based; omitted if the sampler does not report it. */
   readonly column?: number;
 }
 
-/** Stacks that share their callers. A node's parent comes before it; the parent of an outermost frame is -1. */
+/** Stacks as a tree that shares callers. A node's parent precedes it; the parent of an outermost frame is -1. */
 export interface CallTree {
   readonly frames: readonly RawFrame[];
-  /** For each node its frame: an index into {@link frames}. */
+  /** Frame of each node: an index into {@link frames}. */
   readonly frameOf: readonly number[];
-  /** For each node the node that called it. */
+  /** Caller of each node. */
   readonly parentOf: readonly number[];
 }
 
-/** CPU time that no stack of the tree has: what took it, outermost first. */
+/** CPU time that is not in the tree: a stack of names, outermost first. */
 export interface TimeApart {
   readonly names: readonly string[];
   readonly nanos: number;
 }
 
-/** The samples one by one, as they came. */
+/** Individual samples in order. */
 export interface Timeline {
-  /** Of a clock that has no meaning of its own. */
+  /** By a clock with an arbitrary origin. */
   readonly startMicros: number;
-  /** For each sample the node that was innermost. */
+  /** Innermost node of each sample. */
   readonly nodes: readonly number[];
-  /** For each sample the time since the one before it. */
+  /** Time between each sample and the previous one. */
   readonly deltasMicros: readonly number[];
 }
 
 /** CPU samples of a span of time. */
 export interface CpuSamples {
   readonly tree: CallTree;
-  /** For each node how often it was the innermost one. */
+  /** Number of samples in which each node is innermost. */
   readonly hits: readonly number[];
-  /** For each node how long it was the innermost one, in nanoseconds as {@link weighed} says. */
+  /** Time for which each node was innermost, in nanoseconds; {@link weighed} describes how it is measured. */
   readonly nanos: ArrayLike<number>;
   readonly apart: readonly TimeApart[];
   readonly durationNanos: number;
-  /** What the nanoseconds are, in words. */
+  /** Description of how the time was measured. */
   readonly weighed: string;
-  /** Where the sampler knows it. */
+  /** If the sampler reports individual samples. */
   readonly timeline?: Timeline;
-  /** The longest time, in ms, that the sampler has held the event loop between start and stop, where it did. */
+  /** The sampler's longest hold of the event loop between start and stop, in ms, if there was one. */
   readonly longestHoldMs?: number;
 }
 
 /**
- * Work that yields now and then, so that whoever drives it can give the event loop a turn. What has to happen at once
- * has happened when it is returned.
+ * Work that yields now and then, so that its caller can let the event loop run. Everything that must happen immediately has
+ * happened when the generator is returned.
  */
 export type Sliced<T> = Generator<void, T>;
 
-/** A CPU recording under way. */
+/** A CPU recording in progress. */
 export interface CpuRecording {
-  /** When V8's profiler was started, if that was before the recording. */
+  /** When V8's profiler was started, if it was already running. */
   readonly runningSince?: Date;
-  /** What a reader of the profile has to know of its start. */
+  /** A comment for readers of the profile. */
   readonly note?: string;
-  /** Ends it, and frees what it holds in V8. */
+  /** Ends it, and frees its resources in V8. */
   stop(): Sliced<CpuSamples>;
 }
 
 /** Limits of a CPU sampler's rate, in samples per second. */
 export const CPU_RATE = { min: 1, max: 1000 } as const;
 
-/** Takes CPU samples of the calling thread. */
+/** Samples the CPU use of the calling thread. */
 export interface CpuSampler {
-  /** Told in each profile's comments. */
+  /** Shown in each profile's comments. */
   readonly name: SamplerName;
   /**
    * @param hz samples per second
-   * @param isAfterGc garbage was collected right before, so that a profiler that is started now knows all code
+   * @param isAfterGc whether garbage was collected right before, so that a profiler started now knows all code
    */
   start(hz: number, isAfterGc?: boolean): CpuRecording;
 }
 
-/** A profiler that is kept running: its rate, and how many of the last seconds are kept. */
+/** Options of a profiler that is kept running: its rate, and how many of the last seconds are recorded. */
 export interface WarmOptions {
   readonly hz: number;
-  /** 0: none. */
+  /** 0 to record none. */
   readonly pastSeconds: number;
 }
 
 /** A profiler that is kept running. */
 export interface KeptProfiler extends WarmOptions {
   readonly since: Date;
-  /** The last seconds, as far as they were kept: when they began, and how many they are. */
+  /** The samples of the last seconds, as far as they are recorded, with the actual start and length. */
   recent(seconds: number): {
     readonly begin: Date;
     readonly seconds: number;
@@ -111,77 +111,77 @@ export interface KeptProfiler extends WarmOptions {
   };
 }
 
-/** A module's part in the process's warm profiler. */
+/** A module's use of the process's warm profiler. */
 export interface WarmMember {
-  /** The profiler, if a module of the process keeps it running. */
+  /** The profiler, if a module of the process keeps it running all the time. */
   readonly kept: KeptProfiler | undefined;
-  /** The last module that leaves ends the profiler. */
+  /** Ends the use; the profiler stops when the last module calls this. */
   leave(): void;
 }
 
-/** V8's profiler where it goes on running when a capture has ended, so that it need not be started for the next one. */
+/** V8's profiler, which keeps running after a capture, so that it need not be started for the next one. */
 export interface WarmProfiler {
   /**
-   * @param always keep it running from now on; otherwise it runs for two minutes after a capture
+   * @param always keeps it running from now on; without it, it runs for two minutes after a capture
    * @throws Error if it does not start
    */
   join(always?: WarmOptions): WarmMember;
 }
 
-/** Part of a hold of the event loop. */
+/** A part of a hold of the event loop. */
 export interface HoldShare {
   /** What was executing, outermost first. */
   readonly stack: readonly RawFrame[];
   readonly micros: number;
 }
 
-/** Looks for times during which the event loop can run nothing else. */
+/** Detects holds of the event loop. */
 export interface LoopWatch {
-  /** Why the stacks of new holds are not known; undefined if they are. */
+  /** The reason why stacks of new holds are unknown; undefined if they are known. */
   readonly unnamed: string | undefined;
-  /** @param thresholdMs reports holds that are longer from now on; 0: none */
+  /** @param thresholdMs report longer holds from now on; 0 to report none */
   set(thresholdMs: number): void;
-  /** Reports all holds so far. Otherwise one is reported when V8 has handed out its samples, up to ten seconds later. */
+  /** Reports all holds so far. Otherwise a hold is reported when V8 returns its samples, up to ten seconds later. */
   settle(): Sliced<void>;
 }
 
 /**
- * Makes a watch of the event loop; it is off.
+ * Creates a watch of the event loop, which is off at first.
  *
- * @param options how the profiler is kept running while it is on
- * @param report called for each hold, with all parts of it
+ * @param options options of the profiler while it is on
+ * @param report called for each hold, with all its parts
  */
 export type WatchLoop = (options: WarmOptions, report: (shares: readonly HoldShare[]) => void) => LoopWatch;
 
-/** Objects of one size, allocated at one node of a call tree; scaled to all objects from those that were sampled. */
+/** Objects of one size, allocated at one node of a call tree; scaled from the sampled objects to all objects. */
 export interface SampledObjects {
   readonly node: number;
   readonly count: number;
   readonly bytes: number;
 }
 
-/** What a reading of the heap sampler found. */
+/** Samples of one reading of the heap sampler. */
 export interface HeapSamples {
   readonly tree: CallTree;
-  /** What is alive; undefined while dead objects are kept, which V8 does not tell from live ones. */
+  /** Live objects; undefined while dead objects are kept, since V8 does not distinguish them. */
   readonly live: readonly SampledObjects[] | undefined;
-  /** What was sampled since the reading before; of what has died since then, only what was kept. */
+  /** Objects sampled since the previous reading; collected ones only if they are kept. */
   readonly allocated: readonly SampledObjects[];
-  /** What a reader of the profile has to know. */
+  /** Comments for readers of the profile. */
   readonly caveats: readonly string[];
 }
 
-/** Go's own rate, in bytes. */
+/** Go's default rate, in bytes. */
 export const DEFAULT_HEAP_RATE = 524_288;
 
-/** A run of V8's heap sampler. Starting it makes V8 forget what it has sampled. */
+/** A run of V8's heap sampler. Starting the sampler drops its previous samples. */
 export interface HeapEpoch {
-  /** Dead objects are kept too. */
+  /** Whether dead objects are kept, too. */
   readonly keepsDead: boolean;
-  /** What was on the heap when it began, and is not tracked; undefined for the first one, which tracks all. */
+  /** The untracked objects from before it began; undefined for the first epoch. */
   readonly before:
     | {
-        /** A window of allocations began or ended, or someone else had stopped the sampler. */
+        /** A window of allocs began or ended, or another tool stopped the sampler. */
         readonly cause: 'window' | 'stop';
         readonly time: Date;
         readonly heapUsed: number;
@@ -189,49 +189,62 @@ export interface HeapEpoch {
     | undefined;
 }
 
-/** One look at V8's heap sampler. */
+/** One reading of V8's heap sampler. */
 export interface HeapReading {
   readonly epoch: HeapEpoch;
   samples(): Sliced<HeapSamples>;
 }
 
-/** Samples the allocations of the calling thread's heap. V8 has one such sampler per isolate. */
+/** Samples allocations on the calling thread's heap. V8 has one such sampler per isolate. */
 export interface HeapSampler {
   readonly name: SamplerName;
   /** Mean number of bytes between two samples. */
   readonly rate: number;
-  /** Someone else started V8's sampler, at a rate that V8 does not tell, and would lose their samples if it were restarted. */
+  /** Whether another tool started V8's sampler: its rate is unknown, and the tool would lose its samples if it were restarted. */
   readonly isForeign: boolean;
-  /** Why allocations cannot be counted, so that only {@link readLive} works; undefined if they can. */
+  /** The reason why allocations can't be counted, so that only {@link readLive} works; undefined if they can. */
   readonly uncounted?: string | undefined;
-  /** What is alive, and what is new since the last such reading: to count allocations, all of them are needed. */
+  /** Reads live objects, and allocations since the previous call. */
   read(): HeapReading;
-  /** What is alive. It holds the event loop for less time than {@link read} where the sampler can, and then counts nothing. */
+  /** Reads live objects. If the sampler supports it, holds the event loop for less time than {@link read} and counts no allocations. */
   readLive(): HeapReading;
-  /** Begins an epoch that keeps dead objects, until {@link dropDead} has been called as often. */
+  /** Begins an epoch that keeps dead objects, until {@link dropDead} was called as many times. */
   keepDead(): void;
-  /** While dead objects are kept: begins another such epoch, so that V8 does not keep them for ever. */
+  /** While dead objects are kept, begins another such epoch, which drops the ones so far. */
   forgetDead(): void;
   dropDead(): void;
   stop(): void;
 }
 
-/** The samplers there are: the `pprof` package, and Node's built-in `node:inspector`. */
+/** The samplers: the `pprof` package, and Node's built-in `node:inspector`. */
 export const SAMPLER_NAMES = ['pprof', 'inspector'] as const;
 
 export type SamplerName = (typeof SAMPLER_NAMES)[number];
 
-/** One way of sampling: both questions answered by the same means. */
+/** The CPU and heap samplers that a module uses. */
 export interface Sampling {
   readonly name: SamplerName;
   readonly cpu: CpuSampler;
   startHeap(rate: number): HeapSampler;
-  /** Where captures of the CPU leave the profiler running. */
+  /** Present if the profiler keeps running after CPU captures. */
   readonly warm?: WarmProfiler;
-  /** Why they cannot. */
+  /** The reason why it can't keep running. */
   readonly cold?: string | undefined;
   readonly watchLoop: WatchLoop;
+  readonly notice?: SamplingNotice | undefined;
 }
 
-/** One way of sampling, without what only a process as a whole can say. */
+/** What operators should know of the samplers of this process. */
+export interface SamplingNotice {
+  /**
+   * - `instead`: the inspector samples, since `pprof` cannot
+   * - `limited`: some of the profiles do not work
+   * - `none`: nothing samples
+   */
+  readonly kind: 'instead' | 'limited' | 'none';
+  /** Why, in a sentence without a full stop. */
+  readonly text: string;
+}
+
+/** The samplers of one kind, without what depends on the process. */
 export type Samplers = Pick<Sampling, 'name' | 'cpu' | 'startHeap'>;

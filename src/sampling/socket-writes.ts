@@ -2,10 +2,10 @@ import { Socket } from 'node:net';
 import { replace, type Restore } from './replace.js';
 
 /**
- * Calls a function whenever the process writes to a socket, also over TLS, but to those of the console. `async_hooks` tells only of
- * writes that do not succeed at once.
+ * Calls a function whenever the process writes to a socket, including TLS sockets but not the console's. `async_hooks` reports only
+ * writes that don't complete at once.
  *
- * @returns what ends that
+ * @returns a function that ends it
  */
 export function watchSocketWrites(written: () => void): Restore {
   return replace(Socket.prototype, 'write', (write, args, socket) => {

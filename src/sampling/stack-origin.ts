@@ -2,30 +2,30 @@ import { type CallerFrame, callStackOf, stackKey } from './call-stack.js';
 import type { CallStack } from './wait-sample.js';
 import type { WaitState } from './wait-states.js';
 
-/** What a stack says of who waits. */
+/** What a stack reveals about the waiting code. */
 export interface Origin {
-  /** From the first frame that is not of Node. */
+  /** Starts at the first frame that is not Node's. */
   readonly stack: CallStack;
-  /** That frame is there, and not of this library. */
+  /** Whether there is such a frame and it does not belong to this library. */
   readonly isUser: boolean;
-  /** It is not executing. */
+  /** Whether that frame is not executing. */
   readonly isAsync: boolean;
-  /** It is Node's code that awaits. */
+  /** Whether Node's code awaits. */
   readonly isNodes: boolean;
-  /** Node's code does nothing but to set a timer: it is not one of Node's own. */
+  /** Whether Node's code only sets a timer for the application, not for itself. */
   readonly isTimer: boolean;
-  /** Nor of one of its functions that returns a promise. */
+  /** The same, or the timer belongs to one of Node's functions that return a promise. */
   readonly setsTimer: boolean;
   readonly isFetch: boolean;
   readonly canBeDropped: boolean;
 }
 
-/** Tells of stacks where they come from; many are the same. */
+/** Finds the origins of stacks; many stacks are equal. */
 export class StackOrigins {
   private readonly stacks = new Map<string, CallStack>();
   private readonly origins = new WeakMap<readonly CallerFrame[], Origin>();
 
-  /** @param stack the same list for the same stack, if possible */
+  /** @param stack if possible, the same array for equal stacks */
   of(stack: readonly CallerFrame[]): Origin {
     const known = this.origins.get(stack);
     if (known) return known;
@@ -58,7 +58,7 @@ function originOf(
     stack: shared(first < 0 ? [] : all.slice(first)),
     isUser: user !== undefined && !isOwn(user.filename),
     isAsync: user?.isAsync === true,
-    isNodes: nodes.some(({ filename }) => filename !== ''), // functions of the language have none
+    isNodes: nodes.some(({ filename }) => filename !== ''), // built-in functions have none
     isTimer: nodes.every(({ filename }) => filename === 'node:timers'),
     setsTimer: nodes.every(({ filename }) => filename === '' || filename.startsWith('node:timers')),
     isFetch: nodes.some(({ filename }) => filename.startsWith(FETCH)),
@@ -67,14 +67,14 @@ function originOf(
 }
 
 export function stateOf({ isFetch, canBeDropped }: Origin, ofResource: WaitState): WaitState {
-  if (canBeDropped) return 'select'; // as in Go, for the first of several
+  if (canBeDropped) return 'select'; // as in Go, waiting for the first of several
   return isFetch ? 'IO wait' : ofResource;
 }
 
-/** The implementation of `fetch`: of what it waits for, its timers say nothing. */
+/** The implementation of `fetch`, whose timers are unrelated to what it waits for. */
 const FETCH = 'node:internal/deps/undici';
 
-/** Where the code of this library is: what it waits for is not the application's matter. */
+/** The directory of this library, whose own waits are not reported. */
 const OWN = ownDirectory();
 
 /** Whether a file is this library's. */
@@ -87,15 +87,15 @@ function ownDirectory(): string {
   return filename.replace(/sampling[\\/]stack-origin\.\w+$/, '') || 'unknown:';
 }
 
-/** Stacks that are shared. */
+/** Maximum number of shared stacks. */
 const MOST_STACKS = 10_000;
 
-/** Where Node calls hooks, and runs promise jobs: between a function that goes on and those that await it. */
+/** Files in which Node calls hooks and runs promise jobs; their frames are between a continuing function and those that await it. */
 const CALLING = new Set([
   'node:internal/async_hooks',
   'node:internal/process/task_queues',
   'node:internal/timers',
 ]);
 
-/** Functions of `Promise` that go on when one of several promises is settled. */
-const DROPPING = new Set(['race', 'any', 'Promise.race', 'Promise.any']); // by the version of V8
+/** Functions of `Promise` that continue when one of several promises settles. */
+const DROPPING = new Set(['race', 'any', 'Promise.race', 'Promise.any']); // depends on the version of V8

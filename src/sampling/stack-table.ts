@@ -1,11 +1,11 @@
 import { type CallerFrame, callSitesOf, frameOf } from './call-stack.js';
 
-/** Frames that are kept; when there are more, all are forgotten. */
+/** Maximum number of frames; when it is exceeded, the table is cleared. */
 const MOST_FRAMES = 50_000;
 
 /** A frame with its callers. */
 class Entry {
-  /** By their place. */
+  /** By their position. */
   readonly callees = new Map<number, Entry>();
   /** Innermost first. */
   stack: readonly CallerFrame[] | undefined;
@@ -16,14 +16,14 @@ class Entry {
     readonly file: string | null | undefined,
     readonly type: string | null | undefined,
     readonly name: string | null | undefined,
-    /** Another one with the same callers and place. */
+    /** Another entry with the same callers and position. */
     readonly next: Entry | undefined,
   ) {}
 }
 
 /**
- * Stacks of many callers. The same stack is the same list, as long as there are not too many: then only what tells two
- * call sites apart is read of each, which takes half of the time that their frames take.
+ * A table of stacks. Equal stacks are usually the same array, unless there are very many. For known stacks only the properties that
+ * distinguish call sites are read, which takes half the time of reading all properties of the frames.
  */
 export class StackTable {
   private outermost = noFrame();
@@ -32,7 +32,7 @@ export class StackTable {
   /**
    * Like `callStackOf`.
    *
-   * @param depth frames that are kept
+   * @param depth maximum number of frames
    */
   stackOf(callee: (...args: never[]) => unknown, depth?: number): readonly CallerFrame[] {
     try {
@@ -73,7 +73,7 @@ function noFrame(): Entry {
   return new Entry(undefined, undefined, null, null, null, undefined);
 }
 
-/** In its script. The line would take V8 longer to tell. */
+/** The position in the script, which V8 computes faster than the line. */
 function placeOf(site: NodeJS.CallSite): number {
   return 2 * site.getPosition() + (site.isAsync() ? 1 : 0);
 }

@@ -1,22 +1,22 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { ownThreadId } from './native-threads.js';
 
-/** Tells the CPU time of the thread that opened it. */
+/** CPU clock of the thread that opened it. */
 export interface ThreadClock {
-  /** CPU time of the thread so far, in nanoseconds. */
+  /** CPU time of the thread, in nanoseconds. */
   read(): number;
   close(): void;
 }
 
-/** @returns undefined where this Node and this system do not tell it: before Node 22.15 that is all but Linux */
+/** @returns undefined if neither Node nor the system reports it: before Node 22.15, on all systems except Linux */
 export function openThreadClock(): ThreadClock | undefined {
-  // The types are those of the oldest Node.
+  // The types are of the oldest supported Node.
   const { threadCpuUsage } = process as { threadCpuUsage?: typeof process.cpuUsage };
   if (threadCpuUsage) return { read: () => nanosOf(threadCpuUsage.call(process)), close() {} };
   return openSchedulerClock();
 }
 
-/** CPU time of the whole process so far, in nanoseconds. */
+/** CPU time of the process, in nanoseconds. */
 export function processCpuNanos(): number {
   return nanosOf(process.cpuUsage());
 }
@@ -27,17 +27,17 @@ function openSchedulerClock(): ThreadClock | undefined {
   return { read: () => counts.read().cpuNanos, close: () => counts.close() };
 }
 
-/** The kernel's own counts of the thread that opened them. */
+/** The kernel's scheduler statistics of the thread that opened them. */
 export interface SchedulerCounts {
-  /** CPU time so far, and how long the thread has waited for a CPU that others used, in nanoseconds. */
+  /** CPU time, and time that the thread was runnable but waited for a CPU, in nanoseconds. */
   read(): { readonly cpuNanos: number; readonly delayedNanos: number };
   close(): void;
 }
 
 /**
- * They are in a file that is kept open: to read it again takes some 3 µs.
+ * Keeps their file open, since reading it again takes only about 3 µs.
  *
- * @returns undefined on other systems than Linux
+ * @returns undefined on systems other than Linux
  */
 export function openSchedulerCounts(): SchedulerCounts | undefined {
   if (process.platform !== 'linux') return undefined;
@@ -52,7 +52,7 @@ export function openSchedulerCounts(): SchedulerCounts | undefined {
     if (read().cpuNanos > 0) return { read, close: () => closeSync(file) };
     closeSync(file);
   } catch {
-    // No /proc, or a kernel that keeps no such count.
+    // No /proc, or a kernel without these statistics.
   }
   return undefined;
 }

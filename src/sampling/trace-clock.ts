@@ -1,20 +1,20 @@
-/** Readings of which the one that was interrupted least counts. */
+/** Number of readings, of which the least interrupted one is used. */
 const READINGS = 10;
 
-/** When `performance.now()` began, by the clock of `nowMicros`, in microseconds. */
+/** The origin of `performance.now()` by the clock of `nowMicros`, in microseconds. */
 const START_MICROS = startMicros();
 
-/** A moment of `performance.now()`, in whole nanoseconds: the time of an event in a trace. */
+/** Converts a time of `performance.now()` to whole nanoseconds, the time of events in a trace. */
 export function nanosOfMillis(millis: number): number {
   return Math.round(millis * 1e6);
 }
 
-/** The same of a moment of `nowMicros`. */
+/** Converts a time of `nowMicros` to the same. */
 export function nanosOfMicros(micros: number): number {
   return Math.round((micros - START_MICROS) * 1000);
 }
 
-/** The clocks run alike, so it is enough to know how far apart they are. */
+/** Both clocks run at the same speed, so their offset is enough. */
 function startMicros(): number {
   let [shortest, start] = [Infinity, 0];
   for (let i = 0; i < READINGS; i++) {

@@ -2,39 +2,43 @@ import type { CallerFrame } from './call-stack.js';
 import { CoveredWaits } from './covered-waits.js';
 import type { WaitState } from './wait-states.js';
 
-/** What began a wait; equal ones are the same object, as long as there are not too many. */
+/** The stack that began a wait. Equal stacks are usually the same object, unless there are very many. */
 export interface CallStack {
-  /** Equal for equal stacks. */
+  /** Equal stacks have equal keys. */
   readonly key: string;
-  /** Innermost first; they start with code that is not Node's own. */
+  /** Innermost first, without Node's own innermost frames. */
   readonly frames: readonly CallerFrame[];
 }
 
-/** A wait of an execution: at an innermost `await`, or for a callback. */
+/** A wait of an asynchronous execution: at an innermost `await`, or for a callback. */
 export interface Wait {
-  /** Node's number of the async resource. */
+  /** Node's async id of the resource. */
   readonly id: number;
-  /** For a promise, in contrast to a callback. */
+  /** True for an `await`, false for a callback. */
   readonly isAwait: boolean;
   readonly state: WaitState;
   readonly stack: CallStack;
-  /** What the execution was started for, such as a request. */
+  /** The context in which the execution was started, such as a request. */
   readonly context: unknown;
-  /** In ms. */
+  /** Start time in ms, by `performance.now()`. */
   readonly begin: number;
-  /** `Promise.race` and `Promise.any` go on without those that lose. */
+  /** Whether it is in `Promise.race` or `Promise.any`, which continue without waiting for the losers. */
   readonly canBeDropped: boolean;
 }
 
-/** Somebody who wants to know of waits. What it throws becomes an uncaught exception, since hooks must not throw. */
+/** An observer of waits. If one of its methods throws, the error becomes an uncaught exception, since hooks must not throw. */
 export interface WaitObserver {
-  /** One wait in so many is sampled. */
+  /** One wait in `rate` is sampled. */
   readonly rate: number;
-  /** Whether waits for callbacks are of interest too. */
+  /** Whether to observe waits for callbacks, too. */
   readonly callbacks: boolean;
-  /** @param ms how long it took */
+  /**
+   * Called when a sampled wait has ended.
+   *
+   * @param ms duration in milliseconds
+   */
   ended?(wait: Wait, ms: number): void;
-  /** It can never end: what it waits for has been collected. */
+  /** Called when a sampled `await` can never end, because what it waits for was garbage-collected. */
   lost?(wait: Wait): void;
 }
 
@@ -43,11 +47,11 @@ export interface ResourceRef {
   deref(): object | undefined;
 }
 
-/** The world around waits, which tests replace. */
+/** What samples use of Node; tests replace it. */
 export interface SampleWorld {
   /** In ms. */
   now(): number;
-  /** From 0 to below 1. */
+  /** From 0 to 1, exclusive. */
   random(): number;
   ref(resource: object): ResourceRef;
 }
@@ -56,27 +60,27 @@ export interface SampleWorld {
 interface OpenWait {
   readonly wait: Wait;
   readonly resource: ResourceRef;
-  /** From when on it counts, in ms. */
+  /** Time from which on it counts, in ms. */
   readonly since: number;
-  /** It was covered before, or its promise was resolved already, but perhaps with another promise. */
+  /** Whether it was covered before, or its promise was already resolved, possibly with another promise. */
   readonly isDoubtful: boolean;
 }
 
-/** So many are looked at whenever one is added, so that those that were collected do not pile up. */
+/** Number of open waits that are checked whenever one is added, so that collected ones don't accumulate. */
 const CHECKS = 2;
 
-/** A doubtful wait that ends so soon, in ms, was none. */
+/** A doubtful wait that ends within this time, in ms, does not count. */
 const SOON = 1;
 
-/** What one observer has sampled. */
+/** The waits that one observer samples. */
 export class WaitSample {
   private readonly open = new Map<number, OpenWait>();
   private readonly covered: CoveredWaits;
-  /** Waits until the next one that is sampled. */
+  /** Number of waits until the next sampled one. */
   private left: number;
-  /** A wait for the callback that runs, and how long it took. */
+  /** The wait for the running callback, and its duration. */
   private called: { readonly wait: Wait; readonly ms: number } | undefined;
-  /** Of all that have not ended, those that are to be looked at next. */
+  /** Iterates over the open waits, to check them. */
   private unchecked = this.open.values();
 
   constructor(
@@ -87,12 +91,12 @@ export class WaitSample {
     this.left = this.gap();
   }
 
-  /** Those that have not ended. */
+  /** The waits that have not ended. */
   *pending(): Generator<Wait, void> {
     for (const { wait } of this.open.values()) if (!this.covered.has(wait.id)) yield wait;
   }
 
-  /** Reports those whose promise has been collected; to be called after a collection. Yields now and then. */
+  /** Reports waits whose promise was collected; call it after a garbage collection. Yields now and then. */
   *findLost(): Generator<void, void> {
     let count = 0;
     for (const one of this.open.values()) {
@@ -101,7 +105,7 @@ export class WaitSample {
     }
   }
 
-  /** Whether the next wait is one to sample. A regular program would always have the same one sampled, were the gaps even. */
+  /** Whether to sample the next wait. Gaps are random, since with even ones a regular program would always get the same wait sampled. */
   wants(isAwait: boolean): boolean {
     if (!isAwait && !this.observer.callbacks) return false;
     if (--this.left > 0) return false;
@@ -109,14 +113,14 @@ export class WaitSample {
     return true;
   }
 
-  /** @param covers the waits of callees, if there are some */
+  /** @param covers waits of callees, if there are any */
   add(wait: Wait, resource: object, isDoubtful = false, covers: readonly number[] = []): void {
     for (let i = 0; i < CHECKS; i++) this.checkNext();
     this.open.set(wait.id, { wait, resource: this.world.ref(resource), since: wait.begin, isDoubtful });
     if (covers.length > 0) this.covered.add(wait.id, covers);
   }
 
-  /** A wait has begun that may be that of a callee that goes on. */
+  /** A wait began that may be the next one of a callee. */
   cover(id: number): void {
     this.covered.cover(id);
   }
@@ -142,7 +146,7 @@ export class WaitSample {
     if (one) this.open.set(id, { ...one, since, isDoubtful: true });
   }
 
-  /** The callback has settled no promise: what it ended was a wait of its own. */
+  /** The callback did not settle a promise, so the wait for it counts. */
   endCallback(): void {
     const { called } = this;
     if (!called) return;
@@ -150,18 +154,18 @@ export class WaitSample {
     safely(() => this.observer.ended?.(called.wait, called.ms));
   }
 
-  /** The callback has settled a promise: the wait was that of who awaits it. */
+  /** The callback settled a promise, so the wait is that of the `await`, not of the callback. */
   dropCallback(): void {
     this.called = undefined;
   }
 
-  /** It goes on under another number. */
+  /** A wait continues under another id. */
   replace(id: number, wait: Wait, resource: object): void {
     this.covered.replace(id, wait.id);
     if (this.open.delete(id)) this.add(wait, resource);
   }
 
-  /** It was none, or it has been taken for another one. */
+  /** Removes a wait that turned out to be none, or to be part of another one. */
   drop(id: number): void {
     if (this.open.size === 0) return;
     this.covered.end(id);
@@ -183,7 +187,7 @@ export class WaitSample {
     if (resource.deref()) return;
     const { id } = wait;
     const covers = this.covered.covers(id);
-    // With its callee a caller is lost as well, which is the same wait; so what becomes of its cover is waited for.
+    // A caller is lost together with its callee, which is the same wait. So wait for the result of what covers it.
     if (covers && (covers.size === 0 || this.isAnyOpen(covers))) return;
     this.open.delete(id);
     if (covers) return this.covered.forget(id);
@@ -196,7 +200,7 @@ export class WaitSample {
     return false;
   }
 
-  /** Of a lost wait: they are lost with it, or it was another matter. */
+  /** The callers of a lost wait are lost too, unless they are alive: then they were unrelated. */
   private releaseCallers(id: number): void {
     const alive: number[] = [];
     for (const caller of this.covered.release(id)) {
@@ -210,7 +214,7 @@ export class WaitSample {
     if (uncovered !== undefined) this.uncover(uncovered, this.world.now());
   }
 
-  /** 1 to 2 · rate - 1, and the rate on average. */
+  /** From 1 to 2 · rate - 1, on average `rate`. */
   private gap(): number {
     return 1 + Math.floor(this.world.random() * (2 * this.observer.rate - 1));
   }

@@ -1,13 +1,13 @@
-/** What an execution waits for, in Go's words. */
+/** What an execution waits for, in Go's terms. */
 export type WaitState = 'IO wait' | 'syscall' | 'sleep' | 'chan receive' | 'select';
 
-/** Of a promise of which no more is known. */
+/** The state of a wait for a promise about which nothing else is known. */
 export const PROMISE_STATE: WaitState = 'chan receive';
 
 /** A type of Node's async resources. */
 interface ResourceKind {
   readonly state: WaitState;
-  /** It waits for one event, and so is a wait of its own if no promise is made of it; otherwise it lives on. */
+  /** Whether it waits for a single event, so that it is a separate wait unless it settles a promise. Others are long-lived. */
   readonly isOneShot: boolean;
 }
 
@@ -26,7 +26,7 @@ const LASTING: typeof ONE_SHOT = {
   sleep: '',
 };
 
-/** By their type; those that are not here, such as ticks and immediates, are no waits. */
+/** Kinds of resources by type. Other types, such as ticks and immediates, are not waits. */
 export const RESOURCE_KINDS: ReadonlyMap<string, ResourceKind> = new Map(
   [ONE_SHOT, LASTING].flatMap((types) =>
     Object.entries(types).flatMap(([state, names]) =>

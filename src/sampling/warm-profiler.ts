@@ -9,8 +9,8 @@ import type { CpuSampler, WarmMember, WarmOptions, WarmProfiler } from './sample
 const WARM_FOR = 120_000;
 
 /**
- * Why V8's profiler cannot be kept warm, though there is an inspector: Node's own profilers have sessions that print all they are sent
- * of a `console.profile` to stderr.
+ * The reason why V8's profiler can't be kept warm although there is an inspector: the inspector sessions of Node's own profilers print
+ * everything that they receive from `console.profile` to stderr.
  */
 export function nodeProfiles(): string | undefined {
   const options = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ');
@@ -19,7 +19,7 @@ export function nodeProfiles(): string | undefined {
   return undefined;
 }
 
-/** CPU samples by the inspector, whose profiler goes on running when the capture has ended. */
+/** CPU samples by the inspector, whose profiler keeps running after the capture. */
 export const warmCpu: CpuSampler = {
   name: 'inspector',
   start(hz, isAfterGc = false) {
@@ -39,8 +39,8 @@ export const warmCpu: CpuSampler = {
 };
 
 /**
- * Samples by other means, and stops the warm profiler meanwhile: V8 loses 2 to 4 MB for each profiler that is started beside
- * a running one, and takes twice as long to start it.
+ * Uses another sampler, and stops the warm profiler meanwhile: V8 leaks 2 to 4 MB for each profiler that is started while another
+ * one is running, and takes twice as long to start it.
  */
 export function insteadOfWarm(cpu: CpuSampler): CpuSampler {
   return {
@@ -69,7 +69,7 @@ function andThen<T>(work: () => T, next: () => void): T {
   }
 }
 
-/** All modules of a process share one. */
+/** The warm profiler that all modules of a process share. */
 export const warmProfiler: WarmProfiler = {
   join(always) {
     const { warm } = processState();
@@ -94,11 +94,11 @@ export const warmProfiler: WarmProfiler = {
   },
 };
 
-/** What the process's warm profiler samples, for one who learns only afterwards which of it matters. */
+/** Keeps segments of the process's warm profiler for a user that learns only later which of them it needs. */
 export class SampleWatch {
   private readonly warm = processState().warm;
   private readonly member: WarmMember;
-  /** Those that have ended since {@link forget}. */
+  /** Segments that have ended since {@link forget}. */
   private ended: CpuSegment[] = [];
   private readonly keep = (segment: CpuSegment): void => void this.ended.push(segment);
 
@@ -108,7 +108,7 @@ export class SampleWatch {
     this.warm.watchers.add(this.keep);
   }
 
-  /** Segments since {@link forget} that have samples after a moment, with the rate of their samples. */
+  /** The segments since {@link forget} with samples after a time, and their sampling rate. */
   since(micros: number): { readonly hz: number; readonly segments: readonly CpuSegment[] } | undefined {
     const { profiler } = this.warm;
     if (!profiler) return undefined;
@@ -118,12 +118,12 @@ export class SampleWatch {
     return { hz: profiler.hz, segments };
   }
 
-  /** To be called again and again, or segments pile up. */
+  /** Drops the segments; call it regularly, or they accumulate. */
   forget(): void {
     if (this.ended.length > 0) this.ended = [];
   }
 
-  /** Segments that have ended since it was asked before. */
+  /** The segments that have ended since the last call. */
   takeEnded(): readonly CpuSegment[] {
     const { ended } = this;
     this.ended = [];
@@ -132,21 +132,21 @@ export class SampleWatch {
   }
 
   /**
-   * Ends the current segment, which V8 hands out soon after.
+   * Ends the current segment, which V8 returns soon after.
    *
-   * @param ms not if it is shorter
+   * @param ms minimum length; a shorter segment continues
    */
   split(ms: number): void {
     const { profiler } = this.warm;
     if (profiler && nowMicros() - profiler.current.beginMicros >= ms * 1000) profiler.split();
   }
 
-  /** Has V8 hand out at once a segment that has ended. */
+  /** Gets an ended segment from V8 at once. */
   handOut(segment: CpuSegment): void {
     this.warm.profiler?.handOut(segment);
   }
 
-  /** Has V8 hand out at once what it has sampled up to now. */
+  /** Gets all samples up to now from V8 at once. */
   cut(): void {
     this.warm.profiler?.cut();
   }
@@ -168,11 +168,11 @@ function captureEnded(warm: Warm): void {
   try {
     settle(warm);
   } catch {
-    // the next capture starts it, or says why it cannot
+    // the next capture starts it, or reports the error
   }
 }
 
-/** Once no capture runs: keeps it running as the modules want it, or for a while, or not at all if there is none. */
+/** When no capture is running: keeps the profiler running as modules require, for a while, or not at all without modules. */
 function settle(warm: Warm): void {
   if (warm.isBusy) return;
   clearTimeout(warm.ending);
@@ -186,13 +186,13 @@ function settle(warm: Warm): void {
   }
 }
 
-/** Whether it runs as a module wants it, or as another one that keeps even more of the past. */
+/** Whether it runs as a module requires, or as another module requires that keeps at least as much of the past. */
 function suits({ profiler, startedFor }: Warm, { hz, pastSeconds }: WarmOptions): boolean {
   if (profiler?.isClosed !== false || profiler.pastSeconds < pastSeconds) return false;
   return startedFor !== undefined || profiler.hz === hz;
 }
 
-/** What it has kept of the past stays, if that was sampled at the same rate. */
+/** Restarts the profiler. Keeps recorded samples if they have the same rate. */
 function restart(warm: Warm, options: WarmOptions): void {
   const { profiler } = warm;
   end(warm);

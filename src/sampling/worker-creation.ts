@@ -4,29 +4,29 @@ import { type CallerFrame, callStackOf } from './call-stack.js';
 import { nativeThreadIds } from './native-threads.js';
 import { perProcess } from './process-state.js';
 
-/** The name of worker threads of ours. */
+/** Name of this library's worker threads. */
 export const OWN_WORKER = 'nestjs-pprof source maps';
 
-/** A worker thread by what created it. */
+/** A worker thread and the stack that created it. */
 export interface CreatedWorker {
-  /** Node's. */
+  /** Node's thread id. */
   readonly threadId: number;
-  /** The kernel's number of the thread; undefined where the system does not list them (all but Linux). */
+  /** The kernel's thread id; undefined if the system does not list threads (all except Linux). */
   readonly nativeId: number | undefined;
-  /** The option `name`, where it was given and Node tells it (from 22 on). */
+  /** The worker's option `name`, if it was given and Node reports it (from 22 on). */
   readonly name: string;
   /** Where `new Worker(...)` was called, innermost first. */
   readonly stack: readonly CallerFrame[];
 }
 
-/** The worker threads that this thread has created since they are watched. */
+/** The worker threads that this thread has created since watching began. */
 export interface WorkerCounts {
   readonly since: Date;
   readonly created: number;
   readonly alive: readonly CreatedWorker[];
 }
 
-/** A worker thread of which one can learn whether it has ended. */
+/** A worker thread with a reference to check whether it has ended. */
 export interface WatchedWorker extends CreatedWorker {
   readonly worker: WeakRef<Worker>;
 }
@@ -34,25 +34,25 @@ export interface WatchedWorker extends CreatedWorker {
 interface Watch {
   since: Date | undefined;
   users: number;
-  /** A worker of ours is being created. */
+  /** Whether a worker of this library is being created. */
   isOwn: boolean;
   created: number;
-  /** Called with each that is created. */
+  /** Called with each created worker. */
   readonly followers: Set<(worker: WatchedWorker) => void>;
-  /** The kernel's numbers of all threads when this was last looked at. */
+  /** Kernel ids of all threads at the last check. */
   nativeIds: ReadonlySet<number>;
-  /** Those that were alive when the last one was created: never many that have ended. */
+  /** Workers that were alive when the last one was created; so ended ones don't accumulate. */
   workers: readonly WatchedWorker[];
   stop: (() => void) | undefined;
 }
 
-/** The types are those of the oldest Node. */
+/** The types are of the oldest supported Node. */
 type NodeWorker = Worker & { readonly threadName?: string | null };
 
-/** Node publishes each new worker there, in its constructor. */
+/** The diagnostics channel to which Node publishes each new worker, in its constructor. */
 const CHANNEL = 'worker_threads';
 
-/** What Node 24 and up call a worker thread without a name. */
+/** Node 24 and later use this name for a worker thread without a name. */
 export const UNNAMED_WORKER = 'WorkerThread';
 
 const watch = (): Watch =>
@@ -68,10 +68,10 @@ const watch = (): Watch =>
   }));
 
 /**
- * Remembers from now on which stacks create worker threads. Workers are neither held nor listened to: Node tells by their
- * `threadId` which have ended.
+ * Starts to record the stacks that create worker threads. Keeps no strong references to workers and adds no listeners: their
+ * `threadId` shows whether they have ended.
  *
- * @returns what ends it; it goes on while someone else watches
+ * @returns a function that stops it, unless there are other users
  */
 export function watchWorkers(): () => void {
   const state = watch();
@@ -86,9 +86,9 @@ export function watchWorkers(): () => void {
 }
 
 /**
- * Calls a function with each worker thread that is alive, and with each when it is created.
+ * Calls a function with each live worker thread, and with each new one.
  *
- * @returns what ends it
+ * @returns a function that ends it
  */
 export function followWorkers(follower: (worker: WatchedWorker) => void): () => void {
   const unwatch = watchWorkers();
@@ -101,13 +101,13 @@ export function followWorkers(follower: (worker: WatchedWorker) => void): () => 
   };
 }
 
-/** What is known of the worker threads now. */
+/** The current data about worker threads. */
 export function createdWorkers(): WorkerCounts {
   const { since = new Date(), created, workers } = watch();
   return { since, created, alive: workers.filter(isAlive) };
 }
 
-/** Creates a worker of ours, which is no matter of the application's. */
+/** Creates a worker of this library, which is not recorded. */
 export function unwatched<T>(create: () => T): T {
   const state = watch();
   state.isOwn = true;
@@ -129,7 +129,7 @@ function onWorker(message: unknown): void {
   try {
     remember((message as { worker: NodeWorker }).worker);
   } catch {
-    // Jest takes the state away after a test file whose application has not been closed.
+    // Jest removes the state after a test file whose application was not closed.
   }
 }
 
@@ -148,7 +148,7 @@ function remember(worker: NodeWorker): void {
   for (const follower of state.followers) follower(entry);
 }
 
-/** The kernel counts up. Other threads may have been started since the last worker. */
+/** Kernel ids increase. Other threads may have been started since the last worker. */
 function newestThread(state: Watch): number | undefined {
   const ids = nativeThreadIds();
   const added = ids.filter((id) => !state.nativeIds.has(id));
@@ -156,12 +156,12 @@ function newestThread(state: Watch): number | undefined {
   return added.length > 0 ? Math.max(...added) : undefined;
 }
 
-/** The name that a worker was given, if any, by that of its thread. */
+/** The name given to a worker, by the name of its thread; empty if none was given. */
 export function givenName(threadName: string): string {
   return threadName === UNNAMED_WORKER ? '' : threadName;
 }
 
-/** Without Node's own frames at its leaf. */
+/** The creating stack, without Node's innermost frames. */
 function creatorsStack(): readonly CallerFrame[] {
   try {
     const stack = callStackOf(onWorker);

@@ -3,32 +3,32 @@ import { type CallerFrame, callerFrame, STACK_DEPTH } from './call-stack.js';
 import { InspectorSession } from './inspector-session.js';
 import { createdWorkers, givenName, OWN_WORKER } from './worker-creation.js';
 
-/** What a worker thread is doing now. */
+/** A worker thread and its current stack. */
 export interface WorkerStack {
   readonly threadId: number;
-  /** The option `name` of the worker; empty if it was not given. */
+  /** The worker's option `name`; empty if it has none. */
   readonly name: string;
   /**
-   * Innermost first. Empty: it waits in its event loop. Undefined: it did not answer, since it is starting, or in native code
-   * such as `execSync` or a long `JSON.parse`, or there is no inspector.
+   * Innermost first. Empty if the worker waits in its event loop. Undefined if it did not answer, because it is starting or in native
+   * code such as `execSync` or a long `JSON.parse`, or because there is no inspector.
    */
   readonly stack: readonly CallerFrame[] | undefined;
 }
 
 type Answer = { readonly id?: number; readonly result?: Runtime.EvaluateReturnType };
 
-/** A call site in short. */
+/** The arguments of {@link callerFrame} for a call site. */
 type Row = Parameters<typeof callerFrame>;
 
-/** How long all workers together are waited for, in ms. Those that run JavaScript or wait answer in 1 to 15. */
+/** Timeout for all answers, in ms. Workers that run JavaScript or are idle answer within 1 to 15 ms. */
 const PATIENCE = 100;
 
 const QUESTION = 1;
 
 /**
- * Runs in the worker, where V8 interrupts JavaScript for it, so that the stack of that is below its own; the outermost
- * function of its own is the first row. Nothing is paused and no debugger is enabled, which would take 30 to 700 ms of the worker
- * and 20 to 50 of this thread, by the number of scripts.
+ * Runs in the worker. V8 interrupts the running JavaScript for it, so that its stack is below this function's, which is the first
+ * row. It doesn't pause the worker or enable the debugger, which would take 30 to 700 ms in the worker and 20 to 50 ms in this
+ * thread, depending on the number of scripts.
  */
 const EXPRESSION = `(function ask() {
   'use strict';
@@ -52,10 +52,10 @@ const ASK = JSON.stringify({
   params: { expression: EXPRESSION, returnByValue: true, silent: true, disableBreaks: true },
 });
 
-/** V8 keeps what a worker passes to `console.*` while a session is connected to it. */
+/** V8 keeps the arguments of a worker's `console.*` calls while a session is connected to it. */
 const FORGET = JSON.stringify({ id: QUESTION + 1, method: 'Runtime.discardConsoleEntries' });
 
-/** The worker threads of the process with their current stacks, by their ids; takes at most {@link PATIENCE}. */
+/** The worker threads of the process with their current stacks, sorted by id. Takes at most {@link PATIENCE}. */
 export async function workerStacks(): Promise<WorkerStack[]> {
   const known = createdWorkers().alive.map(({ threadId, name }) => ({ threadId, name, stack: undefined }));
   const stacks = new Map<number, WorkerStack>(known.map((one) => [one.threadId, one]));
@@ -63,7 +63,7 @@ export async function workerStacks(): Promise<WorkerStack[]> {
   return [...stacks.values()].sort((a, b) => a.threadId - b.threadId);
 }
 
-/** @throws Error if there is no inspector, or this is a worker thread, which cannot reach others */
+/** @throws Error if there is no inspector, or in a worker thread, which can't connect to others */
 async function answers(): Promise<WorkerStack[]> {
   const session = new InspectorSession();
   const workers = new AskedWorkers(session);
@@ -81,16 +81,16 @@ async function answers(): Promise<WorkerStack[]> {
   }
 }
 
-/** The workers that a session of this thread with the inspector is connected to, by the ids of sessions with them. */
+/** The workers to which an inspector session of this thread is connected, by session id. */
 class AskedWorkers {
   readonly found = new Map<string, WorkerStack>();
-  /** Those that have not answered yet. Whenever something is posted, one may end. */
+  /** Sessions without an answer yet. A worker may end whenever something is posted. */
   private readonly open = new Set<string>();
 
   constructor(private readonly session: InspectorSession) {}
 
   /**
-   * Asks each worker that there is, and lets go of it when it has answered.
+   * Sends the question to every worker, and disconnects from each one when it has answered.
    *
    * @param done called when all have answered or ended
    */
@@ -125,7 +125,7 @@ class AskedWorkers {
     doneIfAll();
   }
 
-  /** Lets go of those that have not answered. They come to what was sent to them later. */
+  /** Disconnects from the workers that have not answered. They will process the messages later. */
   release(): void {
     for (const sessionId of this.open) this.releaseOne(sessionId);
   }
@@ -140,14 +140,14 @@ class AskedWorkers {
   }
 }
 
-/** Undefined if the worker could not tell: its globals may be frozen, its stack may be full. */
+/** Undefined if the expression failed in the worker, for example because of frozen globals or a stack overflow. */
 function stackIn(result: Runtime.EvaluateReturnType | undefined): CallerFrame[] | undefined {
   const rows = result?.result.value as Row[] | undefined;
   if (!Array.isArray(rows)) return undefined;
   return rows.map((row) => callerFrame(...row));
 }
 
-/** The title of a worker is such as `[worker 1] its name`. */
+/** Parses the title of a worker, such as `[worker 1] its name`. */
 function titled(title: string): Pick<WorkerStack, 'threadId' | 'name'> {
   const [, id, name = ''] = /^\[worker (\d+)\] ?(.*)$/s.exec(title) ?? [];
   return { threadId: Number(id), name: givenName(name) };

@@ -1,17 +1,16 @@
 import { nanosOfMillis } from './trace-clock.js';
 import { type CreatedWorker, followWorkers, isAlive, type WatchedWorker } from './worker-creation.js';
 
-/** A worker thread was created (or is alive when the timeline begins), or has ended. */
+/** A worker thread was created (or was alive when the timeline began), or has ended. */
 export interface WorkerEvent {
   readonly type: 'begin' | 'end';
-  /** In nanoseconds of `performance.now()`. An end is noticed when the timeline is asked. */
+  /** In nanoseconds of `performance.now()`. Ends are detected when events are taken. */
   readonly time: number;
   readonly worker: CreatedWorker;
 }
 
 /**
- * The worker threads that this thread has created since the module watches for them, from the timeline's creation until {@link stop}.
- * Nothing listens to them.
+ * Records worker threads that this thread creates, from the timeline's creation until {@link stop}. It adds no listeners to them.
  */
 export class WorkerTimeline {
   private events: WorkerEvent[] = [];
@@ -21,7 +20,7 @@ export class WorkerTimeline {
     this.add('begin', worker);
   });
 
-  /** What has happened since it was asked before. */
+  /** The events since the last call. */
   take(): WorkerEvent[] {
     for (const worker of this.alive) {
       if (isAlive(worker)) continue;
@@ -33,7 +32,7 @@ export class WorkerTimeline {
     return events;
   }
 
-  /** The rest. Threads that are alive have no end. */
+  /** Stops and returns the remaining events. Live threads have no end event. */
   stop(): WorkerEvent[] {
     this.unfollow();
     return this.take();

@@ -1,37 +1,53 @@
 /** The index's style: light and dark by the visitor's setting, rows as cards on a narrow screen. */
 export const INDEX_STYLE = `
-:root { color-scheme: light dark; --line: #d9dee5; --soft: #5b6673; --panel: #f4f6f9; --accent: #0a66c2; }
+:root { color-scheme: light dark; --text: #1a2028; --back: #fff; --line: #d9dee5; --soft: #5b6673; --panel: #f4f6f9; --accent: #0a5fb4; --on-accent: #fff; --hot: #b3470b; --mono: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 @media (prefers-color-scheme: dark) {
-  :root { --line: #333b45; --soft: #9aa5b1; --panel: #1c222a; --accent: #6cb2ff; }
-  body { background: #12161b; color: #e6eaef; }
+  :root { --text: #e6eaef; --back: #12161b; --line: #333b45; --soft: #9aa5b1; --panel: #1c222a; --accent: #6cb2ff; --on-accent: #0b1420; --hot: #ffae70; }
 }
 * { box-sizing: border-box; }
-body { margin: 0; font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
-main { max-width: 60rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
-h1 { margin: 0 0 1rem; font: 600 1.5rem/1.2 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
+body { margin: 0; color: var(--text); background: var(--back); font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+main { max-width: 64rem; margin: 0 auto; padding: 1.5rem 1.25rem 3rem; }
+p, ul, dl, dd { margin: 0; padding: 0; }
 a { color: var(--accent); text-underline-offset: .2em; }
-a:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
-.facts { display: flex; flex-wrap: wrap; gap: .75rem 2rem; margin: 0 0 2rem; padding: .9rem 1.1rem; background: var(--panel); border: 1px solid var(--line); border-radius: .5rem; }
-.facts dt { font-size: .8rem; color: var(--soft); }
-.facts dd { margin: 0; font-variant-numeric: tabular-nums; }
-table { width: 100%; border-collapse: collapse; }
-th { text-align: left; font-size: .8rem; font-weight: 500; color: var(--soft); }
-th, td { padding: .8rem .9rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-th:first-child, .count { text-align: right; width: 1%; font-variant-numeric: tabular-nums; }
-.name { width: 1%; white-space: nowrap; font-weight: 600; }
-td p { margin: 0; }
-.status { margin-top: .25rem; color: var(--soft); font-size: .9rem; }
-.links { white-space: nowrap; }
-.links a { margin-left: .5rem; font-size: .9rem; }
-code { display: block; margin-top: .5rem; padding: .4rem .6rem; overflow-x: auto; white-space: nowrap; user-select: all; cursor: text; background: var(--panel); border: 1px solid var(--line); border-radius: .35rem; font: .85rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
-.note { color: var(--soft); font-size: .9rem; }
-@media (max-width: 36rem) {
-  main { padding: 1.25rem 1rem 3rem; }
+a:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: .2rem; }
+.path { display: flex; justify-content: space-between; gap: 1rem; font-size: .9rem; }
+.path span { color: var(--soft); font-family: var(--mono); }
+h1 { margin: .25rem 0; font-size: 1.75rem; line-height: 1.2; overflow-wrap: anywhere; }
+h1 span { font-weight: 400; color: var(--soft); }
+.identity { display: flex; flex-wrap: wrap; list-style: none; color: var(--soft); font-size: .9rem; overflow-wrap: anywhere; }
+.identity li:not(:last-child)::after { content: "·"; margin: 0 .5rem; }
+.running { margin-top: 1rem; padding: .5rem .9rem; border-left: .25rem solid var(--hot); background: var(--panel); }
+.facts { display: flex; flex-wrap: wrap; gap: 1px; margin: 1rem 0 1.5rem; background: var(--line); border: 1px solid var(--line); border-radius: .5rem; overflow: hidden; }
+.facts div { flex: 1 1 8.5rem; padding: .6rem .9rem; background: var(--panel); }
+.facts dt, .facts small { font-size: .8rem; color: var(--soft); }
+.facts small { display: block; font-weight: 400; }
+.facts dd { font-weight: 600; font-variant-numeric: tabular-nums; }
+table { width: 100%; table-layout: fixed; border-collapse: collapse; }
+caption { padding: .25rem 0; text-align: left; font-weight: 600; }
+th, td { padding: .9rem .75rem; border-top: 1px solid var(--line); text-align: left; vertical-align: top; }
+thead th:first-child { width: 10rem; }
+thead th { padding-top: .25rem; padding-bottom: .25rem; border: 0; font-size: .8rem; font-weight: 400; color: var(--soft); vertical-align: bottom; }
+th:first-child { padding-left: 0; }
+thead th:last-child, .count { padding-right: 0; width: 6.5rem; text-align: right; font-variant-numeric: tabular-nums; }
+.name { font-size: 1.05rem; overflow-wrap: anywhere; }
+.status { color: var(--soft); font-size: .9rem; }
+.links { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem; margin-top: .5rem; }
+.links a { padding: .2rem .7rem; border: 1px solid var(--line); border-radius: .35rem; font-size: .9rem; text-decoration: none; }
+.links a:hover { border-color: var(--accent); }
+.links .main { background: var(--accent); border-color: var(--accent); color: var(--on-accent); font-weight: 600; }
+code { display: block; margin-top: .5rem; color: var(--soft); overflow-wrap: anywhere; user-select: all; cursor: text; font: .8rem/1.5 var(--mono); }
+footer { margin-top: 1rem; padding-top: .9rem; border-top: 1px solid var(--line); color: var(--soft); font-size: .9rem; }
+@media (max-width: 40rem) {
+  main { padding: 1rem 1rem 2rem; }
+  .facts div { padding: .4rem .7rem; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  table, tbody, tr, td { display: block; width: auto; }
-  tr { position: relative; padding: .9rem 0; border-bottom: 1px solid var(--line); }
-  td { padding: 0; border: 0; }
-  .name { width: auto; font-size: 1.1rem; }
-  .count { position: absolute; right: 0; width: auto; color: var(--soft); }
+  table, caption, tbody, tr, th, td { display: block; width: auto; }
+  tr { position: relative; padding: .9rem 0; border-top: 1px solid var(--line); }
+  th, td { padding: 0; border: 0; }
+  .name { width: auto; padding-right: 7rem; font-size: 1.15rem; }
+  .count { position: absolute; top: .9rem; right: 0; width: auto; color: var(--soft); }
+  .count:not(.none)::after { content: " stacks"; }
+  .none { display: none; }
+  .links a { padding: .4rem .8rem; }
 }
 `;

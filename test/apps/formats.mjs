@@ -38,7 +38,7 @@ async function inAllFormats(captured, extension) {
     return {
       pprof: (await captured.encode()).toString('base64'),
       pprofFile,
-      devTools: (await captured.encodeForDevTools()).toString(),
+      devTools: (await captured.encodeAs(extension)).toString(),
       devToolsFile: Buffer.from(devToolsFile, 'base64').toString(),
     };
   } finally {

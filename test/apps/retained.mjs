@@ -15,7 +15,7 @@ const WARM_UP = 10;
 async function takeAll() {
   for (const sampler of ['pprof', 'inspector']) {
     await (await profiler.cpuProfile({ seconds: 0.02, sampler })).encode();
-    await (await profiler.cpuProfile({ seconds: 0.02, sampler })).encodeForDevTools();
+    await (await profiler.cpuProfile({ seconds: 0.02, sampler })).encodeAs('cpuprofile');
   }
   await (await profiler.heapProfile({ gc: true })).encode();
 }

@@ -111,6 +111,6 @@ async function start(
     options: { logger: { log, warn: log, error: log } },
   });
   started.app.get(ProfilerService).newProfile('leases').add({});
-  const port = lines.flatMap((line) => /^pprof listens on (http:\S+)\/$/.exec(line)?.[1] ?? []);
+  const port = lines.flatMap((line) => /^Serving (http:\S+)\/ to /.exec(line)?.[1] ?? []);
   return { base: port[0] ?? started.base };
 }

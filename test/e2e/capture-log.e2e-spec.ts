@@ -1,5 +1,7 @@
-import { Injectable, type LoggerService } from '@nestjs/common';
+import type { IncomingMessage } from 'node:http';
+import { type CanActivate, Injectable, type LoggerService } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { NOT_LOCAL } from '../../src/http/access.guard.js';
 import {
   type CaptureEvent,
   PprofHandler,
@@ -16,11 +18,17 @@ import {
   shortCpuCaptures,
   startApp,
   type TestApp,
+  windowOf,
 } from '../support/app.js';
-import { request } from '../support/http.js';
+import { KeyGuard } from '../support/application-parts.js';
+import { request, type RequestOptions } from '../support/http.js';
 
 const OPEN = { canActivate: () => true };
-const CLOSED = { canActivate: () => false };
+
+/** A guard of the application's. */
+const strangersAreRefused: CanActivate = {
+  canActivate: (context) => !('x-stranger' in context.switchToHttp().getRequest<IncomingMessage>().headers),
+};
 
 interface Observed extends TestApp {
   readonly profiler: ProfilerService;
@@ -87,7 +95,18 @@ describe.each(ADAPTERS)('the capture log on %s', (adapter) => {
     await expect(answer).rejects.toThrow('aborted');
     await logged;
     expect(events).toEqual([{ ...eventOf('profile', '127.0.0.1', 0), received: false }]);
-    expect(lines).toEqual([lineOf(events[0]!)]);
+    expect(lines).toEqual([canceled('profile', 'the connection was closed')]);
+  });
+
+  it('has a window that is canceled since the application shuts down', async () => {
+    const { base, events, lines, profiler, close } = await startObserved(adapter);
+    const begun = windowOf(profiler.lookup('heap')!);
+    const answer = request(`${base}/heap?seconds=30`);
+    await begun;
+    await close();
+    expect(await answer).toMatchObject({ status: 500, text: 'context canceled\n' });
+    expect(events).toEqual([{ ...eventOf('heap-delta', '127.0.0.1', 0), received: false }]);
+    expect(lines).toEqual([canceled('heap-delta', 'the application is shutting down')]);
   });
 
   it('has nothing about requests that capture nothing', async () => {
@@ -99,12 +118,23 @@ describe.each(ADAPTERS)('the capture log on %s', (adapter) => {
     }
   });
 
-  it('has nothing about requests that a guard refuses or an option switches off', async () => {
-    const refused = await startObserved(adapter, { guards: [CLOSED] });
-    expect((await request(`${refused.base}/heap`)).status).toBe(403);
-    const off = await startObserved(adapter, { guards: [OPEN], enabled: false });
-    expect((await request(`${off.base}/heap`)).status).toBe(404);
-    expect([refused.events, refused.lines, off.events, off.lines]).toEqual([[], [], [], []]);
+  it('has nothing about requests that an option switches off', async () => {
+    const { base, events, lines } = await startObserved(adapter, { guards: [OPEN], enabled: false });
+    expect((await request(`${base}/heap`)).status).toBe(404);
+    expect([events, lines]).toEqual([[], []]);
+  });
+
+  it.each<[string, PprofModuleOptions, RequestOptions, string]>([
+    ['a guard', { guards: [new KeyGuard('sesame')] }, {}, '401 (Unauthorized)'],
+    ['the default access rules', {}, { headers: { via: '1.1 proxy' } }, `403 (${NOT_LOCAL})`],
+    ['a global guard', {}, { headers: { 'x-stranger': '1' } }, '403 (Forbidden resource)'],
+  ])('has one line a minute about requests that %s refuses, and no event', async (_, pprof, options, why) => {
+    const { base, events, lines } = await startObserved(adapter, pprof, [], (app) =>
+      app.useGlobalGuards(strangersAreRefused),
+    );
+    for (const path of ['/heap?token=hunter2', '/profile', '/nope'])
+      expect((await request(base + path, options)).status).toBe(Number.parseInt(why));
+    expect([events, lines]).toEqual([[], [`GET /debug/pprof/heap for 127.0.0.1: refused with ${why}`]]);
   });
 
   it('has nothing about requests that come while another capture runs', async () => {
@@ -172,12 +202,14 @@ async function startObserved(
   adapter: AdapterName,
   pprof: PprofModuleOptions = {},
   imports: AppSetup['imports'] = [],
+  configure?: AppSetup['configure'],
 ): Promise<Observed> {
   const lines: string[] = [];
-  const app = await startApp(adapter, { pprof, imports, options: { logger: logTo(lines) } });
+  const app = await startApp(adapter, { pprof, imports, configure, options: { logger: logTo(lines) } });
   const profiler = app.app.get(ProfilerService);
   const events: CaptureEvent[] = [];
   profiler.captures.subscribe((event) => events.push(event));
+  lines.length = 0; // of the boot
   return { ...app, profiler, events, lines };
 }
 
@@ -197,9 +229,13 @@ const eventOf = (profile: string, peer: string, bytes: unknown): object => ({
   received: true,
 });
 
-/** The line of an event. */
-function lineOf({ profile, peer, seconds, bytes, longestHoldMs, received }: CaptureEvent): string {
+/** The line of a capture that was not canceled. */
+function lineOf({ profile, peer, seconds, bytes, longestHoldMs }: CaptureEvent): string {
   const size = bytes === undefined ? '' : ` ${bytes} bytes,`;
-  const result = received ? size : ' nobody received it (the client left, or something else replied),';
-  return `${profile} for ${peer}: ${seconds.toFixed(3)} s,${result} held the event loop for ${longestHoldMs.toFixed(1)} ms at most`;
+  return `${profile} for ${peer}: ${seconds.toFixed(3)} s,${size} held the event loop for ${longestHoldMs.toFixed(1)} ms at most`;
 }
+
+const canceled = (profile: string, why: string): unknown =>
+  expect.stringMatching(
+    new RegExp(`^${profile} for 127\\.0\\.0\\.1: canceled after \\d+\\.\\d s \\(${why}\\)$`),
+  );

@@ -2,10 +2,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { PassThrough } from 'node:stream';
 import { join } from 'node:path';
+import { Controller, Get } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { ProfilerNotStartedError, ProfilerService } from '../../src/index.js';
-import { closeApps, startApp, type TestApp } from '../support/app.js';
+import { type NamedProfile, ProfilerNotStartedError, ProfilerService } from '../../src/index.js';
+import { ADAPTERS, closeApps, startApp, type TestApp } from '../support/app.js';
 import { DecodedProfile } from '../support/decoded-profile.js';
+import { request } from '../support/http.js';
 
 describe('ProfilerService', () => {
   let directory: string;
@@ -31,8 +33,8 @@ describe('ProfilerService', () => {
     await cpu.toFile(cpuProfile);
     await heap.toFile(heapProfile);
     expect(new DecodedProfile(readFileSync(file)).total('samples')).toBe(100);
-    expect(readFileSync(cpuProfile)).toEqual(await cpu.encodeForDevTools());
-    expect(readFileSync(heapProfile)).toEqual(await heap.encodeForDevTools());
+    expect(readFileSync(cpuProfile)).toEqual(await cpu.encodeAs('cpuprofile'));
+    expect(readFileSync(heapProfile)).toEqual(await heap.encodeAs('heapprofile'));
   });
 
   it('toFile rejects where the file cannot be written', async () => {
@@ -67,5 +69,42 @@ describe('ProfilerService', () => {
     const written = heap.writeTo(slow);
     slow.destroy();
     await expect(written).rejects.toThrow('destroyed');
+  });
+});
+
+@Controller()
+class ProfilesController {
+  constructor(private readonly profiler: ProfilerService) {}
+
+  @Get('profiles')
+  list(): NamedProfile[] {
+    return this.profiler.profiles();
+  }
+
+  @Get('profile')
+  read(): NamedProfile | undefined {
+    return this.profiler.lookup('block');
+  }
+}
+
+describe.each(ADAPTERS)('a handler of the application on %s', (adapter) => {
+  afterEach(closeApps);
+
+  it('may return profiles, as their names, descriptions, counts and states', async () => {
+    const { app, url } = await startApp(adapter, { controllers: [ProfilesController] });
+    const profiler = app.get(ProfilerService);
+    profiler.newProfile('leases', 'Open leases.').add({});
+    profiler.setBlockProfileRate(1);
+    const profiles = JSON.parse((await request(`${url}/profiles`)).text) as object[];
+    expect(profiles).toHaveLength(profiler.profiles().length);
+    expect(profiles).toContainEqual({ name: 'leases', description: 'Open leases.', count: 1 });
+    const block = profiles.find((profile) => 'name' in profile && profile.name === 'block');
+    expect(block).toEqual({
+      name: 'block',
+      description: expect.any(String),
+      count: 0,
+      status: 'on: every wait',
+    });
+    expect(JSON.parse((await request(`${url}/profile`)).text)).toEqual(block);
   });
 });

@@ -21,7 +21,7 @@ const CONTRACT: readonly ContractRow[] = [
   file('/profile?past=30&format=cpuprofile', 'profile.cpuprofile', 'the name of what DevTools open', HEAD),
   refused('/profile?past=30&hz=100', 400, 'invalid hz 100: the flight recorder samples at 50 Hz'),
   refused('/profile?past=30&hz=0', 400, TEXTS.badHz),
-  refused('/profile?past=30&format=json', 400, TEXTS.badFormat('cpuprofile')),
+  refused('/profile?past=30&format=json', 400, TEXTS.badFormat('cpuprofile or speedscope')),
   ...['0', '-1', 'abc', '1.5', '99999999999999999999'].map((past) =>
     refused(`/profile?past=${past}`, 400, TEXTS.badPast),
   ),
@@ -47,15 +47,15 @@ describe.each(ADAPTERS)('the flight recorder on %s', (adapter) => {
     expect(profile.timeMs).toBe(1.1e12);
     expect(profile.period).toBe(2e7);
     expect(profile.comments).toContain(
-      "V8's profiler has been running since 2001-09-09T01:46:40.000Z: only code that V8 had compiled in a running loop before that may count for its caller",
+      "V8's profiler has been running since 2001-09-09T01:46:40.000Z: only time in code that V8 compiled by on-stack replacement before that may be attributed to its caller",
     );
-    expect(profile.comments.join()).not.toContain('were recorded');
+    expect(profile.comments.join()).not.toContain('requested');
   });
 
   it('profile?past=30 with less than that has what there is, and a comment', async () => {
     const { body } = await request(`${app.base}/profile?past=30`);
     expect(new DecodedProfile(body).comments).toContain(
-      'the request was for the last 30 s, of which 10.0 s were recorded',
+      'requested the last 30 s, but only 10.0 s are recorded',
     );
   });
 
@@ -84,9 +84,9 @@ describe('pastCpuProfile', () => {
     const reported: string[] = [];
     profiler.captures.subscribe(({ profile, peer }) => reported.push(`${profile} for ${peer}`));
     const all = await profiler.pastCpuProfile();
-    expect(all.profile.comments.join()).toContain('for the last 60 s');
+    expect(all.profile.comments.join()).toContain('requested the last 60 s');
     const one = await profiler.pastCpuProfile({ seconds: 0.5 });
-    expect(one.profile.comments.join()).not.toContain('were recorded');
+    expect(one.profile.comments.join()).not.toContain('requested');
     expect(reported).toEqual(['profile for code', 'profile for code']);
   });
 
@@ -136,21 +136,21 @@ describe('the module', () => {
       options: { logger },
     });
     expect(warnings).toEqual([
-      'The CPU profiler samples at 50 Hz and keeps 60 s, as another module of this process requires',
+      'The CPU profiler samples at 50 Hz and keeps 60 s, as another PprofModule of this process requires',
     ]);
   });
 
   it("refuses a rate of captures that is not the recorder's", async () => {
     const pprof = { ...RECORDER, cpuProfileRate: 100 };
     await expect(startApp('express', { pprof })).rejects.toThrow(
-      'PprofModule: the option "cpuProfileRate" is 100, and the rate of "flightRecorder" 50',
+      'PprofModule: option "cpuProfileRate" is 100, but "flightRecorder" has hz 50',
     );
   });
 
   it.each(['auto', 'off', undefined] as const)('refuses a flight recorder with warm: %p', async (warm) => {
     const pprof = { flightRecorder: {}, warm };
     await expect(startApp('express', { pprof })).rejects.toThrow(
-      'PprofModule: the option "flightRecorder" requires warm: "always"',
+      'PprofModule: option "flightRecorder" requires warm: "always"',
     );
   });
 });

@@ -202,8 +202,20 @@ describe.each(ADAPTERS)('guards on %s', (adapter) => {
       expect(Keys.created).toBe(1);
     });
 
-    it('fail the boot where their dependencies are missing', async () => {
-      await expect(ask({ pprof: { guards } })).rejects.toThrow(/resolve dependencies of the KeysGuard/);
+    it('fail the boot if no module provides them and Nest cannot create them', async () => {
+      await expect(ask({ pprof: { guards } })).rejects.toThrow(
+        'PprofModule: the guard KeysGuard is not a provider of any module; add it to "providers"',
+      );
+    });
+
+    it('fail the boot with their own error if their constructor throws', async () => {
+      class Broken extends BareGuard {
+        constructor() {
+          super();
+          throw new Error('no key is configured');
+        }
+      }
+      await expect(ask({ pprof: { guards: [Broken] } })).rejects.toThrow(/^no key is configured$/);
     });
   });
 

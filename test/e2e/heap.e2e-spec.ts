@@ -54,9 +54,9 @@ const CONTRACT: readonly ContractRow[] = [
   refused('/heap?debug=-1&seconds=%2B5', 400, TEXTS.incompatible),
   refused('/heap?seconds=1&debug=1', 400, TEXTS.incompatible, HEAD),
   ...['nonsense', 'cpuprofile', 'pprof', 'HEAPPROFILE'].map((format) =>
-    refused(`/heap?format=${format}`, 400, TEXTS.badFormat('heapprofile')),
+    refused(`/heap?format=${format}`, 400, TEXTS.badFormat('heapprofile or speedscope')),
   ),
-  refused('/heap?format=nonsense', 400, TEXTS.badFormat('heapprofile'), HEAD),
+  refused('/heap?format=nonsense', 400, TEXTS.badFormat('heapprofile or speedscope'), HEAD),
   heap('', 'no content negotiation', { headers: { accept: 'application/json' } }),
   heap('', 'no ranges', { headers: { range: 'bytes=0-1' } }),
   heap('', 'no caching', { headers: { 'if-none-match': '*' } }),

@@ -87,7 +87,7 @@ describe.each(SCHEMES)('HTTP/2 by %s', (scheme) => {
     const { app, base, send } = await start(scheme, { controllers: [UptimeController] });
     expect(await brokenRows(base, SHORT_CONTRACT, send)).toEqual([]);
     const { text } = await send({ base, path: '/' });
-    expect(text).toContain(`<code>go tool pprof ${base}/heap</code>`);
+    expect(text).toContain(`go tool pprof -http=: &#39;${base}/heap?gc=1&#39;</code>`);
     app.get(ProfilerService).newProfile('leases').add({});
     for (const path of ['/leases', '/uptime']) expect((await send({ base, path })).status).toBe(200);
     const [place] = new DecodedProfile((await send({ base, path: '/leases' })).body).places;

@@ -84,7 +84,7 @@ async function start(kind: Kind, setup: AppSetup = {}): Promise<Listening> {
   const booted = isAdapter(kind)
     ? await startApp(kind, { ...setup, pprof, options: { ...setup.options, logger: logTo(lines) } })
     : await startWithoutHttp(kind, { ...setup, pprof }, logTo(lines));
-  const bases = lines.flatMap((line) => /^pprof listens on (http:\S+)\/$/.exec(line)?.[1] ?? []);
+  const bases = lines.flatMap((line) => /^(?:Serving|Not serving) (http:\S+)\/:? /.exec(line)?.[1] ?? []);
   return { ...booted, bases, base: bases[0]!, lines };
 }
 
@@ -208,7 +208,7 @@ describe.each([...ADAPTERS, 'an application context'] as const)('the option list
     it('on 127.0.0.1 only, at an address that the log has once', async () => {
       const { base, lines } = await start(kind);
       expect(base).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/debug\/pprof$/);
-      expect(lines.filter((line) => line.startsWith('pprof listens on'))).toHaveLength(1);
+      expect(lines.filter((line) => line.includes(base))).toHaveLength(1);
       await expect(request(base.replace('127.0.0.1', '127.0.0.2'))).rejects.toThrow('ECONNREFUSED');
     });
 
@@ -220,7 +220,9 @@ describe.each([...ADAPTERS, 'an application context'] as const)('the option list
 
     it('and an index whose commands have that port', async () => {
       const { base } = await start(kind);
-      expect((await request({ base, path: '/' })).text).toContain(`<code>go tool pprof ${base}/heap</code>`);
+      expect((await request({ base, path: '/' })).text).toContain(
+        `go tool pprof -http=: &#39;${base}/heap?gc=1&#39;</code>`,
+      );
     });
 
     it('with own profiles, whose addresses POST symbol names', async () => {
@@ -590,7 +592,7 @@ it.each(['0.0.0.0', '::', '10.0.0.1', 'pprof.example', '127.0.0.1.example', 'loc
   'the option listen without guards refuses a host other than loopback: %s',
   (host) => {
     const listen = { port: 0, host };
-    const message = `PprofModule: the option "listen" has the host "${host}": a host other than loopback requires the option "guards"`;
+    const message = `PprofModule: option "listen" has the host "${host}", which other machines can reach: this requires the option "guards"`;
     expect(() => PprofModule.forRoot({ listen })).toThrow(message);
     expect(() => PprofModule.forRootAsync({ listen, useFactory: () => ({}) })).toThrow(message);
   },

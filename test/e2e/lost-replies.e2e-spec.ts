@@ -5,8 +5,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type CallHandler, Get } from '@nestjs/common';
 import { firstValueFrom, map, race, Subject } from 'rxjs';
-import { type NamedProfile, PprofEndpoint, ProfilerService, Tracer } from '../../src/index.js';
-import { ADAPTERS, closeApps, shortCpuCaptures, startApp } from '../support/app.js';
+import { PprofEndpoint, ProfilerService, Tracer } from '../../src/index.js';
+import { ADAPTERS, closeApps, shortCpuCaptures, startApp, windowOf } from '../support/app.js';
 import { request } from '../support/http.js';
 
 /** What else may happen to a response while a capture runs. */
@@ -34,8 +34,8 @@ afterEach(closeApps);
 
 describe.each(ADAPTERS)('a capture on %s', (adapter) => {
   it.each(ROWS)(
-    '$name?seconds=30 ends at once when $what, and the log says that nobody received it',
-    async ({ happen, name }) => {
+    '$name?seconds=30 ends at once when $what, and the log says why',
+    async ({ what, happen, name }) => {
       const lines: string[] = [];
       const log = (message: unknown, context?: unknown): unknown =>
         context === 'PprofModule' && lines.push(String(message));
@@ -48,6 +48,7 @@ describe.each(ADAPTERS)('a capture on %s', (adapter) => {
             next();
           }),
       });
+      lines.length = 0; // of the boot
       const { app, base, sampling } = started;
       const profiler = app.get(ProfilerService);
       const ended = firstValueFrom(profiler.captures);
@@ -57,9 +58,11 @@ describe.each(ADAPTERS)('a capture on %s', (adapter) => {
       await begun;
       happen(...passing[0]!);
       expect(await ended).toMatchObject({ peer: '127.0.0.1', bytes: 0, received: false });
+      const why = what.includes('destroys') ? 'the connection was closed' : 'something else sent a response';
       expect(lines).toEqual([
-        expect.stringMatching(/^(profile|heap-delta) for 127\.0\.0\.1: .*, nobody received it \(/),
+        expect.stringMatching(/^(profile|heap-delta) for 127\.0\.0\.1: canceled after [\d.]+ s \(.+\)$/),
       ]);
+      expect(lines[0]).toContain(`(${why})`);
       client.abort(); // of what was begun and never ended
       await answer;
       expect(sampling.running.cpu).toBe(0);
@@ -220,11 +223,3 @@ describe.each(ADAPTERS)('a reply of 2 MiB on %s', (adapter) => {
     expect(pieces).toBe(0);
   });
 });
-
-/** Resolves when a window has been opened. */
-function windowOf(profile: NamedProfile): Promise<void> {
-  return new Promise((resolve) => {
-    const openWindow = profile.openWindow.bind(profile);
-    profile.openWindow = () => openWindow().finally(resolve);
-  });
-}

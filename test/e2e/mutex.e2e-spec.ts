@@ -148,7 +148,9 @@ describe('setMutexProfileThreshold', () => {
   it.each([9, -1, 60_001, Number.NaN, '50'])('refuses %p', async (ms) => {
     const profiler = (await startApp('express')).app.get(ProfilerService);
     expect(() => profiler.setMutexProfileThreshold(ms as number)).toThrow(ProfilerArgumentError);
-    expect(() => profiler.setMutexProfileThreshold(ms as number)).toThrow(/10 to 60000, or 0 for none/);
+    expect(() => profiler.setMutexProfileThreshold(ms as number)).toThrow(
+      /10 to 60000, or 0 to switch it off/,
+    );
   });
 
   it('is over when the application closes', async () => {
@@ -166,7 +168,7 @@ describe('a mutex profile without the samples of V8', () => {
     sampling.unnamed = "the option warm is 'off'";
     const captured = await app.get(ProfilerService).lookup('mutex')!.collect();
     expect(captured.profile.comments).toContain(
-      "what held the event loop is not known: the option warm is 'off'",
+      "the stacks that held the event loop are unknown: the option warm is 'off'",
     );
   });
 });

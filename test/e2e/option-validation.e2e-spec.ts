@@ -55,7 +55,7 @@ const RUNTIME: Row[] = [
     'flightRecorder',
     value,
     inspect(value),
-    'an object { seconds, hz } with whole numbers from 1',
+    'an object { seconds, hz }: whole numbers from 1 to 600',
   ]),
   ['memProfileRate', -1, '-1', 'a whole number of bytes from 1'],
   ['memProfileRate', 0.5, '0.5', 'a whole number of bytes from 1'],
@@ -65,6 +65,7 @@ const RUNTIME: Row[] = [
   ['profileComments', ['a', undefined], "[ 'a', undefined ]", 'a list of strings'],
   ['profileComments', null, 'null', 'a list of strings'],
   ['profileComments', { commit: '1a2b3c' }, "{ commit: '1a2b3c' }", 'a list of strings'],
+  ['ui', 'false', "'false'", 'true or false'],
   ['sourceMaps', 'false', "'false'", 'true or false'],
   ['sourceMaps', 0, '0', 'true or false'],
   ['sourceMaps', null, 'null', 'true or false'],
@@ -72,7 +73,7 @@ const RUNTIME: Row[] = [
 ];
 
 function notAPort(value: unknown): Row {
-  return ['listen', value, inspect(value), 'an object { port, host } with a whole number from 0 to 65535'];
+  return ['listen', value, inspect(value), 'an object { port, host }: a whole number from 0 to 65535'];
 }
 
 const EXTRAS: Row[] = [
@@ -109,7 +110,7 @@ const bootAsync = async (options: PprofRuntimeOptions, extras: PprofModuleExtras
   });
 const bad = (name: string, value: unknown): object => ({ [name]: value });
 const sentence = (name: string, shown: string, takes: string): string =>
-  `PprofModule: the option "${name}" is ${shown}; it takes ${takes}`;
+  `PprofModule: invalid value ${shown} for option "${name}": expected ${takes}`;
 
 describe('options', () => {
   afterEach(closeApps);
@@ -129,15 +130,17 @@ describe('options', () => {
   describe('that are unknown', () => {
     it('fail forRoot with the known ones', async () => {
       await expect(boot(bad('writeTimout', 1))).rejects.toThrow(
-        /unknown option "writeTimout"; there are path, guards, .*writeTimeout, maxSeconds/,
+        /unknown option "writeTimout"; known options: path, guards, .*writeTimeout, maxSeconds/,
       );
     });
 
     it('fail forRootAsync', async () => {
       await expect(bootAsync({}, bad('gaurds', []))).rejects.toThrow(
-        'unknown option "gaurds" of forRootAsync; there are ',
+        'unknown option "gaurds" of forRootAsync; known options: ',
       );
-      await expect(bootAsync(bad('maxSecond', 1))).rejects.toThrow('unknown option "maxSecond"; there are ');
+      await expect(bootAsync(bad('maxSecond', 1))).rejects.toThrow(
+        'unknown option "maxSecond"; known options: ',
+      );
     });
 
     it.each(['constructor', 'toString', 'hasOwnProperty'])(
@@ -159,7 +162,7 @@ describe('options', () => {
       'are rejected next to the factory, which has to return them: %s',
       async (name) => {
         await expect(bootAsync({}, bad(name, undefined))).rejects.toThrow(
-          `PprofModule: the option "${name}" of forRootAsync is for the factory to return`,
+          `PprofModule: forRootAsync does not accept option "${name}": return it from the factory`,
         );
       },
     );
@@ -168,14 +171,14 @@ describe('options', () => {
       'are rejected from the factory, next to which they belong: %s',
       async (name) => {
         await expect(bootAsync(bad(name, undefined))).rejects.toThrow(
-          `PprofModule: the option "${name}" shapes the module: it stands beside the factory of forRootAsync`,
+          `PprofModule: the factory must not return option "${name}": pass it to forRootAsync, next to the factory`,
         );
       },
     );
 
     it('need a factory, a class or an existing provider', () => {
       expect(() => PprofModule.forRootAsync({})).toThrow(
-        'PprofModule: forRootAsync takes one of useFactory, useClass, useExisting',
+        'PprofModule: forRootAsync requires one of useFactory, useClass, useExisting',
       );
     });
 
@@ -184,7 +187,7 @@ describe('options', () => {
         pprof: false,
         imports: [PprofModule.forRootAsync({ useFactory: () => returned as PprofRuntimeOptions })],
       });
-      await expect(booting).rejects.toThrow(/PprofModule: the options are .*; they take an object/);
+      await expect(booting).rejects.toThrow(/PprofModule: invalid options .*: expected an object/);
     });
   });
 

@@ -93,7 +93,7 @@ describe.each(ADAPTERS)("the application's own profiles on %s", (adapter) => {
         refused(`/db_connections?${query}`, 400, UNSUPPORTED),
       ),
       refused('/db_connections?seconds=0', 400, TEXTS.badSeconds),
-      refused('/db_connections?format=heapprofile', 400, TEXTS.badFormat('left out')),
+      refused('/db_connections?format=heapprofile', 400, TEXTS.badFormat('speedscope')),
       ...['db_connections/', 'DB_CONNECTIONS', 'db_connections%00', 'db_connections%0d%0aX-Evil:%201'].map(
         (path) => refused(`/${path}`, 404, TEXTS.unknown),
       ),
@@ -172,11 +172,10 @@ describe.each(ADAPTERS)("the application's own profiles on %s", (adapter) => {
   it('the index lists a custom profile with its present count and its escaped description', async () => {
     const app = await startApp(adapter, withPool);
     connectionsOf(app).add({});
-    const row = /<td class="count">1<\/td>\s*<td class="name"><a href="db_connections">.*?<\/tr>/s.exec(
-      await indexOf(app),
-    )?.[0];
+    const row = /class="name">db_connections<.*?<\/tr>/s.exec(await indexOf(app))?.[0];
+    expect(row).toContain('<td class="count">1</td>');
     expect(row).toContain('Open &lt;connections&gt; &amp; their openers.');
-    expect(row).toContain(`<code>go tool pprof ${app.base}/db_connections</code>`);
+    expect(row).toContain(`go tool pprof -http=: &#39;${app.base}/db_connections&#39;</code>`);
   });
 
   it('profile names with slashes and dots lead from the index to the profile', async () => {
@@ -334,7 +333,7 @@ describe.each(ADAPTERS)("the application's own profiles on %s", (adapter) => {
     expect(reads).toBe(0);
     expect((await served(app, 'queue')).total('queue')).toBe(1);
     expect((await served(app, 'queue')).total('queue')).toBe(2);
-    expect(await indexOf(app)).toMatch(/<td class="count">1<\/td>\s*<td class="name"><a href="queue">/);
+    expect(await indexOf(app)).toMatch(/class="name">queue<((?!<tr>).)*<td class="count">1<\/td>/s);
   });
 
   it('a profile source is one profile by whatever tokens it is provided, and a factory may make it', async () => {
@@ -440,7 +439,7 @@ describe('names of any kind', () => {
     const symbols = await request(`${app.base}/symbol`, { method: 'POST', body: asked.join('+') });
     expect(symbols.text.match(/^0x[0-9a-f]+ .+$/gm)).toHaveLength(places.length);
     expect(symbols.text.split('\n')).toHaveLength(places.length + 2);
-    expect((await indexOf(app)).match(/<a href="queue">queue<\/a>/g)).toHaveLength(1);
+    expect((await indexOf(app)).match(/class="name">queue</g)).toHaveLength(1);
   });
 
   describeGo('go tool pprof', () => {
@@ -503,7 +502,8 @@ describe.each(ADAPTERS)('a faulty profile source on %s', (adapter) => {
     errors = [];
     const failed = refused('/queue', 500, 'failed to collect profile');
     expect(await brokenRows(app.base, [failed, { ...failed, path: '/queue?seconds=1' }])).toEqual([]);
-    expect(errors).toHaveLength(2);
+    const line = /^queue for 127\.0\.0\.1: failed \(failed to collect profile(: .+)?\)$/;
+    expect(errors).toEqual([expect.stringMatching(line), expect.stringMatching(line)]);
     const profile = app.app.get(ProfilerService).lookup('queue')!;
     await expect(profile.collect()).rejects.toThrow(ProfilerCollectError);
     next = () => [{ values: 7 }];

@@ -1,9 +1,26 @@
+import { Injectable, Module } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { PprofModule } from '../../src/index.js';
+import { PprofModule, ProfilerService } from '../../src/index.js';
 import { ADAPTERS, type AppSetup, closeApps, startApp } from '../support/app.js';
 import { KeyGuard, UptimeController } from '../support/application-parts.js';
 import { brokenRows, SHORT_CONTRACT } from '../support/contract.js';
 import { request } from '../support/http.js';
+
+@Injectable()
+class Cats {
+  constructor(readonly profiler: ProfilerService) {}
+}
+
+@Module({ imports: [PprofModule], providers: [Cats], exports: [PprofModule] })
+class CatsModule {}
+
+@Injectable()
+class Dogs {
+  constructor(readonly profiler: ProfilerService) {}
+}
+
+@Module({ imports: [CatsModule], providers: [Dogs] })
+class DogsModule {}
 
 const two = (first: string, second: string): AppSetup => ({
   pprof: false,
@@ -83,6 +100,24 @@ describe.each(ADAPTERS)('the option path on %s', (adapter) => {
       expect(await status(`/${second}/${name}`, 'first')).toBe(401);
       expect(await status(`/${first}/${name}`, 'first')).toBe(200);
     }
+  });
+
+  it('imports: [PprofModule] uses the defaults, and is one module wherever it is imported', async () => {
+    const { app, base } = await startApp(adapter, {
+      pprof: false,
+      imports: [CatsModule, DogsModule, PprofModule],
+    });
+    expect(await brokenRows(base, SHORT_CONTRACT)).toEqual([]);
+    const [cats, dogs] = [Cats, Dogs].map((type) => app.get(type, { strict: false }).profiler);
+    expect(cats).toBeInstanceOf(ProfilerService);
+    expect(dogs).toBe(cats);
+  });
+
+  it('imports: [PprofModule] beside forRoot() fails the boot, since both have the default path', async () => {
+    const imports = [PprofModule, PprofModule.forRoot()];
+    await expect(startApp(adapter, { pprof: false, imports })).rejects.toThrow(
+      'PprofModule: two modules have the path "debug/pprof"; give each its own',
+    );
   });
 
   it.each([

@@ -29,9 +29,9 @@ const CONTRACT: readonly ContractRow[] = [
   ),
   refused('/profile?sampler=datadog', 400, TEXTS.badSampler, HEAD),
   ...['nonsense', 'heapprofile', 'CPUPROFILE'].map((format) =>
-    refused(`/profile?seconds=1&format=${format}`, 400, TEXTS.badFormat('cpuprofile')),
+    refused(`/profile?seconds=1&format=${format}`, 400, TEXTS.badFormat('cpuprofile or speedscope')),
   ),
-  refused('/profile?format=nonsense', 400, TEXTS.badFormat('cpuprofile'), HEAD),
+  refused('/profile?format=nonsense', 400, TEXTS.badFormat('cpuprofile or speedscope'), HEAD),
 ];
 
 /** Queries, and the seconds of the capture. */

@@ -548,7 +548,7 @@ describe.each(ADAPTERS)('requests in flight on %s', (adapter) => {
       pprof: { listen: { port: 0 } },
       options: { logger: { log, warn: log, error: log } },
     });
-    const base = /http:\S+(?=\/)/.exec(lines.find((line) => line.startsWith('pprof listens on'))!)![0];
+    const base = /http:\S+(?=\/)/.exec(lines.find((line) => line.startsWith('Serving http:'))!)![0];
     const begun = sampling.begun();
     send(`${base}/profile?seconds=30`);
     await begun;
@@ -684,7 +684,7 @@ it('requests at the port of an application without HTTP are in flight', async ()
     .setLogger({ log, warn: log, error: log })
     .compile();
   await module.init();
-  const base = /http:\S+(?=\/)/.exec(lines.find((line) => line.startsWith('pprof listens on'))!)![0];
+  const base = /http:\S+(?=\/)/.exec(lines.find((line) => line.startsWith('Serving http:'))!)![0];
   const begun = sampling.begun();
   send(`${base}/profile?seconds=30`);
   await begun;

@@ -45,7 +45,7 @@ const CONTRACT = [
   refused('/threadcreate?seconds=0', 400, TEXTS.badSeconds),
   refused('/threadcreate?seconds=301', 400, TEXTS.tooLong(300)),
   refused('/threadcreate?seconds=1&debug=1', 400, TEXTS.incompatible),
-  refused('/threadcreate?format=cpuprofile', 400, TEXTS.badFormat('left out')),
+  refused('/threadcreate?format=cpuprofile', 400, TEXTS.badFormat('speedscope')),
   refused('/threadcreate/', 404, TEXTS.unknown),
   notAllowed('/threadcreate', 'POST', { body: 'x' }),
 ];

@@ -175,7 +175,7 @@ const contractOf = (name: string, total: RegExp) => [
   refused(`/${name}?seconds=301`, 400, TEXTS.tooLong(300)),
   refused(`/${name}?seconds=1&debug=1`, 400, TEXTS.incompatible),
   refused(`/${name}?seconds=1&debug=2`, 400, TEXTS.incompatible),
-  refused(`/${name}?format=cpuprofile`, 400, TEXTS.badFormat('left out')),
+  refused(`/${name}?format=cpuprofile`, 400, TEXTS.badFormat('speedscope')),
   refused(`/${name}/`, 404, TEXTS.unknown),
   notAllowed(`/${name}`, 'POST', { body: 'x' }),
 ];

@@ -4,7 +4,7 @@ import { HOLDS_LITTLE, linesWith, startWorkload, TestProcess } from '../support/
 
 const { MEM_RATE } = HOLDS_LITTLE;
 
-const WARNING = `memProfileRate 65536 has no effect: V8's one heap sampler runs at ${MEM_RATE} already`;
+const WARNING = `memProfileRate 65536 has no effect: V8 has one heap sampler, which already runs with rate ${MEM_RATE}`;
 
 /** Each sampler once, each copy once as the one that closes first, and the same rate or different ones. */
 const ROWS = [

@@ -17,8 +17,8 @@ const RATE_OF_OTHERS = '16384';
 
 const SAMPLERS = ['pprof', 'inspector'];
 
-const FOREIGN = "someone else started V8's one heap sampler";
-const STOPPED = /^someone else, who stopped V8's one heap sampler, made V8 forget .* before (.+)$/;
+const FOREIGN = "another tool started V8's heap sampler";
+const STOPPED = /^another tool, which stopped V8's heap sampler, made V8 forget .* before (.+)$/;
 
 interface Story {
   readonly title: string;

@@ -17,12 +17,14 @@ const NO_PPROF = ['--require', appFile('no-pprof.cjs')];
 afterEach(() => TestProcess.stopAll());
 
 describe('an application where the package pprof cannot be loaded', () => {
-  it('starts, logs in one line that node:inspector samples, and rejects sampler=pprof with 400', () =>
+  it('starts, logs in one line that the inspector samples, and rejects sampler=pprof with 400', () =>
     inParallel(['heap.mjs', 'heap.cjs'], async (file) => {
       const app = await startWorkload(file, { flags: NO_PPROF, env: HOLDS_LITTLE });
-      const notices = linesWith(app.process.output, 'node:inspector');
+      const notices = linesWith(app.process.output, 'cannot be loaded');
       expect(notices).toEqual([
-        expect.stringMatching(/LOG.*The optional package pprof cannot be loaded \(.+\): sampling with/),
+        expect.stringMatching(
+          /LOG.* inspector \(CPU, heap\), since the optional package pprof cannot be loaded \(.+\)$/,
+        ),
       ]);
       expect(notices[0]).toContain(REASON);
       expect(app.process.output).not.toContain('→ there'); // the rest of the loader's message
@@ -45,9 +47,9 @@ describe('an application where the package pprof cannot be loaded', () => {
 describe('an application in a worker thread', () => {
   const REFUSED = '(it works in the main thread only)';
 
-  it('starts, logs why node:inspector samples, and rejects sampler=pprof with 400', async () => {
+  it('starts, logs why the inspector samples, and rejects sampler=pprof with 400', async () => {
     const app = await startWorkload('in-worker.mjs', { env: { ...HOLDS_LITTLE, APP: './heap.mjs' } });
-    expect(linesWith(app.process.output, 'node:inspector')).toEqual([expect.stringContaining(REFUSED)]);
+    expect(linesWith(app.process.output, 'samplers: inspector')).toEqual([expect.stringContaining(REFUSED)]);
     expect(await refusal(app)).toContain(REFUSED);
     await expectServedBy('inspector', app);
   });

@@ -51,6 +51,9 @@ describe('an application under the permission model with --allow-addons', () => 
 
   it('boots with preload, and logs what is off, why, and which flag helps', () => {
     expect(notices(app)).toEqual([
+      expect.stringContaining(
+        'Serving /debug/pprof/ to programs on this machine only; samplers: pprof (CPU, heap)',
+      ),
       expect.stringContaining(`${INSPECTOR_DENIED}. Without it allocs,`),
       "[PprofModule] The CPU profile of the boot could not be written: Node's permission model denies writing /not-allowed.pb.gz: --allow-fs-write allows it",
     ]);
@@ -100,6 +103,7 @@ describe('an application under the permission model without --allow-addons', () 
 
   it('boots with preload, and logs what is off, why, and which flags help', () => {
     expect(notices(app)).toEqual([
+      expect.stringContaining('Serving /debug/pprof/ to programs on this machine only; samplers: none'),
       expect.stringContaining(`No CPU and heap profiles: ${NO_SAMPLER}.`),
       `[PprofModule] No CPU profile of the boot: ${NO_SAMPLER}`,
     ]);

@@ -148,7 +148,7 @@ describe('an application started with --import nestjs-pprof/preload', () => {
     expect(period).toBe(524_288);
     expect(linesWith(output, 'WARN')).toEqual([
       expect.stringContaining(
-        `memProfileRate ${RATE} has no effect: V8's one heap sampler runs at 524288 already`,
+        `memProfileRate ${RATE} has no effect: V8 has one heap sampler, which already runs with rate 524288`,
       ),
     ]);
   });
@@ -167,7 +167,7 @@ describe('an application started with --import nestjs-pprof/preload', () => {
     const program = new TestProcess(process.execPath, [appFile('boot.mjs')], env);
     expect(await program.exited).toBe(1);
     expect(program.output).toContain(
-      'PprofModule: invalid value "2147483648" for NESTJS_PPROF_MEM_PROFILE_RATE: expected a whole number of bytes, or 0 for no heap sampling',
+      'PprofModule: invalid value "2147483648" for NESTJS_PPROF_MEM_PROFILE_RATE: expected a whole number of bytes up to 2147483647, or 0 to let PprofModule start heap sampling',
     );
   });
 });

@@ -139,7 +139,7 @@ describe('two copies of the package in one process, with warm: always and a flig
   it('past above what was kept has what there is, and a comment that says how much', async () => {
     const { comments } = await app.profile('profile?past=3600');
     expect(comments).toContainEqual(
-      expect.stringMatching(/^the request was for the last 3600 s, of which \d+\.\d s were recorded$/),
+      expect.stringMatching(/^requested the last 3600 s, but only \d+\.\d s are recorded$/),
     );
   });
 

@@ -6,6 +6,7 @@ import { jest } from '@jest/globals';
 import type { LoadedScript, ScriptName } from '../../src/sampling/loaded-scripts.js';
 import type { FunctionLocation } from '../../src/sampling/function-locations.js';
 import type { CpuSamples, HeapSamples, Sliced } from '../../src/sampling/sampler.js';
+import type { CapturedProfile, DevToolsFormat } from '../../src/profiling/capture.js';
 import { DecodedProfile } from '../support/decoded-profile.js';
 import { AnimalsService, CatsService, Namesake } from '../fixtures/program/cats.js';
 import { Dogs } from '../fixtures/program/dogs.cjs';
@@ -97,7 +98,8 @@ export async function replayCpu<S extends CpuSource>(
   const cpu = { name: samplerOf(source), start: () => ({ stop }) };
   const isAfterGc = true; // else a comment follows that depends on this Node, not on the recorded one
   const capture = beginCpuCapture(cpu, recorded.hz, isAfterGc);
-  return replayed(await cpuProfileOf(capture, freeCpuCapture(capture), frameResolver(recorded, options), []));
+  const frames = frameResolver(recorded, options);
+  return replayed(await cpuProfileOf(capture, freeCpuCapture(capture), frames, []), 'cpuprofile');
 }
 
 function unused(): void {}
@@ -131,7 +133,7 @@ export async function replayHeap<S extends HeapSource>(
     .mockReturnValue(memory) as unknown as jest.SpiedFunction<() => unknown>;
   reader.onModuleInit();
   try {
-    return await replayed(await new HeapProfiler(reader, captures).take());
+    return await replayed(await new HeapProfiler(reader, captures).take(), 'heapprofile');
   } finally {
     memoryUsage.mockRestore();
     reader.onModuleDestroy();
@@ -161,8 +163,8 @@ function discoveryOf(classes: readonly unknown[]): DiscoveryService {
   return { getProviders, getControllers: () => [] } as unknown as DiscoveryService;
 }
 
-async function replayed(captured: Awaited<ReturnType<typeof cpuProfileOf>>): Promise<Replayed> {
+async function replayed(captured: CapturedProfile, format: DevToolsFormat): Promise<Replayed> {
   const bytes = await captured.encode();
-  const devTools = (await captured.encodeForDevTools()).toString();
+  const devTools = (await captured.encodeAs(format)).toString();
   return { bytes, profile: new DecodedProfile(bytes), devTools };
 }

@@ -8,6 +8,7 @@ import {
   CpuProfiler,
   DeltaCollector,
   type DeltaOptions,
+  type NamedProfile,
   PprofModule,
   type PprofModuleOptions,
 } from '../../src/index.js';
@@ -99,6 +100,14 @@ export function shortWindows({ app }: TestApp): DeltaOptions[] {
     return take(profile, { ...options, seconds: 0.001 });
   };
   return asked;
+}
+
+/** Resolves when a window has been opened. */
+export function windowOf(profile: NamedProfile): Promise<void> {
+  return new Promise((resolve) => {
+    const openWindow = profile.openWindow.bind(profile);
+    profile.openWindow = () => openWindow().finally(resolve);
+  });
 }
 
 /** For `afterEach` or `afterAll`: closes what {@link startApp} started and nobody closed. */

@@ -10,6 +10,7 @@ import type {
   RawFrame,
   SampledObjects,
   Sampling,
+  SamplingNotice,
   Sliced,
   WarmMember,
   WarmOptions,
@@ -170,6 +171,8 @@ export class MadeUpSampling implements Sampling {
       };
     },
   };
+
+  notice: SamplingNotice | undefined;
 
   /** Modules that use the warm profiler, and what it keeps. */
   warmMembers = 0;

@@ -129,16 +129,30 @@ export const FAULTS = [
     tests: ['test/e2e/profile'],
   },
   {
+    title: 'each refused request is logged',
+    file: 'src/http/refusal-log.ts',
+    find: 'now - this.last < INTERVAL',
+    replace: 'now - this.last < 0',
+    tests: ['src/http/refusal-log'],
+  },
+  {
+    title: 'a module that is closed in production does not warn',
+    file: 'src/boot-log.ts',
+    find: 'this.isClosed && IN_PRODUCTION',
+    replace: 'false',
+    tests: ['test/e2e/boot-log'],
+  },
+  {
     title: 'a capture goes on when the client leaves',
     file: 'src/http/reply.ts',
-    find: 'void whenClosed(response).then(lose);',
+    find: 'void whenClosed(response).then(() => lose(CLOSED));',
     replace: 'void whenClosed(response);',
     tests: ['test/e2e/profile'],
   },
   {
     title: 'a capture goes on when somebody else begins to write its response',
     file: 'src/http/reply.ts',
-    find: 'lose();\n    return writeHead',
+    find: "lose('something else sent a response');\n    return writeHead",
     replace: 'return writeHead',
     tests: ['test/e2e/lost-replies'],
   },
@@ -687,8 +701,8 @@ export const FAULTS = [
   {
     title: 'a trace does not end when its client leaves',
     file: 'src/http/reply.ts',
-    find: 'if (!isWritten || !response.writableFinished) abandon(response);',
-    replace: 'if (isWritten && response.writableFinished) abandon(response);',
+    find: 'if (!isWritten || !response.writableFinished) abandon(response, CLOSED);',
+    replace: 'if (isWritten && response.writableFinished) abandon(response, CLOSED);',
     tests: ['test/e2e/trace.e2e', 'test/e2e/lost-replies'],
   },
   {

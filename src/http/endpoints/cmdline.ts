@@ -7,7 +7,7 @@ import { isSecretName, matchesOf, secretsIn, type Span } from './secrets.js';
 @PprofEndpoint({
   name: 'cmdline',
   description:
-    'The command line of this process, its parts separated by NUL. Secrets are replaced by REDACTED.',
+    'The command line of this process, with NUL between the arguments. Secrets are replaced by REDACTED.',
 })
 export class CmdlineEndpoint {
   constructor(@Inject(PPROF_OPTIONS) private readonly options: ResolvedPprofOptions) {}
@@ -22,8 +22,8 @@ export class CmdlineEndpoint {
 const REDACTED = 'REDACTED';
 
 /**
- * The command line of this process: executable, its own options, script, arguments. What can be recognised as a secret is
- * replaced, by its name or by its form, and what an expression matches.
+ * The command line of this process: executable, Node's options, script, arguments. Replaces secrets, recognized by their name
+ * or format, and what an expression matches.
  */
 export function commandLine(redact: readonly RegExp[] = []): string[] {
   return redacted([process.execPath, ...process.execArgv, ...process.argv.slice(1)], redact);

@@ -1,32 +1,58 @@
 import { Get, Req } from '@nestjs/common';
+import type { ResolvedPprofOptions } from '../../pprof.options.js';
+import { Captures } from '../../profiling/capture.js';
+import { ProcessFacts } from '../../profiling/process-facts.js';
 import { ProfileRegistry } from '../../profiling/profile-registry.js';
-import { INDEX_CSP, type IndexRow, indexPage } from '../../ui/index-page.js';
+import { GO_INDEX_CSP, goIndexPage } from '../../ui/go-index-page.js';
+import { INDEX_CSP, indexPage } from '../../ui/index-page.js';
+import type { IndexRow } from '../../ui/index-row.js';
 import { PprofEndpoint } from '../endpoint.decorator.js';
 import { html, type PprofReply } from '../reply.js';
 import { pprofRequest } from '../request.js';
 import { Routes } from '../routes.js';
 import { CPU_FORMAT } from './profile.js';
 
+/** Length of the captures that the index offers, where the limits allow it. */
+const SECONDS = 10;
+
 @PprofEndpoint({ name: '', description: '' })
 export class IndexEndpoint {
   constructor(
     private readonly routes: Routes,
     private readonly registry: ProfileRegistry,
+    private readonly captures: Captures,
+    private readonly facts: ProcessFacts,
   ) {}
 
   @Get()
-  serve(@Req() request: object): PprofReply {
-    return html(indexPage(pprofRequest(request).url, this.rows()), INDEX_CSP);
+  async serve(@Req() request: object): Promise<PprofReply> {
+    const { options } = this.routes;
+    if (!options.ui) return html(goIndexPage(this.rows()), GO_INDEX_CSP);
+    const content = {
+      url: pprofRequest(request).url,
+      rows: this.rows(),
+      switchedOff: switchedOff(options),
+      seconds: secondsWithin(options),
+      running: [...this.captures.running].map(({ since, ...capture }) => ({
+        ...capture,
+        seconds: (performance.now() - since) / 1000,
+      })),
+      facts: await this.facts.read(),
+    };
+    return html(indexPage(content), INDEX_CSP);
   }
 
   private rows(): IndexRow[] {
+    const hasFlameGraphs = this.routes.endpoint('flamegraph') !== undefined;
     const endpoints = this.routes.endpoints
       .filter(({ description }) => description !== '')
       .map(({ name, description }) => ({
         name,
         description,
         count: undefined,
+        flameGraph: hasFlameGraphs && (name === 'profile' || name === 'trace'),
         devToolsFormat: name === 'profile' ? CPU_FORMAT : undefined,
+        pastSeconds: name === 'profile' ? this.routes.options.flightRecorder?.seconds : undefined,
       }));
     const profiles = this.registry
       .profiles()
@@ -35,10 +61,23 @@ export class IndexEndpoint {
         name: profile.name,
         description: profile.description,
         count: profile.count(),
+        flameGraph: hasFlameGraphs,
+        isOff: profile.isOff,
         status: profile.status,
         hasDump: profile.hasDump,
         devToolsFormat: profile.devToolsFormat,
       }));
     return [...endpoints, ...profiles];
   }
+}
+
+function switchedOff({ endpoints, cmdline }: ResolvedPprofOptions): string[] {
+  const names = Object.keys(endpoints).filter((name) => !endpoints[name]);
+  return cmdline === false && endpoints.cmdline !== false ? [...names, 'cmdline'] : names;
+}
+
+/** As many seconds as a request may capture, at most {@link SECONDS}. */
+function secondsWithin({ maxSeconds, writeTimeout }: ResolvedPprofOptions): number {
+  const timeout = writeTimeout > 0 ? Math.ceil(writeTimeout / 1000) - 1 : Infinity;
+  return Math.max(1, Math.min(SECONDS, maxSeconds, timeout));
 }

@@ -6,7 +6,7 @@ import { GO_PROFILES, ProfileRegistry } from '../../profiling/profile-registry.j
 import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../../pprof.options.js';
 import { RepliedByPprof } from '../endpoint.decorator.js';
 import { goException } from '../go-errors.js';
-import { atoi, checkDuration, formatOf, formValue, parseInt64 } from '../go-query.js';
+import { atoi, checkDuration, fileOf, formatOf, formValue, parseInt64 } from '../go-query.js';
 import { attachment, type PprofReply, text } from '../reply.js';
 import { type PprofRequest, pprofRequest } from '../request.js';
 
@@ -41,14 +41,14 @@ export class NamedProfileEndpoint {
     const gc = atoi(formValue(query, 'gc')) > 0;
     const debug = atoi(formValue(query, 'debug'));
     const isText = debug !== 0;
-    const filename = format ? `${name}.${format}` : name;
+    const filename = fileOf(name, format);
     if (method === 'HEAD') return isText ? text('') : attachment(filename);
     const body = await this.captures.encoded(
       { profile: name, peer, signal },
       () => profile.take({ gc }),
       (captured) => {
         if (isText) return captured.encodeText(debug);
-        return format ? captured.encodeForDevTools() : captured.encode();
+        return format ? captured.encodeAs(format) : captured.encode();
       },
     );
     return isText ? text(body) : attachment(filename, body);
@@ -64,14 +64,15 @@ export class NamedProfileEndpoint {
     if (!profile.hasWindows) throw goException('deltaUnsupported');
     checkDuration(seconds, this.options);
     if (atoi(formValue(query, 'debug')) !== 0) throw goException('deltaAndDebug');
-    formatOf(query, undefined); // there is no window for DevTools
+    const format = formatOf(query); // DevTools have none for a window
     const name = `${profile.name}-delta`;
-    if (method === 'HEAD') return attachment(name);
+    const filename = fileOf(name, format);
+    if (method === 'HEAD') return attachment(filename);
     const body = await this.captures.encoded(
       { profile: name, peer, signal },
       () => this.deltas.take(profile, { seconds, signal }),
-      (captured) => captured.encode(),
+      (captured) => (format ? captured.encodeAs(format) : captured.encode()),
     );
-    return attachment(name, body);
+    return attachment(filename, body);
   }
 }

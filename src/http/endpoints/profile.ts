@@ -5,7 +5,7 @@ import { FlightRecorder } from '../../profiling/cpu/flight-recorder.js';
 import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../../pprof.options.js';
 import { PprofEndpoint } from '../endpoint.decorator.js';
 import { badValue, incompatible } from '../go-errors.js';
-import { atoi, checkDuration, formatOf, formValue, parseInt64 } from '../go-query.js';
+import { atoi, checkDuration, fileOf, formatOf, formValue, parseInt64 } from '../go-query.js';
 import { attachment, type PprofReply } from '../reply.js';
 import { pprofRequest } from '../request.js';
 
@@ -33,10 +33,10 @@ export class ProfileEndpoint {
     const { method, query, peer, signal } = pprofRequest(request);
     const take = isAsked(query, 'past') ? this.past(query) : this.next(query, signal);
     const format = formatOf(query, CPU_FORMAT);
-    const filename = format ? `profile.${format}` : 'profile';
+    const filename = fileOf('profile', format);
     if (method === 'HEAD') return attachment(filename);
     const body = await this.captures.encoded({ profile: 'profile', peer, signal }, take, (captured) =>
-      format ? captured.encodeForDevTools() : captured.encode(),
+      format ? captured.encodeAs(format) : captured.encode(),
     );
     return attachment(filename, body);
   }
@@ -48,7 +48,7 @@ export class ProfileEndpoint {
     checkDuration(seconds, this.options);
     const hz = hzOf(query) ?? this.options.cpuProfileRate;
     // The inspector knows when each sample was.
-    const sampler = samplerOf(query) ?? (isAsked(query, 'format') ? 'inspector' : undefined);
+    const sampler = samplerOf(query) ?? (formValue(query, 'format') === CPU_FORMAT ? 'inspector' : undefined);
     const gc = atoi(formValue(query, 'gc')) > 0;
     return () => this.cpu.take({ seconds, hz, sampler, gc, signal });
   }

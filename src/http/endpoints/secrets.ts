@@ -1,14 +1,14 @@
 /**
- * Finds secrets in the arguments of a command line: by their names, wherever in an argument these are, and by their form.
+ * Finds secrets in command-line arguments, by the name of an option, variable or field, and by their format.
  *
- * Each rule gives spans of a text, and what any of them gives is a secret: so none depends on what another has replaced.
- * Arguments may be megabytes: a rule passes over a text once, and looks back and ahead by a fixed number of characters.
+ * Each rule returns spans of the original text, and all of them are replaced, so rules don't depend on each other.
+ * Arguments may have megabytes, so a rule scans a text once and looks back and ahead by a limited number of characters.
  */
 
-/** From the first character to the one after the last. */
+/** The second index is exclusive. */
 export type Span = readonly [start: number, end: number];
 
-/** Names that speak of a secret, in words joined by "-". */
+/** Names of secrets, as words joined by "-". */
 const SECRET_NAMES: readonly RegExp[] = [
   /(?:pass-?words?|passwd|pass-?phrase|pass-?code|pwd|secrets?|tokens?|credentials?|creds?|jwt|bearer|mnemonic)(?:-|$)/,
   /(?:^|-)(?:pass|pw|pin|pat|o?auth|authorization|cookies?|t?otp|sid|(?:j|php)?sess(?:ion)?-?id|sig|signature|hmac|passkey)$/,
@@ -20,18 +20,18 @@ const SECRET_NAMES: readonly RegExp[] = [
 /** A variable such as `STRIPE_KEY`. */
 const KEY = /^(?!.*(?:CACHE|PARTITION|PRIMARY|PUBLI|ROUTING|SORT|SSL|TLS))[A-Z][A-Z\d_]*_KEY$/;
 
-/** What is about a secret and is none, such as `max-tokens` and `password-file`. */
+/** Names that contain such a word but hold no secret, such as `max-tokens` and `password-file`. */
 const HARMLESS_NAME =
   /^(?:no|max|min|num|enable|disable|skip)-|-per-|(?:^|-)(?:bos|completion|context|eos|input|n|output|pad|prompt|stop|total)-tokens?$|-(?:age|algorithm|audience|bucket|budget|count|dir|directory|domain|enabled|endpoint|expiration|expires|expires-in|expiry|field|file|header|host|interval|issuer|length|lifetime|limit|location|manager|mode|name|only|param|path|policy|port|prefix|prompt|provider|required|rotation|rounds|scopes?|server|service|size|stdin|store|strategy|timeout|ttl|type|uri|url)$/;
 
-/** Headers whose value is a secret up to the end of the line. */
+/** Headers whose whole value, up to the end of the line, is secret. */
 const WHOLE_LINE = /(?:^|-)(?:authorization|cookie)$/;
 
 /** Whether the value of an option, variable, field or header is a secret, by its name. */
 export function isSecretName(name: string): boolean {
   const words = wordsOf(name);
   if (HARMLESS_NAME.test(words)) return false;
-  const caseless = wordsOf(name.toLowerCase()); // of `PaSsWoRd`
+  const caseless = wordsOf(name.toLowerCase()); // for `PaSsWoRd`
   return SECRET_NAMES.some((pattern) => pattern.test(words) || pattern.test(caseless)) || KEY.test(name);
 }
 
@@ -44,7 +44,7 @@ function wordsOf(name: string): string {
     .replace(/^-|-?\d*-?$/g, '');
 }
 
-/** The secrets in a text, also where it is percent-encoded or escaped, several times over. */
+/** The secrets in a text, including text that is percent-encoded or escaped, also several times. */
 export function* secretsIn(text: string): Generator<Span, void> {
   for (let view = { text, at: identity }, depth = 0; depth < 5; depth++) {
     for (const rule of RULES)
@@ -136,13 +136,13 @@ function isSecret(
   return isSecretName(name) || (name === 'key' && /[?&]/.test(before));
 }
 
-/** Of `http://token:3000` and `auth:3000`. */
+/** Whether the name is a host, as in `http://token:3000` and `auth:3000`. */
 function isHost(text: string, name: string, before: string, start: number, colon: number): boolean {
   if (before === '@' || (before === '/' && text.charAt(start - 2) === '/')) return true;
   return name === 'auth' && /^\d/.test(text.charAt(colon + 1));
 }
 
-/** What begins the next name or option after an unquoted value. */
+/** The start of the next name or option after an unquoted value. */
 const NEXT = /[\s&;,|][\s"'`{[(-]{0,8}(?:[\w.%$[\]-]{1,64}["'`]?[ \t]{0,4}[=:]|--?[a-z])/gi;
 
 function valueSpan(text: string, name: Name, separator: string, after: number): Span {
@@ -160,7 +160,7 @@ function valueSpan(text: string, name: Name, separator: string, after: number): 
   return [start, Math.min(end, NEXT.exec(text)?.index ?? end)];
 }
 
-/** After the bracket that closes the one at `start`: of JSON, and of ODBC's `{pass;word}`. */
+/** The index after the bracket that closes the one at `start`, in JSON and in ODBC's `{pass;word}`. */
 function closingBracket(text: string, start: number): number {
   const brackets = /[[\]{}]/g;
   brackets.lastIndex = start;
@@ -175,12 +175,12 @@ function closingBracket(text: string, start: number): number {
 /** What follows a value in quotes or brackets. */
 const ENDS_VALUE = /^(?:$|[\s,;&|:)\]}>"'`]|\/>)/;
 
-/** `--password=…` and `PASSWORD=…` at the begin of an argument: whatever follows may belong to the value. */
+/** `--password=…` and `PASSWORD=…` at the start of an argument: the value is the rest of the argument. */
 function isWholeArgument({ text, start }: Name): boolean {
   return start === 0 && /^(?:-|[A-Z][A-Z\d_]*$)/.test(text);
 }
 
-/** A quote that ends a value is followed by the end or by a separator; one of a password, or a doubled one, is not. */
+/** The quote that ends a value: one followed by the end or a separator, not one inside a password, nor a doubled one. */
 function closingQuote(text: string, quote: string, from: number): number {
   for (let at = text.indexOf(quote, from); at >= 0; at = text.indexOf(quote, at + 1)) {
     if (ENDS_VALUE.test(text.slice(at + 1, at + 3)) && !isEscaped(text, at, from)) {
@@ -202,7 +202,7 @@ function indexOrEnd(text: string, searched: string, from: number): number {
   return at < 0 ? text.length : at;
 }
 
-/** A name and its value apart from each other: in JSON `{"name":"token","value":"x"}` and `["--token","x"]`, and XML with attributes. */
+/** Name and value in separate places: in JSON `{"name":"token","value":"x"}` and `["--token","x"]`, and XML with attributes. */
 const PAIRS: readonly RegExp[] = [
   /["'](?:name|key)["']\s{0,8}:\s{0,8}["']([^"']{1,64})["']\s{0,8},\s{0,8}["']value["']\s{0,8}:\s{0,8}["']([^"']*)/dg,
   /["']--?([\w.-]{1,64})["']\s{0,8},\s{0,8}["']([^"']*)/dg,
@@ -241,10 +241,10 @@ function endOf(sticky: RegExp, text: string, from: number): number {
   return from + (sticky.exec(text)?.[0].length ?? 0);
 }
 
-/** With its scheme or, but not within a path, without. */
+/** With a scheme, or without one if it is not part of a path. */
 const URL_BEGIN = /(?:([a-z][a-z\d+.-]{0,30}):|(?<![\w/.:-]))\/\//gi;
 
-/** URLs whose path may contain an `@` where there is no user info. */
+/** Schemes of URLs whose path may contain an `@` without user info. */
 const PATH_HAS_AT = /^(?:|https?|wss?|file|s3|gs|data|blob|npm|oci|docker|ssh|(?:git|webpack).*)$/i;
 const PLAIN_HOST = /^(?:\[[\da-f:.%]*\]|[^:@]*)(?::\d{0,5})?$/i;
 
@@ -263,7 +263,7 @@ function* userInfo(text: string): Generator<Span, void> {
 
 /**
  * @param region what follows `//`, up to the next URL
- * @param token of it, what is sure to belong to this one: all if the URL is the argument, or what is given to an option
+ * @param token the part of it that certainly belongs to this URL: all of it if the URL is the argument, or an option's value
  */
 function endOfUserInfo(region: string, token: string, scheme: string): number {
   const authority = token.slice(0, endOf(/[^/?#;\s]*/y, token, 0));
@@ -276,11 +276,11 @@ function endOfUserInfo(region: string, token: string, scheme: string): number {
   return token.split(/[?;][\w.-]{1,64}=/, 1)[0]!.includes('@') ? token.lastIndexOf('@') : -1;
 }
 
-/** Of `user:password@host`, and of Go's `user:password@tcp(host)`. */
+/** `user:password@host`, and Go's `user:password@tcp(host)`. */
 const LOGIN =
   /(?<![\w.@:/%+-])(?!(?:acct|file|git|jsr|link|mailto|node|npm|patch|portal|sips?|workspace|xmpp):)[\w.%+-]{1,64}:(?!\\*\/)(?:(?!:\/\/)[^\s"'`]){1,256}(?=@(?!sha\d+:|v?\d+\.\d+\.\d+(?!\.))[a-z\d[])/gi;
 
-/** Tokens that are known by how they begin. */
+/** Tokens with a known prefix. */
 const TOKENS = [
   'eyJ[\\w-]+\\.[\\w-]+(?:\\.[\\w-]*){0,3}', // JSON web tokens
   'gh[oprsu]_\\w{4,}',
@@ -310,7 +310,7 @@ const TOKENS = [
   '\\d{8,10}:AA[\\w-]{33}', // Telegram
 ];
 
-/** Secrets by their form alone. */
+/** Secrets that are recognized by their format alone. */
 const FORMS: readonly RegExp[] = [
   new RegExp(`(?<![\\w-])(?:${TOKENS.join('|')})`, 'g'),
   /(?<=\b(?:[Bb]earer|BEARER|Basic)\s{1,4})[\w.~+/=-]+/g,
@@ -323,7 +323,7 @@ function* formSecrets(text: string): Generator<Span, void> {
   for (const form of FORMS) yield* matchesOf(form, text);
 }
 
-/** Where an expression matches, everywhere in a text. */
+/** All matches of an expression in a text. */
 export function* matchesOf(pattern: RegExp, text: string): Generator<Span, void> {
   const everywhere = pattern.global ? pattern : new RegExp(pattern, `${pattern.flags}g`);
   for (const { 0: match, index } of text.matchAll(everywhere)) yield [index, index + match.length];

@@ -6,7 +6,7 @@ import { PprofEndpoint } from '../endpoint.decorator.js';
 import { type PprofReply, text } from '../reply.js';
 import { pprofRequest } from '../request.js';
 
-/** The function names of addresses, which are joined by `+` in the raw query or in the body of a POST. */
+/** Returns function names for addresses, which are joined by `+` in the raw query or in the body of a POST. */
 @Injectable()
 abstract class Symbols {
   constructor(private readonly symbols: SymbolTable) {}
@@ -19,7 +19,7 @@ abstract class Symbols {
     return text(await runSliced(reply, new HoldMeter()));
   }
 
-  /** Not `@All()`, for which Nest adds methods to Fastify that the application may not route. */
+  /** Not `@All()`: for that, Nest adds methods to Fastify that the application might not route. */
   @Post()
   post(@Req() incoming: object): Promise<PprofReply> {
     return this.serve(incoming);
@@ -28,12 +28,12 @@ abstract class Symbols {
 
 @PprofEndpoint({
   name: 'symbol',
-  description: 'The function names of addresses, for clients that read the text of a profile.',
+  description: 'Function names by address, for clients that read profiles as text.',
   methods: ['GET', 'POST'],
 })
 export class SymbolEndpoint extends Symbols {}
 
-/** Clients ask for it where the path of a profile does not contain `/debug/pprof/`. */
+/** Clients use this one if the path of a profile does not contain `/debug/pprof/`. */
 @PprofEndpoint({ name: 'symbolz', description: '', methods: ['GET', 'POST'] })
 export class SymbolzEndpoint extends Symbols {}
 
@@ -44,16 +44,16 @@ const LONGEST_WORD = 4096;
 const SLICE = 8192;
 
 /**
- * A line for each address that is known.
+ * One line for each known address.
  *
- * @param words one character for each byte, since Go counts bytes
+ * @param words one character per byte, since Go counts bytes
  */
 export function* symbolText(
   words: string,
   nameOf: (address: number) => string | undefined,
 ): Generator<void, Buffer> {
   const pieces: Buffer[] = [];
-  let piece = 'num_symbols: 1\n'; // clients check only that it is not 0
+  let piece = 'num_symbols: 1\n'; // clients only check that it is not 0
   for (let begin = 0, sliceEnd = SLICE; begin <= words.length;) {
     if (begin >= sliceEnd) {
       pieces.push(Buffer.from(piece));
@@ -77,7 +77,7 @@ export function* symbolText(
 
 const NUMBER = /^(?:0[xX](_?[0-9a-fA-F])+|0[bB](_?[01])+|0[oO]?(_?[0-7])+|[1-9](_?[0-9])*)$/;
 
-/** Go's `ParseUint(word, 0, 64)`; 0 for what is no number, or no address of ours: those are below 2^53. */
+/** Go's `ParseUint(word, 0, 64)`; 0 for invalid input and for numbers from 2^53 on, which are never addresses here. */
 function addressIn(word: string): number {
   if (!NUMBER.test(word)) return 0;
   const digits = word.replaceAll('_', '');

@@ -7,13 +7,13 @@ import { checkDuration, formValue, parseFloat64 } from '../go-query.js';
 import { attachment, type PprofReply, type StreamedReply } from '../reply.js';
 import { pprofRequest } from '../request.js';
 
-/** Seconds of a trace if the request names none. */
+/** Length of a trace without `seconds`. */
 const DEFAULT_SECONDS = 1;
 
 @PprofEndpoint({
   name: 'trace',
   description:
-    'A trace of what executes and waits, over 1 second or as many as seconds= says: for go tool trace, or with format=json for Perfetto and Chrome.',
+    'An execution trace of the next second, or of seconds=N: for go tool trace, or with format=json for Perfetto and Chrome.',
 })
 export class TraceEndpoint {
   constructor(

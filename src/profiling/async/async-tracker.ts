@@ -4,8 +4,8 @@ import type { WaitObserver } from '../../sampling/wait-sample.js';
 import { RequestsInFlight } from './requests-in-flight.js';
 
 /**
- * Observes what asynchronous executions wait for, by one `async_hooks` hook for all of the process. It is on only while
- * somebody observes.
+ * Observes what asynchronous executions wait for. All observers in the process share one `async_hooks` hook, which is enabled only
+ * while there are any.
  *
  * @publicApi
  */
@@ -15,7 +15,7 @@ export class AsyncTracker {
   constructor(private readonly requests: RequestsInFlight) {}
 
   /**
-   * Observes waits from now on.
+   * Starts to observe waits.
    *
    * @example
    * const observed = tracker.observe({ rate: 16, callbacks: false, ended: (wait, ms) => waits.push([wait.stack, ms]) });

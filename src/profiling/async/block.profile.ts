@@ -11,12 +11,12 @@ import { StackTotals } from '../stack-totals.js';
 import { AsyncTracker } from './async-tracker.js';
 import { requestOf } from './requests-in-flight.js';
 
-/** `block`: how long asynchronous executions waited, by the stack that began the wait. A wait counts when it has ended. */
+/** `block`: how long asynchronous executions waited, by the stack that began the wait. A wait is counted when it ends. */
 @Injectable()
 export class BlockProfile extends RatedProfile implements OnModuleInit, OnModuleDestroy {
   readonly name = 'block';
   readonly description =
-    'Time that asynchronous executions waited, at the innermost await or callback, by the stack that began the wait.';
+    'Time that asynchronous executions spent waiting, by the stack of the innermost await or callback.';
   private readonly totals = new StackTotals();
   private observed: ObservedWaits | undefined;
 
@@ -40,7 +40,7 @@ export class BlockProfile extends RatedProfile implements OnModuleInit, OnModule
     );
   }
 
-  /** Not in the constructor: a boot that fails before would leave the hook on. */
+  /** Not in the constructor: if startup failed after it, the hook would stay enabled. */
   onModuleInit(): void {
     if (this.options.enabled) this.rate.set(this.options.blockProfileRate);
   }

@@ -8,7 +8,7 @@ import type { WaitState } from '../../sampling/wait-states.js';
 
 import type { RequestInFlight, RequestState } from './requests-in-flight.js';
 
-/** What a thread does now. */
+/** A thread and its current stack. */
 export interface ThreadNow {
   readonly threadId: number;
   readonly state: string;
@@ -16,12 +16,12 @@ export interface ThreadNow {
   readonly stack: CallStack;
 }
 
-/** A stack of frames that are no code. */
+/** A stack of frames that are names only. */
 export function named(...names: string[]): CallStack {
   return { key: names.join('\0'), frames: names.map((name) => ({ name, filename: '', line: 0 })) };
 }
 
-/** This thread, and the worker threads. */
+/** The calling thread and the worker threads. */
 export function threadsNow(own: readonly CallerFrame[], workers: readonly WorkerStack[]): ThreadNow[] {
   return [
     { threadId, state: 'running', labels: {}, stack: { key: stackKey(own), frames: own } },
@@ -34,15 +34,15 @@ export function threadsNow(own: readonly CallerFrame[], workers: readonly Worker
   ];
 }
 
-/** Of a thread that is starting or in native code. */
+/** Frames of a thread that does not answer, since it is starting or in native code. */
 const NO_ANSWER = named('(native code)').frames;
 
-/** Labels of an await. Of a request only its route is shown: its url has secrets, and every client has another one. */
+/** Labels of an await. Shows a request's route, not its URL, which may contain secrets and differs for every client. */
 export function awaitLabels(state: WaitState, request: RequestInFlight | undefined): Labels {
   return { ...(request && routeLabel(request)), state };
 }
 
-/** Labels of a request of which no await is known. */
+/** Labels of a request without known awaits. */
 export function requestLabels(request: RequestInFlight): Labels {
   return { ...routeLabel(request), state: STATES[request.state] };
 }
@@ -51,23 +51,23 @@ function routeLabel({ method, route = '' }: RequestInFlight): Labels {
   return { route: `${method} ${route}`.trim() };
 }
 
-/** In Go's words, what a request waits for of which no await is known. */
+/** Go's state for a request without known awaits. */
 const STATES: Readonly<Record<RequestState, string>> = {
   receiving: 'IO wait',
   handling: 'waiting',
   replying: 'IO wait',
 };
 
-/** What stands for the code of a request: its handler, where it is known. */
+/** The frame of a request without a stack: its handler if it is known, otherwise its route. */
 export function requestFrame(request: RequestInFlight): string {
   return request.handler ?? `(${routeLabel(request).route})`;
 }
 
-/** In a dump all numbers are different, of threads, awaits and requests: those of requests are 4n + 3. */
+/** Ids of threads, awaits and requests must not collide in a dump. Those of requests are 4n + 3. */
 const dumpedThread = (id: number): number => 4 * id + 1;
 const awaitId = (id: number): number => 4 * id + 2;
 
-/** A block of the dump for a thread, with what it executes now. */
+/** A block of the dump for a thread, with its current stack. */
 export function threadExecution(
   { threadId: id, state, labels }: ThreadNow,
   stack: readonly Frame[],
@@ -75,7 +75,7 @@ export function threadExecution(
   return { id: dumpedThread(id), state, waitedMs: 0, labels, stack };
 }
 
-/** Follows the state of an await that can never be resumed. */
+/** Appended to the state of an await that can never resume. */
 export const LEAKED = ' (leaked)';
 
 /** A block of the dump for an await. */
@@ -96,7 +96,7 @@ export function awaitExecution(
   };
 }
 
-/** A block of the dump for a request of which no await is known. */
+/** A block of the dump for a request without known awaits. */
 export function requestExecution(request: RequestInFlight): Execution {
   return {
     id: request.id,

@@ -31,24 +31,24 @@ const SAMPLE_TYPES = [{ type: 'goroutine', unit: 'count' }];
 /** Awaits between two yields. */
 const SLICE = 500;
 
-/** What is in progress at a moment. */
+/** The work in progress at one moment. */
 interface Snapshot {
-  /** The oldest first. */
+  /** Oldest first. */
   readonly awaits: readonly (Wait | LostAwait)[];
-  /** By the contexts of the awaits. */
+  /** Requests by the contexts of the awaits. */
   readonly requestOf: ReadonlyMap<unknown, RequestInFlight>;
-  /** Those of which no await is known, the oldest first. */
+  /** Requests without known awaits, oldest first. */
   readonly requests: readonly RequestInFlight[];
   /** Number of Node's active resources, by type. */
   readonly resources: Readonly<Record<string, number>>;
 }
 
-/** `goroutine`: what is in progress: requests in flight, every pending `await`, and what is executing. */
+/** `goroutine`: the work in progress: requests in flight, pending `await`s, and the current stacks of the threads. */
 @Injectable()
 export class GoroutineProfile extends RatedProfile {
   readonly name = 'goroutine';
   readonly description =
-    'What is in progress: requests in flight and, if on, pending awaits by their stack. debug=2 lists each with its age.';
+    'Work in progress: requests in flight and, if switched on, pending awaits by stack. debug=2 lists each one with its age.';
   override readonly hasDump = true;
 
   constructor(
@@ -65,7 +65,7 @@ export class GoroutineProfile extends RatedProfile {
     return this.gather(async () => threadsNow(own, await workerStacks()));
   }
 
-  /** What executes at the begin and at the end is no difference. */
+  /** Without threads: a difference of what they execute at two moments has no meaning. */
   protected override readForWindow(): Promise<CapturedProfile> {
     return this.gather(async () => []);
   }
@@ -73,7 +73,7 @@ export class GoroutineProfile extends RatedProfile {
   private async gather(threadsOf: () => Promise<ThreadNow[]>): Promise<CapturedProfile> {
     const holds = new HoldMeter();
     const rate = this.rate.now;
-    await runSliced(this.awaits.findLost(), holds); // those that V8 has collected by itself
+    await runSliced(this.awaits.findLost(), holds); // awaits that V8 has already collected
     const now = performance.now();
     const snapshot = await runSliced(this.snapshot(), holds);
     const threads = await threadsOf();
@@ -102,7 +102,7 @@ export class GoroutineProfile extends RatedProfile {
       if (++count % SLICE === 0) yield;
       const { context } = wait;
       const request = known.get(context) ?? requestOf(context);
-      if (request?.own) continue; // whoever reads this profile
+      if (request?.own) continue; // the request that reads this profile
       if (request) known.set(context, request);
       while (lost.length > 0 && lost[0]!.begin <= wait.begin) awaits.push(lost.shift()!);
       awaits.push(wait);
@@ -121,7 +121,7 @@ export class GoroutineProfile extends RatedProfile {
     };
   }
 
-  /** What no block of the dump says comes first: readers of Go's dumps skip it. */
+  /** The lines before the first block are skipped by readers of Go's dumps. */
   private *dump(blocks: Iterable<Execution>, { resources }: Snapshot): Generator<void, string[]> {
     const counts = Object.entries(resources).map(([type, count]) => `${count} ${type}`);
     const lines = [this.about, ...(counts.length > 0 ? [`active resources: ${counts.join(', ')}`] : [])];
@@ -136,8 +136,8 @@ function activeResources(): Record<string, number> {
 }
 
 /**
- * Counts executions by stack. At a rate above 1 an await that is not sampled may be that of a request, so requests without
- * one are not counted.
+ * Counts executions by stack. At a rate above 1, a request without sampled awaits may have others, so such requests are not
+ * counted.
  */
 function* counted(
   threads: readonly ThreadNow[],
@@ -167,7 +167,7 @@ function requestFor(one: Wait | LostAwait, { requestOf }: Snapshot): RequestInFl
   return isLost(one) ? one.request : requestOf.get(one.context);
 }
 
-/** The current one first and the other threads, then the oldest. */
+/** The calling thread, the other threads, then awaits and requests, oldest first. */
 function* executions(
   threads: readonly ThreadNow[],
   snapshot: Snapshot,

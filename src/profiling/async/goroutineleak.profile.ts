@@ -11,12 +11,12 @@ import { PendingAwaits } from './pending-awaits.js';
 
 const SAMPLE_TYPES = [{ type: 'goroutineleak', unit: 'count' }];
 
-/** `goroutineleak`: executions that can never go on, since nothing holds any more what they await. A garbage collection finds them. */
+/** `goroutineleak`: executions that can never resume, because what they await is no longer reachable. Found by garbage collection. */
 @Injectable()
 export class GoroutineLeakProfile extends RatedProfile {
   readonly name = 'goroutineleak';
   readonly description =
-    'Awaits that can never be resumed, as nothing can settle their promise. Reading it collects garbage.';
+    'Awaits that can never resume, because nothing can settle their promise. Reading it collects garbage.';
   override readonly hasDump = true;
 
   constructor(

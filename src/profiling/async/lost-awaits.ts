@@ -3,27 +3,27 @@ import { StackTotals } from '../stack-totals.js';
 import { awaitLabels } from './executions.js';
 import { type RequestInFlight, requestOf } from './requests-in-flight.js';
 
-/** An await that can never be resumed. */
+/** An await that can never resume. */
 export interface LostAwait extends Pick<Wait, 'id' | 'begin' | 'state' | 'stack'> {
   readonly request: RequestInFlight | undefined;
-  /** Of how many it is a sample. */
+  /** Number of awaits that it represents. */
   readonly count: number;
 }
 
-/** How many are kept one by one. */
+/** Number of awaits that are kept individually. */
 const MOST_KEPT = 10_000;
 
-/** The awaits that can never be resumed, since tracking began: their numbers, and the last ones themselves. */
+/** The awaits that can never resume, since tracking began: totals by stack, and the last ones individually. */
 export class LostAwaits {
   readonly totals = new StackTotals();
   private readonly kept: LostAwait[] = [];
 
-  /** Those that are kept one by one, the oldest first. */
+  /** The awaits that are kept individually, oldest first. */
   get last(): LostAwait[] {
     return this.kept.toSorted((a, b) => a.begin - b.begin);
   }
 
-  /** @param count of how many it is a sample */
+  /** @param count number of awaits that it represents */
   add({ id, begin, state, stack, context }: Wait, count: number): void {
     const request = requestOf(context);
     if (request?.own) return;

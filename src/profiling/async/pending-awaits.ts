@@ -6,7 +6,7 @@ import { RateSwitch } from '../rate-switch.js';
 import { AsyncTracker } from './async-tracker.js';
 import { LostAwaits } from './lost-awaits.js';
 
-/** Samples `await`s for `goroutine` and `goroutineleak`: which are pending, and which can never be resumed. */
+/** Samples `await`s for `goroutine` and `goroutineleak`: which are pending, and which can never resume. */
 @Injectable()
 export class PendingAwaits implements OnModuleInit, OnModuleDestroy {
   readonly rate = new RateSwitch(
@@ -26,7 +26,7 @@ export class PendingAwaits implements OnModuleInit, OnModuleDestroy {
     private readonly tracker: AsyncTracker,
   ) {}
 
-  /** Not in the constructor: a boot that fails before would leave the hook on. */
+  /** Not in the constructor: if startup failed after it, the hook would stay enabled. */
   onModuleInit(): void {
     if (this.options.enabled) this.rate.set(this.options.goroutineProfileRate);
   }
@@ -35,16 +35,16 @@ export class PendingAwaits implements OnModuleInit, OnModuleDestroy {
     this.rate.end();
   }
 
-  /** Those that are pending, the oldest first. */
+  /** The pending awaits, oldest first. */
   *pending(): Generator<Wait, void> {
     const now = performance.now();
     for (const wait of this.observed?.pending() ?? []) {
-      if (wait.begin > now) return; // whoever reads does so in slices
+      if (wait.begin > now) return; // began after the read, which runs in slices
       yield wait;
     }
   }
 
-  /** Finds those that can never be resumed; to be called after a garbage collection. Yields now and then. */
+  /** Finds awaits that can never resume; call it after a garbage collection. Yields now and then. */
   *findLost(): Generator<void, void> {
     yield* this.observed?.findLost() ?? [];
   }

@@ -1,34 +1,34 @@
 import type { ModulesContainer } from '@nestjs/core';
 
 /**
- * What a request is doing: its body is not complete (`receiving`), nothing of the response has been sent (`handling`), or
- * the headers have (`replying`).
+ * State of a request: its body is not complete (`receiving`), the body is complete and no response headers have been sent
+ * (`handling`), or the headers have been sent (`replying`).
  */
 export type RequestState = 'receiving' | 'handling' | 'replying';
 
 /**
- * A request whose response is not over.
+ * A request whose response has not ended.
  *
  * @publicApi
  */
 export interface RequestInFlight {
-  /** Its number in `goroutine?debug=2`, too; those of later requests of the application are greater. */
+  /** Its number, the same as in `goroutine?debug=2`. Later requests of the application have greater numbers. */
   readonly id: number;
   readonly method: string;
-  /** The pattern of its route, such as `/cats/:id`; undefined before it is routed, and where nothing matches. */
+  /** The pattern of its route, such as `/cats/:id`; undefined before it is routed and if no route matches. */
   readonly route: string | undefined;
-  /** The method of a controller that handles it, such as `CatsController.findOne`; undefined for other handlers. */
+  /** The controller's method that handles it, such as `CatsController.findOne`; undefined for other handlers. */
   readonly handler: string | undefined;
   readonly state: RequestState;
-  /** Of the response; undefined before its headers are sent. */
+  /** Status code of the response; undefined before its headers are sent. */
   readonly status: number | undefined;
-  /** Whether it is at one of this library's endpoints. */
+  /** Whether it is for one of this library's endpoints. */
   readonly own: boolean;
-  /** Milliseconds since it began. */
+  /** Milliseconds since the request arrived. */
   readonly ageMs: number;
 }
 
-/** What only the HTTP side knows of a request. */
+/** What the HTTP layer knows about a request. */
 export type RequestDescription = Omit<RequestInFlight, 'id' | 'ageMs'>;
 
 const UNKNOWN: RequestDescription = {
@@ -40,16 +40,16 @@ const UNKNOWN: RequestDescription = {
   own: false,
 };
 
-/** A request from its begin on, also for those who hold it when it has ended. */
+/** A request that may still be referenced after it has ended. */
 export abstract class TrackedRequest {
   id = 0;
-  /** Where it is in the table. */
+  /** Its index in the table. */
   index = 0;
-  /** By the clock of `performance.now()`. */
+  /** Start time, by `performance.now()`. */
   readonly since = performance.now();
   private last: RequestDescription | undefined;
 
-  /** What is known of it now; of one that has ended, what was known then. */
+  /** Its current description; after the end, the last one. */
   snapshot(): RequestInFlight {
     const { id, since } = this;
     return { id, ...(this.last ?? this.describe()), ageMs: performance.now() - since };
@@ -59,7 +59,7 @@ export abstract class TrackedRequest {
     return this.last !== undefined;
   }
 
-  /** @param isHeld whether somebody may ask for a snapshot afterwards */
+  /** @param isHeld whether a snapshot may be needed afterwards */
   end(isHeld: boolean): void {
     this.last = isHeld ? this.describe() : UNKNOWN;
     this.release();
@@ -71,16 +71,16 @@ export abstract class TrackedRequest {
   protected abstract release(): void;
 }
 
-/** The request that asynchronous work is for, by its context. */
+/** The request of an asynchronous context. */
 export function requestOf(context: unknown): RequestInFlight | undefined {
   return context instanceof TrackedRequest ? context.snapshot() : undefined;
 }
 
-/** Somebody who wants to know of requests. */
+/** Listener for requests. */
 export interface RequestListener {
   /**
-   * Called before the application's own listeners see the request: what it sets by `AsyncLocalStorage.enterWith` is there in
-   * all that the request does.
+   * Called before the application's listeners get the request, so a store set with `AsyncLocalStorage.enterWith` is available in
+   * everything that the request does.
    */
   begin(request: TrackedRequest): void;
   end?(request: TrackedRequest): void;
@@ -89,23 +89,23 @@ export interface RequestListener {
 const tables = new WeakMap<ModulesContainer, RequestsInFlight>();
 
 /**
- * The requests in flight of one application. Nothing is asked of them before somebody reads, and they are not kept in a Map or a
- * Set, where Node 20 takes 0.5 µs for each.
+ * The requests in flight of one application. They are described only when they are read. Not a Map or a Set, which on Node 20
+ * take 0.5 µs for each request.
  */
 export class RequestsInFlight implements Iterable<TrackedRequest> {
   private readonly requests: TrackedRequest[] = [];
   private readonly listeners = new Set<RequestListener>();
-  /** Numbers of threads and awaits are between those of requests. */
+  /** Ids of threads and awaits are the numbers in between. */
   private lastId = -1;
 
-  /** All modules of an application have one. */
+  /** One table per application, shared by all its modules. */
   static of(container: ModulesContainer): RequestsInFlight {
     const table = tables.get(container) ?? new RequestsInFlight();
     tables.set(container, table);
     return table;
   }
 
-  /** Those that are in flight now, in the order in which they began. */
+  /** The requests in flight, in the order of their start. */
   [Symbol.iterator](): Iterator<TrackedRequest> {
     return this.requests.toSorted((a, b) => a.id - b.id).values();
   }
@@ -116,7 +116,7 @@ export class RequestsInFlight implements Iterable<TrackedRequest> {
     if (this.listeners.size > 0) for (const listener of this.listeners) listener.begin(request);
   }
 
-  /** Ends a request, if it has not ended. */
+  /** Ends a request. Does nothing if it has ended. */
   end(request: TrackedRequest): void {
     if (request.hasEnded) return;
     const last = this.requests.pop()!;

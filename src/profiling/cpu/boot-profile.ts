@@ -9,9 +9,9 @@ import { cpuProfileOf } from './cpu-profile.js';
 import type { CpuCaptureFacts } from './cpu-recording.js';
 
 /**
- * Writes the CPU profile of the boot, and a line to stderr that says where it is or why there is none.
+ * Writes the CPU profile of startup to a file, and a line with the path or the error to stderr.
  *
- * @param name of the file; `%p` is the pid
+ * @param name name of the file; `%p` becomes the pid
  */
 export async function writeBootProfile(
   capture: CpuCaptureFacts,
@@ -31,12 +31,12 @@ export async function writeBootProfile(
   }
 }
 
-/** The file, replacing one of an earlier run; with the pid in its name if another process has written it in the meantime. */
+/** The file to write: replaces one of an earlier run, but gets the pid in its name if another process has written it since our start. */
 function claimed(file: string): string {
   const own = join(dirname(file), basename(file).replace(/(?=\.)|$/, `.${process.pid}`));
   if (isCreated(file)) return file;
   const lock = `${file}.lock`;
-  if (!isCreated(lock)) return own; // another process is between the next two lines
+  if (!isCreated(lock)) return own; // another process is executing the next two lines
   try {
     const now = new Date();
     if (statSync(file).mtimeMs >= performance.timeOrigin) return own;

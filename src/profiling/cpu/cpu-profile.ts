@@ -14,14 +14,14 @@ import { runSliced } from '../loop.js';
 
 const NOTHING = [0, 0];
 
-/** What a line of the inspector's is. */
+/** What lines in the inspector's samples mean. */
 const LINES =
-  'lines are exact in the innermost frame; callers show the line where they begin (sampler=pprof: exact in every frame)';
+  'the innermost frame shows the executing line; callers show the first line of their function (sampler=pprof: executing lines in every frame)';
 
 /**
- * Makes a profile of the samples of a capture that has ended.
+ * Builds the profile of a capture that has ended.
  *
- * @param stopped what ending it returned
+ * @param stopped what `freeCpuCapture` returned
  */
 export async function cpuProfileOf(
   facts: CpuCaptureFacts,
@@ -38,7 +38,7 @@ export async function cpuProfileOf(
   const header = headerOf(facts, samples, comments(profileComments, about));
   const profile = await runSliced(buildStackProfile(header, samples.tree, places, stacksOf(samples)), holds);
   return new CapturedProfile('profile', profile, holds, {
-    devToolsText: () => cpuProfileText(samples, places),
+    devTools: { format: 'cpuprofile', text: () => cpuProfileText(samples, places) },
   });
 }
 
@@ -70,7 +70,7 @@ function headerOf(
   };
 }
 
-/** One for each node. Time that V8 calls idle is no CPU time. */
+/** One stack per node. Time that V8 calls idle is not CPU time. */
 function* stacksOf({ tree, hits, nanos, apart }: CpuSamples): Generator<WeighedStack> {
   for (let node = 0; node < nanos.length; node++) {
     const isIdle = tree.frames[tree.frameOf[node]!]!.functionName === '(idle)';

@@ -21,43 +21,43 @@ export { CPU_RATE, SAMPLER_NAMES, type SamplerName };
 /** How to take a CPU profile. */
 export interface CpuProfileOptions {
   /**
-   * How long, in seconds; parts of a second count.
+   * Duration in seconds; may be fractional.
    * @default 30
    */
   readonly seconds?: number;
   /**
-   * Samples per second, 1 to 1000. A rate that the profiler is not kept warm at has it started for this capture.
+   * Samples per second, 1 to 1000. V8's profiler is started for this capture unless it already runs at this rate.
    * @default the option `cpuProfileRate`
    */
   readonly hz?: number;
   /**
-   * What samples, for this capture only.
+   * The sampler to use for this capture.
    * @default the option `sampler`
    */
   readonly sampler?: SamplerName;
   /**
-   * Collect the garbage first, which stops the process for as long as that takes. V8's profiler does not
-   * know code that was compiled by on-stack replacement before the capture, and counts its time for the caller; after
-   * a collection it knows all.
+   * Whether to collect garbage first, which holds the event loop meanwhile. V8's profiler attributes the time of code that was
+   * compiled by on-stack replacement before the capture to its caller; after a garbage collection it attributes it correctly.
    * @default false
    */
   readonly gc?: boolean;
-  /** Ends the capture early. That is no error: the profile holds what was sampled until then. */
+  /** Aborting it ends the capture early, without an error: the profile has the samples up to then. */
   readonly signal?: AbortSignal;
 }
 
-/** setTimeout takes no more than 2^31 - 1 ms. */
+/** The limit of setTimeout, 2^31 - 1 ms. */
 const MAX_SECONDS = 2_147_483;
 
 /**
- * Takes CPU profiles of the main thread: V8's samples of what was executing. One at a time in a process.
+ * Takes CPU profiles of the main thread: V8 samples its stack. One capture at a time per process.
  *
  * @publicApi
  */
 @Injectable()
 export class CpuProfiler implements OnModuleDestroy {
   private readonly closing = new AbortController();
-  private started: { readonly capture: CpuCapture; readonly since: number } | undefined;
+  private started:
+    { readonly capture: CpuCapture; readonly since: number; readonly end: () => void } | undefined;
 
   /** @internal */
   constructor(
@@ -68,7 +68,7 @@ export class CpuProfiler implements OnModuleDestroy {
   ) {}
 
   /**
-   * Samples for a time. Shutting down ends it early too.
+   * Captures a CPU profile. Ends early when the application shuts down.
    *
    * @throws ProfilerBusyError while another CPU capture runs
    * @throws ProfilerUnavailableError if the sampler does not work in this process
@@ -79,7 +79,7 @@ export class CpuProfiler implements OnModuleDestroy {
   }
 
   /**
-   * The capture alone, for those who report it themselves.
+   * Captures without a log line or event, for callers that report the capture themselves.
    *
    * @internal
    */
@@ -109,9 +109,9 @@ export class CpuProfiler implements OnModuleDestroy {
   }
 
   /**
-   * Starts sampling until {@link stop}, as Go's `pprof.StartCPUProfile` does.
+   * Starts a CPU profile that {@link stop} ends, like Go's `pprof.StartCPUProfile`.
    *
-   * @param hz samples per second, 1 to 1000; the option `cpuProfileRate` if left out
+   * @param hz samples per second, 1 to 1000; defaults to the option `cpuProfileRate`
    * @throws ProfilerBusyError while another CPU capture runs
    * @throws ProfilerUnavailableError if the sampler does not work in this process
    * @throws ProfilerArgumentError if `hz` is out of bounds
@@ -119,11 +119,12 @@ export class CpuProfiler implements OnModuleDestroy {
   start(hz = this.options.cpuProfileRate): void {
     checkRate(hz);
     const since = performance.now();
-    this.started = { capture: beginCpuCapture(this.sampling.cpu, hz), since };
+    const capture = beginCpuCapture(this.sampling.cpu, hz);
+    this.started = { capture, since, end: this.captures.begin({ profile: 'profile', since }) };
   }
 
   /**
-   * Ends what {@link start} began.
+   * Ends the profile that {@link start} began, and returns it.
    *
    * @throws ProfilerNotStartedError if nothing was started
    */
@@ -131,7 +132,8 @@ export class CpuProfiler implements OnModuleDestroy {
     const { started } = this;
     if (!started) throw new ProfilerNotStartedError('cpu profiling');
     this.started = undefined;
-    const { capture, since } = started;
+    const { capture, since, end } = started;
+    end(); // and `run` notes it again, until it is encoded
     return this.captures.run({ profile: 'profile', since }, () => this.end(capture));
   }
 
@@ -152,7 +154,7 @@ export class CpuProfiler implements OnModuleDestroy {
       );
     }
     try {
-      const { sampling } = await chooseSampler({ sampler: name, warm: this.options.warm !== 'off' });
+      const sampling = await chooseSampler({ sampler: name, warm: this.options.warm !== 'off' });
       return sampling.cpu;
     } catch (cause) {
       throw new ProfilerArgumentError((cause as Error).message, { cause });

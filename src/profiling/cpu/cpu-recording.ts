@@ -3,7 +3,7 @@ import type { CpuRecording, CpuSampler, CpuSamples, SamplerName, Sliced } from '
 import { ProfilerBusyError, ProfilerUnavailableError } from '../errors.js';
 import { HoldMeter, nowNanos } from '../loop.js';
 
-/** What a CPU profile says of its capture. */
+/** What a CPU profile contains about its capture. */
 export interface CpuCaptureFacts {
   readonly hz: number;
   readonly sampler: SamplerName;
@@ -13,14 +13,14 @@ export interface CpuCaptureFacts {
   readonly notes: readonly string[];
 }
 
-/** A CPU capture under way. (This file imports nothing of Nest: `preload` begins one before that is loaded.) */
+/** A CPU capture in progress. (This file must not import Nest: `preload` starts a capture before Nest is loaded.) */
 export interface CpuCapture extends CpuCaptureFacts {
   readonly recording: CpuRecording;
 }
 
 /** See docs/profiles.md. */
 const BLIND_SPOT =
-  "V8's profiler was started for this capture: code that V8 had compiled in a running loop before may count for its caller; the option warm: 'always' and gc=1 avoid that";
+  "V8's profiler was started for this capture: time in code that V8 compiled by on-stack replacement before may be attributed to its caller; the option warm: 'always' or gc=1 avoids this";
 
 /** @throws ProfilerBusyError while another CPU capture runs in this process */
 export function refuseIfBusy(): void {
@@ -46,12 +46,12 @@ function notesOn({ runningSince, note }: CpuRecording, afterGc: boolean): string
   return !afterGc ? [...notes, BLIND_SPOT] : notes;
 }
 
-/** A comment on samples of a profiler that was running before. */
+/** A comment for samples of a profiler that was already running. */
 export function warmSince(since: Date): string {
-  return `V8's profiler has been running since ${since.toISOString()}: only code that V8 had compiled in a running loop before that may count for its caller`;
+  return `V8's profiler has been running since ${since.toISOString()}: only time in code that V8 compiled by on-stack replacement before that may be attributed to its caller`;
 }
 
-/** Ends a capture; without a further step its samples are dropped. */
+/** Ends a capture. Its samples are dropped unless the returned work is run. */
 export function freeCpuCapture({ holds, recording }: CpuCapture): Sliced<CpuSamples> {
   try {
     return holds.time(() => recording.stop());
@@ -60,7 +60,7 @@ export function freeCpuCapture({ holds, recording }: CpuCapture): Sliced<CpuSamp
   }
 }
 
-/** What `pprof` and its addon say when the application uses them itself. */
+/** Error messages of `pprof` and its addon when the application uses them directly. */
 const BUSY = /already (?:profiling|started)/;
 
 function startSampling(cpu: CpuSampler, hz: number, afterGc: boolean): CpuRecording {

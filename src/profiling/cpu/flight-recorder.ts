@@ -16,21 +16,21 @@ import { HoldMeter } from '../loop.js';
 import { cpuProfileOf } from './cpu-profile.js';
 import { warmSince } from './cpu-recording.js';
 
-/** Which of the past seconds to show. */
+/** Which part of the past to return. */
 export interface PastCpuProfileOptions {
   /**
-   * How many, up to now; parts of a second count.
-   * @default all that are kept
+   * Number of seconds up to now; may be fractional.
+   * @default all recorded seconds
    */
   readonly seconds?: number;
 }
 
-/** This module's part in the profiler that is kept warm, and what that keeps of the past. */
+/** This module's use of the process's warm profiler, and of the samples that it keeps. */
 @Injectable()
 export class FlightRecorder implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('PprofModule');
   private member: WarmMember | undefined;
-  /** Why it is off. */
+  /** The reason why it is off. */
   private off = "it requires the options warm: 'always' and flightRecorder";
 
   constructor(
@@ -40,7 +40,7 @@ export class FlightRecorder implements OnModuleInit, OnApplicationBootstrap, OnM
     private readonly captures: Captures,
   ) {}
 
-  /** Not in the constructor: a boot that fails before would leave V8's profiler running. */
+  /** Not in the constructor: if startup failed after it, V8's profiler would keep running. */
   onModuleInit(): void {
     const { enabled, warm } = this.options;
     if (!enabled) {
@@ -51,7 +51,7 @@ export class FlightRecorder implements OnModuleInit, OnApplicationBootstrap, OnM
       this.member = warm === 'always' ? this.keepWarm() : this.sampling.warm?.join();
     } catch (error) {
       this.off = reasonOf(error);
-      this.logger.warn(`The CPU profiler is not kept warm: ${this.off}`);
+      this.logger.warn(`Cannot keep the CPU profiler running: ${this.off}`);
     }
   }
 
@@ -60,20 +60,20 @@ export class FlightRecorder implements OnModuleInit, OnApplicationBootstrap, OnM
     return this.sampling.warm.join(this.wanted());
   }
 
-  /** How this module wants the profiler kept. */
+  /** The rate and recording time that this module requests. */
   private wanted(): WarmOptions {
     const { cpuProfileRate, flightRecorder } = this.options;
     const { seconds: pastSeconds, hz } = flightRecorder ?? { seconds: 0, hz: cpuProfileRate };
     return { hz, pastSeconds };
   }
 
-  /** All modules have said by now how they want it. */
+  /** By now all modules have made their requests. */
   onApplicationBootstrap(): void {
     const { hz, pastSeconds } = this.wanted();
     const kept = this.options.warm === 'always' ? this.member?.kept : undefined;
     if (!kept || (kept.hz === hz && kept.pastSeconds === pastSeconds)) return;
     this.logger.warn(
-      `The CPU profiler samples at ${kept.hz} Hz and keeps ${kept.pastSeconds} s, as another module of this process requires`,
+      `The CPU profiler samples at ${kept.hz} Hz and keeps ${kept.pastSeconds} s, as another PprofModule of this process requires`,
     );
   }
 
@@ -83,18 +83,18 @@ export class FlightRecorder implements OnModuleInit, OnApplicationBootstrap, OnM
   }
 
   /**
-   * What was sampled in the last seconds, from the flight recorder: at once, also while another capture runs.
+   * Returns the CPU profile of the last seconds from the flight recorder: at once, also while another capture is running.
    *
-   * @throws ProfilerArgumentError if an option is invalid, or the option `flightRecorder` is off
+   * @throws ProfilerArgumentError if an option is invalid, or the flight recorder is off
    */
   past(options?: PastCpuProfileOptions): Promise<CapturedProfile> {
     return this.captures.run({ profile: 'profile' }, () => this.take(options));
   }
 
   /**
-   * The capture alone, for those who report it themselves.
+   * Captures without a log line or event, for callers that report the capture themselves.
    *
-   * @param hz refused if it is not the recorder's
+   * @param hz rejected if it is not the recorder's rate
    *
    * @internal
    */
@@ -119,9 +119,9 @@ export class FlightRecorder implements OnModuleInit, OnApplicationBootstrap, OnM
   }
 }
 
-/** A comment if less was kept than was asked for. */
+/** A comment if less was recorded than requested. */
 function shorter(seconds: number, recorded: number): string[] {
   return recorded < seconds - 0.1
-    ? [`the request was for the last ${seconds} s, of which ${recorded.toFixed(1)} s were recorded`]
+    ? [`requested the last ${seconds} s, but only ${recorded.toFixed(1)} s are recorded`]
     : [];
 }

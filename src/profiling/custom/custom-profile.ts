@@ -8,7 +8,7 @@ import {
   type SourceSample,
 } from './profile-source.js';
 
-/** Values that were added by the same stack. */
+/** Number of values that were added by the same stack. */
 interface StackCount {
   readonly key: string;
   readonly stack: readonly CallerFrame[];
@@ -16,8 +16,8 @@ interface StackCount {
 }
 
 /**
- * A profile that the application keeps, such as its open connections: it tracks live values and shows the stacks that added
- * the ones still present. Go's `pprof.NewProfile`.
+ * A custom profile, such as of open connections: it tracks live values and shows the stacks that added the ones still present.
+ * Like Go's `pprof.NewProfile`.
  *
  * @publicApi
  */
@@ -35,16 +35,16 @@ export class CustomProfile implements ProfileSampleSource {
     markSource(this, options);
   }
 
-  /** Number of values that are present. */
+  /** Number of values that were added and not removed. */
   count(): number {
     return this.addedBy.size;
   }
 
   /**
-   * Adds a value, and remembers the caller's stack. The value is held until it is removed.
+   * Adds a value and records the caller's stack. The profile references the value until it is removed.
    *
-   * @param value compared as the keys of a `Map`
-   * @throws Error if it is present already
+   * @param value compared like the keys of a `Map`
+   * @throws Error if the profile already has the value
    */
   add(value: unknown): void {
     if (this.addedBy.has(value)) throw new Error(`profile ${this.name} already has this value`);
@@ -53,7 +53,7 @@ export class CustomProfile implements ProfileSampleSource {
     this.addedBy.set(value, added);
   }
 
-  /** Removes a value; does nothing if it is not present. */
+  /** Removes a value. Does nothing if the profile does not have it. */
   remove(value: unknown): void {
     const added = this.addedBy.get(value);
     if (!added) return;
@@ -61,7 +61,7 @@ export class CustomProfile implements ProfileSampleSource {
     if (--added.count === 0) this.stacks.delete(added.key);
   }
 
-  /** The stacks, each with the number of present values that it added. */
+  /** One sample per stack, with the number of present values that it added. */
   samples(): SourceSample[] {
     return Array.from(this.stacks.values(), ({ stack, count }) => ({ stack, values: count }));
   }
@@ -74,9 +74,9 @@ export class CustomProfile implements ProfileSampleSource {
   }
 }
 
-/** The injection token of a profile of `PprofModule.forFeature`, for tests that provide another one. */
+/** Returns the injection token of a profile registered with `PprofModule.forFeature`, for example to replace it in a test. */
 export function getProfileToken(name: string): symbol {
-  return Symbol.for(`nestjs-pprof/profile ${name}`); // one for the ESM and the CommonJS copy of this package
+  return Symbol.for(`nestjs-pprof/profile ${name}`); // the same in the ESM and the CommonJS copy of this package
 }
 
 /**

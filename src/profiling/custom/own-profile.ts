@@ -8,7 +8,7 @@ import { type CollectOptions, NamedProfile } from '../named-profile.js';
 import { CustomProfile } from './custom-profile.js';
 import type { ProfileSampleSource, ProfileSourceOptions } from './profile-source.js';
 
-/** Serves what the application tracks: a {@link CustomProfile}, or a provider with `@ProfileSource`. */
+/** Serves a {@link CustomProfile} or a provider with `@ProfileSource` as a named profile. */
 export class OwnProfile extends NamedProfile {
   readonly name: string;
   readonly description: string;
@@ -40,7 +40,7 @@ export class OwnProfile extends NamedProfile {
     try {
       return await super.take(options);
     } catch (cause) {
-      throw new ProfilerCollectError(new Error(`profile ${this.name} cannot be read`, { cause }));
+      throw new ProfilerCollectError(new Error(`cannot read profile ${this.name}`, { cause }));
     }
   }
 

@@ -1,60 +1,64 @@
 import type { Frame, Labels, ValueType } from '../../format/profile.js';
 import { ProfilerArgumentError } from '../errors.js';
 
-/** What a profile of the application is called. */
+/** Name and description of a custom profile. */
 export interface CustomProfileOptions {
   /**
-   * The last part of its path, and the type of its samples: letters, digits and `._~-`, between slashes if there are any, such
-   * as `db_connections` or `example.com/jobs`. Pyroscope refuses sample types with `-`.
+   * The last part of its path, and its sample type: letters, digits and `._~-`, optionally in several parts joined by slashes, such
+   * as `db_connections` or `example.com/jobs`. Pyroscope rejects sample types with `-`.
    */
   readonly name: string;
-  /** A sentence for the index. */
+  /** A sentence for the index page. */
   readonly description: string;
 }
 
 /** Options of {@link ProfileSource}. */
 export interface ProfileSourceOptions extends CustomProfileOptions {
   /**
-   * What the values of a sample are, one to four; the first one is also the profile's period type.
+   * Types and units of a sample's values, one to four. The first one is also the profile's period type.
    * @default [{ type: name, unit: 'count' }]
    */
   readonly sampleTypes?: readonly ValueType[];
   /**
-   * The values only rise while the process runs, such as counts of events: `seconds=N` shows how much they rise in that time.
-   * @default false: `seconds` gets 400
+   * Whether the values only grow while the process runs, such as counts of events. Then `seconds=N` returns how much they
+   * grow in that time; otherwise a request with `seconds` gets 400.
+   * @default false
    */
   readonly cumulative?: boolean;
 }
 
-/** A sample that a source computes. */
+/** A sample that {@link ProfileSampleSource.samples} returns. */
 export interface SourceSample {
   /**
-   * Innermost first; a string is a label without a source location.
+   * Frames, innermost first. A plain string is a name without a source location.
    * @default one frame, `(no stack)`
    */
   readonly stack?: readonly (Frame | string)[];
-  /** A number of each sample type, or the number if there is one type; rounded to a whole number. */
+  /** One number per sample type, or a single number if there is one type. Rounded to whole numbers. */
   readonly values: readonly number[] | number;
   readonly labels?: Labels;
 }
 
-/** What a class with {@link ProfileSource} implements. */
+/** The interface that a class with {@link ProfileSource} implements. */
 export interface ProfileSampleSource {
-  /** The samples now, not a promise of them; called on each read. If it throws, the read fails with a {@link ProfilerCollectError}. */
+  /**
+   * Returns the current samples; called on each read. It must be synchronous. If it throws, the read fails with a
+   * {@link ProfilerCollectError}.
+   */
   samples(): Iterable<SourceSample>;
 }
 
-/** Under this key the prototype of a source's class, or the source itself, has its options. */
+/** Metadata key of a source's options, on its class's prototype or on the source itself. */
 const SOURCE = 'nestjs-pprof:profile-source';
 
-/** Alloy accepts no more values in a sample. */
+/** Alloy accepts at most this many values in a sample. */
 const MAX_TYPES = 4;
 
 /** No segment of dots alone: clients resolve these before they send a path. */
 const NAME = /^(?!(.*\/)?\.{1,2}(\/|$))[\w.~-]+(\/[\w.~-]+)*$/;
 
 /**
- * Makes a provider a named profile: `samples()` runs on each read.
+ * Registers a provider as a named profile. Its `samples()` method runs on each read.
  *
  * @example
  * \@ProfileSource({ name: 'jobs', description: 'Waiting jobs by kind.' })
@@ -66,7 +70,7 @@ const NAME = /^(?!(.*\/)?\.{1,2}(\/|$))[\w.~-]+(\/[\w.~-]+)*$/;
  *   }
  * }
  *
- * @throws ProfilerArgumentError that names what is wrong with the options
+ * @throws ProfilerArgumentError if an option is invalid
  * @publicApi
  */
 export function ProfileSource(options: ProfileSourceOptions) {
@@ -75,18 +79,18 @@ export function ProfileSource(options: ProfileSourceOptions) {
     markSource(type.prototype as object, options);
 }
 
-/** Notes the options of a source, on itself or on its class's prototype. */
+/** Stores the options of a source, on itself or on its class's prototype. */
 export function markSource(source: object, options: ProfileSourceOptions): void {
   Reflect.defineMetadata(SOURCE, options, source);
 }
 
-/** The options of what may be a source; undefined for anything else. */
+/** The options of a source; undefined if the object is not a source. */
 export function sourceOptionsOf(instance: unknown): ProfileSourceOptions | undefined {
   if (typeof instance !== 'object' || instance === null) return undefined;
   return Reflect.getMetadata(SOURCE, instance) as ProfileSourceOptions | undefined;
 }
 
-/** @throws ProfilerArgumentError that names what is wrong */
+/** @throws ProfilerArgumentError if an option is invalid */
 export function checkProfile({ name, description, ...rest }: CustomProfileOptions): void {
   if (typeof name !== 'string' || !NAME.test(name)) {
     throw invalid(

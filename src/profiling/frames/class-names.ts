@@ -7,7 +7,7 @@ import { type HoldMeter, runSliced } from '../loop.js';
 type AnyFunction = (...args: never[]) => unknown;
 type AnyClass = abstract new (...args: never[]) => unknown;
 
-/** The class that a frame's method belongs to, if it is one that the application injects. */
+/** Returns the class of a frame's method, if it is a class that Nest instantiates. */
 export type ClassNameOf = (frame: RawFrame) => string | undefined;
 
 /** Frames between two yields. */
@@ -23,17 +23,17 @@ interface Method extends Candidate {
 }
 
 /**
- * Finds the classes of methods: V8's profiles say `findOne`, a reader looks for `CatsController.findOne`. V8 and the
- * container of Nest agree on where a method begins.
+ * Finds the classes of methods: V8's profiles contain `findOne`, but readers search for `CatsController.findOne`. Matches V8's
+ * frames with the classes in Nest's container by the location at which a method begins.
  */
 @Injectable()
 export class ClassNames {
-  /** Functions do not move; null for one that V8 has no place for. */
+  /** Locations of functions, which never change; null if V8 has none. */
   private readonly locations = new WeakMap<AnyFunction, FunctionLocation | null>();
 
   constructor(@Optional() private readonly discovery?: DiscoveryService) {}
 
-  /** Looks for the methods whose names are in these frames; to find one takes some 40 µs, once. */
+  /** Finds the methods whose names occur in these frames. Each takes about 40 µs, once. */
   load(frames: readonly RawFrame[], holds: HoldMeter): Promise<ClassNameOf> {
     return runSliced(this.find(frames), holds);
   }
@@ -59,8 +59,7 @@ export class ClassNames {
   }
 
   /**
-   * The classes that Nest makes instances of, and those they extend: controllers, their guards, pipes and interceptors, and
-   * providers.
+   * The classes that Nest instantiates, and their base classes: controllers, their guards, pipes and interceptors, and providers.
    */
   private classes(): Set<AnyClass> {
     const classes = new Set<AnyClass>();
@@ -81,7 +80,7 @@ export class ClassNames {
       const locations = yield* locateFunctions(unknown);
       unknown.forEach((fn, i) => this.locations.set(fn, locations[i] ?? null));
     } catch {
-      // No inspector: a frame without its class is better than none.
+      // No inspector: frames are shown without class names.
     }
   }
 }
@@ -90,7 +89,7 @@ function isClass(type: unknown): type is AnyClass {
   return typeof type === 'function' && type !== Function.prototype && typeof type.prototype === 'object';
 }
 
-/** The methods and accessors of a class, its static ones too; what is enumerable is a property that holds a function. */
+/** Methods and accessors of a class, including static ones. Enumerable properties are not methods. */
 function methodsOf(type: AnyClass): Candidate[] {
   return [type.prototype as object, type].flatMap((holder) =>
     Reflect.ownKeys(holder).flatMap((key) => {
@@ -104,9 +103,9 @@ function methodsOf(type: AnyClass): Candidate[] {
 }
 
 /**
- * By the place where the method begins. Where a frame does not have that (`pprof` says which line was executing), by
- * script, name, and the lines from the method's first to its last, or those of another method: V8 gives a method the lines
- * of what it has inlined.
+ * Matches by the location at which the method begins. If a frame does not have it (`pprof` reports the executing line instead),
+ * matches by script and name, if the executing line is in this method or in another one of the script: V8 attributes lines of
+ * inlined methods to the method that they are inlined into.
  */
 function finder(methods: readonly Method[]): ClassNameOf {
   const byPlace = groupedBy(methods, ({ location }) => placeKey(location));
@@ -136,7 +135,7 @@ function placeKey({ scriptId, line, column }: FunctionLocation): string {
   return `${scriptId}:${line}:${column}`;
 }
 
-/** A function that several classes have, such as a decorator's wrapper, is nobody's. */
+/** The class if it is unambiguous. Several classes can share a function, such as a decorator's wrapper. */
 function theClass(methods: readonly Method[] = []): string | undefined {
   const names = new Set(methods.map(({ className }) => className));
   return names.size === 1 ? [...names][0] : undefined;

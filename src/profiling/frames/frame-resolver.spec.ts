@@ -74,9 +74,29 @@ describe('FrameResolver', () => {
     ['(anonymous cats.ts:30:10)', {}, ORIGINAL],
     ['(anonymous cats.ts:33)', { functionLine: 0, functionColumn: 0 }, { ...ORIGINAL, startLine: 0 }],
     ['(anonymous)', { url: '' }, undefined],
+    ['(anonymous router/index.js:10:10)', { url: 'file:///app/node_modules/router/index.js' }, undefined],
+    ['(anonymous router/index.js:10:10)', { url: '/app/node_modules/router/index.js' }, undefined],
+    [
+      '(anonymous @nestjs/core/router/router-proxy.js:10:10)',
+      { url: 'file:///app/node_modules/@nestjs/core/router/router-proxy.js' },
+      undefined,
+    ],
+    [
+      '(anonymous @x/y/lib/z.js:10:10)',
+      { url: 'file:///app/node_modules/.pnpm/@x+y@1.0.0_z@2/node_modules/@x/y/lib/z.js' },
+      undefined,
+    ],
+    ['(anonymous inner/a.js:10:10)', { url: '/app/node_modules/outer/node_modules/inner/a.js' }, undefined],
+    ['(anonymous x/a.js:10:10)', { url: 'C:\\app\\node_modules\\x\\a.js' }, undefined],
+    [
+      '(anonymous x/src/a.ts:30:10)',
+      {},
+      { ...ORIGINAL, filename: 'webpack://app/./node_modules/x/src/a.ts' },
+    ],
+    ['(anonymous a.js:10:10)', { url: 'file:///app/old_node_modules/x/a.js' }, undefined],
   ])('calls a function without a name %s', async (name, frame, original) => {
     const { functionName } = await resolved({ ...frame, functionName: '' }, { original });
     expect(functionName).toBe(name);
-    expect(functionName).not.toMatch(/<|::|\//); // go tool pprof would shorten it
+    expect(functionName).not.toMatch(/<|::/); // go tool pprof would shorten it
   });
 });

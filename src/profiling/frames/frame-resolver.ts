@@ -83,8 +83,8 @@ function placeOf(frame: RawFrame, original?: OriginalPlace, className?: string):
 }
 
 /**
- * An anonymous function is named by its file and the line where it begins, or the one that was executing where the
- * sampler does not say. No `<`, `::` or slash: what clients take for another language's name they shorten.
+ * An anonymous function is named by its file and the line where it begins, or the line that was executing if the
+ * sampler does not report the first. Without `<` and `::`, by which clients detect C++ names and shorten them.
  */
 function displayName(
   name: string,
@@ -96,7 +96,15 @@ function displayName(
   if (filename === '') return '(anonymous)';
   const begin = [startLine || line, functionColumn];
   const at = begin.slice(0, begin.indexOf(0) < 0 ? 2 : begin.indexOf(0)).map((one) => `:${one}`);
-  return `(anonymous ${basename(filename)}${at.join('')})`;
+  return `(anonymous ${pathInPackage(filename) ?? basename(filename)}${at.join('')})`;
+}
+
+const PACKAGES = /(?:^|[\\/])node_modules[\\/]/;
+
+/** `@nestjs/core/router/router-proxy.js`; undefined for a file outside of `node_modules`. */
+function pathInPackage(filename: string): string | undefined {
+  const inner = filename.split(PACKAGES); // of nested packages, and pnpm's, the last is the one
+  return inner.length > 1 ? inner.at(-1)!.replaceAll('\\', '/') : undefined;
 }
 
 /** Files that a comment names. */

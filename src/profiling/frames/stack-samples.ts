@@ -11,7 +11,7 @@ import { buildStackProfile, type FrameResolver, type WeighedStack } from './fram
 /** Samples between two yields. */
 const SLICE = 50;
 
-/** Samples with what their frames show. */
+/** Samples with their resolved frames. */
 export interface ResolvedSamples {
   readonly tree: CallTree;
   readonly places: readonly PlaceInCode[];
@@ -19,9 +19,9 @@ export interface ResolvedSamples {
 }
 
 /**
- * Makes a profile of samples whose stacks are lists of frames.
+ * Builds a profile from samples whose stacks are lists of frames.
  *
- * @throws TypeError for a sample that is none
+ * @throws TypeError if a sample is invalid
  */
 export async function profileOfSamples(
   header: ProfileHeader,
@@ -32,7 +32,7 @@ export async function profileOfSamples(
   return profileOf(header, await resolveSamples(samples, header.sampleTypes.length, frames, holds), holds);
 }
 
-/** What the frames of samples show. */
+/** Resolves the frames of samples. */
 export async function resolveSamples(
   samples: readonly SourceSample[],
   width: number,
@@ -51,7 +51,7 @@ export function profileOf(
   return runSliced(buildStackProfile(header, tree, places, stacks), holds);
 }
 
-/** What the stacks of samples show, by their keys; the same frame is the same object. Yields now and then. */
+/** The resolved stacks of samples, by key. Equal frames are the same object. Yields now and then. */
 export function* framesByKey(
   samples: readonly KeyedSample[],
   { tree, places, stacks }: ResolvedSamples,
@@ -72,13 +72,13 @@ function frameOf({ functionName: name, filename, line }: PlaceInCode): Frame {
   return { name, filename, line };
 }
 
-/** Sample types of what waits for something, and how long. */
+/** Sample types of waits: number and duration. */
 export const CONTENTIONS: readonly ValueType[] = [
   { type: 'contentions', unit: 'count' },
   { type: 'delay', unit: 'nanoseconds' },
 ];
 
-/** What a profile says of itself that is no capture over time: its period is one of the first sample type. */
+/** Header of a profile that is not captured over time: its period is one of the first sample type. */
 export function countsHeader(sampleTypes: readonly ValueType[], comments: readonly string[]): ProfileHeader {
   return {
     sampleTypes,
@@ -122,26 +122,26 @@ function checkedLabels(labels: Labels): Labels {
   return labels;
 }
 
-/** Sums of these still fit in the 64 bits of a profile's values. */
+/** Limited so that sums fit into the 64 bits of a profile's values. */
 function isNumber(value: unknown): boolean {
   return typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER;
 }
 
 function invalid(what: string, expected: string): Error {
-  return new TypeError(`a sample of the profile source has ${what}: expected ${expected}`);
+  return new TypeError(`invalid sample of a profile source: ${what}, expected ${expected}`);
 }
 
 function rawFrame(frame: Frame | string): RawFrame {
   const { name, filename, line, column }: CallerFrame =
     typeof frame === 'string' ? { name: frame, filename: '', line: 0 } : frame;
   const wrong = [name, filename].find((text) => typeof text !== 'string');
-  if (wrong !== undefined) throw invalid(`a frame with ${String(wrong)}`, 'a name and a filename');
+  if (wrong !== undefined) throw invalid(`a frame with ${String(wrong)}`, 'strings as name and filename');
   if (!isLine(line)) throw invalid(`line ${String(line)}`, 'a whole number from 0');
   const raw = { functionName: name, url: filename, scriptId: 0, functionLine: 0, functionColumn: 0, line };
   return isLine(column) ? { ...raw, column } : raw;
 }
 
-/** Or a column. */
+/** Also checks columns. */
 function isLine(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
 }

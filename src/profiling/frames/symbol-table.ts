@@ -3,7 +3,7 @@ import { addressOf } from '../../format/address.js';
 import { NO_STACK } from '../../format/builder.js';
 import { perProcess } from '../../sampling/process-state.js';
 
-/** What identifies a frame: V8's own words, never a name for display. */
+/** What identifies a frame: V8's name for it, not the displayed name. */
 export interface FrameIdentity {
   readonly functionName: string;
   readonly filename: string;
@@ -11,44 +11,46 @@ export interface FrameIdentity {
   readonly column: number;
 }
 
-/** What is known of an address. */
+/** The symbol at an address. */
 interface SymbolEntry {
   name: string;
-  /** A second hash of the frame, by which another one at the same address is noticed. */
+  /** A second hash of the frame, to detect collisions of addresses. */
   readonly check: number;
 }
 
-/** Addresses of a generation: some 5 MB. */
+/** Addresses per generation; about 5 MB. */
 const GENERATION = 50_000;
 
-/** In two generations: when the younger is full, the older is forgotten. */
+/** Two generations: when the younger one is full, the older one is dropped. */
 const symbols = perProcess('symbols', () => ({
   young: new Map<number, SymbolEntry>(),
   old: new Map<number, SymbolEntry>(),
 }));
 
 /**
- * The function names of the addresses in profiles, for readers that have addresses only: those of Go's text ask `symbol`.
- * It keeps at least the last 50,000 and at most twice as many, for the whole process; one that is forgotten is unknown.
+ * Looks up function names by the addresses in profiles, for readers of the text format, which contains addresses only. The table is
+ * shared by the whole process and keeps the last 50,000 to 100,000 addresses.
  *
  * @publicApi
  */
 @Injectable()
 export class SymbolTable {
-  /** The name of the function at an address, if a profile had it. The text of a profile shows each address plus one. */
+  /**
+   * Returns the function name at an address; undefined if no profile contained it, or if it was dropped. Also accepts address + 1,
+   * which the text format shows.
+   */
   nameOf(address: number): string | undefined {
     return (find(address) ?? find(address - 1))?.name;
   }
 }
 
-/** The location of samples without a stack, which is of no frame. */
+/** The location of samples without a stack. */
 const NO_FRAME = new Map<number, SymbolEntry>([
   [NO_STACK.address, { name: NO_STACK.functionName, check: addressOf('', NO_STACK.functionName, 0, 0) }],
 ]);
 
 /**
- * The address of a frame, which the table knows from now on by a name. If another frame has the address already, the next
- * free one.
+ * Returns the address of a frame and stores its name in the table. If another frame has the address, uses the next free one.
  */
 export function addressFor({ functionName, filename, line, column }: FrameIdentity, name: string): number {
   const check = addressOf(filename, functionName, column, line);

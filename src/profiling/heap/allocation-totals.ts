@@ -3,10 +3,10 @@ import type { Profile } from '../../format/profile.js';
 import { type HoldMeter, runSliced } from '../loop.js';
 import { buildStackProfile, NO_TREE } from '../frames/frame-resolver.js';
 
-/** Stacks and sizes that are counted one by one. What is allocated at others afterwards is counted together. */
+/** Number of stacks (with sizes) that are counted separately. Later allocations at other stacks are counted together. */
 export const MAX_STACKS = 10_000;
 
-/** The frame of what is counted together. */
+/** The frame of allocations that are counted together. */
 export const OTHER_STACKS = '(other stacks)';
 
 /** Values of a sample: objects and bytes allocated, objects and bytes in use. */
@@ -18,16 +18,16 @@ const ONLY_ALLOCATED = [1, 1, 0, 0];
 const SLICE = 5000;
 
 /**
- * What was allocated so far, as far as readings saw it: V8 forgets what dies between two of them. So it is a lower bound;
- * and it never falls, at no stack, which scrapers that subtract one reading from the next depend on.
+ * Totals of allocations in all readings so far. Objects that are allocated and collected between two readings are missing, so it
+ * is a lower bound. It never decreases for any stack, which scrapers rely on when they subtract consecutive readings.
  */
 export class AllocationTotals {
   private total: Promise<Profile | undefined> = Promise.resolve(undefined);
 
   /**
-   * Adds what is new in a reading. The totals are those of the readings before it and itself, in the order of the calls.
+   * Adds the new allocations of a reading. The totals include all readings up to this one, in the order of the calls.
    *
-   * @param reading objects and bytes that are new, and those in use
+   * @param reading new objects and bytes, and objects and bytes in use
    * @returns objects and bytes allocated so far, and those in use
    */
   add(reading: Promise<Profile>, holds: HoldMeter): Promise<Profile> {

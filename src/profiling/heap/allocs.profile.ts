@@ -15,16 +15,16 @@ const ALLOCS: HeapProfileKind = {
 
 const WINDOW: HeapProfileKind = {
   ...ALLOCS,
-  about: ['all that was allocated in the window, dead or alive at its end; inuse_* is not known'],
+  about: ['everything allocated in the window, including objects freed in it; inuse_* is unknown'],
   untracked: () => 'none',
 };
 
-/** `allocs`: what was allocated. V8 forgets what has died; a window makes it keep that. */
+/** `allocs`: allocations. V8 drops samples of collected objects, except during a window. */
 @Injectable()
 export class AllocsProfile extends NamedProfile {
   readonly name = 'allocs';
   readonly description =
-    'Allocations by stack since the first reading, a lower bound. seconds= counts all in a window; afterwards heap knows only what was allocated since.';
+    'Allocations by stack since the first reading (a lower bound). seconds=N counts every allocation in a window; afterwards heap knows only objects allocated since.';
 
   constructor(
     private readonly reader: HeapReader,
@@ -47,7 +47,7 @@ export class AllocsProfile extends NamedProfile {
   }
 }
 
-/** All that is allocated in the window, dead or alive at its end: V8 keeps dead objects while it is open. */
+/** Counts everything allocated in the window, including collected objects: V8 keeps their samples while it is open. */
 async function allocationWindow(reader: HeapReader, kind: HeapProfileKind): Promise<ProfileWindow> {
   const reading = reader.read(kind, new HoldMeter());
   reader.keepDead();

@@ -11,7 +11,7 @@ export const ONLY_ALLOCATED = [-1, -1, 0, 0];
 const HEAP: HeapProfileKind = {
   name: 'heap',
   defaultSampleType: '',
-  about: ['alloc_* is a lower bound: what allocs has counted so far, or what is alive if that is more'],
+  about: ['alloc_* is a lower bound: the larger of what allocs has counted so far and what is in use'],
   counts: false,
   untracked: () => 'all',
 };
@@ -19,7 +19,7 @@ const HEAP: HeapProfileKind = {
 const WINDOW: HeapProfileKind = { ...HEAP, about: [LOWER_BOUND], counts: true };
 
 /**
- * `heap`: what is alive, by the stack that allocated it. V8 takes one sample per `memProfileRate` bytes allocated. With
+ * `heap`: live objects by the stack that allocated them. V8 takes one sample per `memProfileRate` bytes allocated. With
  * `memProfileRate` 0 it shows external memory only.
  *
  * @publicApi
@@ -53,8 +53,8 @@ export class HeapProfiler extends NamedProfile {
 }
 
 /**
- * The difference of two readings. If V8 has begun a new epoch in between, it has forgotten what was alive before: only what
- * is tracked since then counts as in use, and no value is negative.
+ * The difference of two readings. If V8 began a new epoch in between, it has forgotten earlier objects: only objects sampled since
+ * then count as in use, and no value is negative.
  */
 export async function differenceWindow(reader: HeapReader, kind: HeapProfileKind): Promise<ProfileWindow> {
   const before = await reader.read({ ...kind, untracked: () => 'outside' }, new HoldMeter());

@@ -28,19 +28,19 @@ import { HoldMeter, nowNanos, runSliced } from '../loop.js';
 import { AllocationTotals, MAX_STACKS, OTHER_STACKS } from './allocation-totals.js';
 import { memoryStatistics } from './memory-statistics.js';
 
-/** What a heap profile is to show. */
+/** What a heap profile shows. */
 export interface HeapProfileKind {
   readonly name: string;
   readonly defaultSampleType: '' | 'alloc_space';
-  /** Comments of this profile alone. */
+  /** Comments for this profile only. */
   readonly about: readonly string[];
-  /** Whether it counts what is new; otherwise V8 holds the event loop for less time. */
+  /** Whether it counts new allocations. If not, V8 holds the event loop for less time. */
   readonly counts: boolean;
-  /** Memory of which no stack is known, as frames of their own: all, or only that outside of the heap. */
+  /** Which memory without a known stack to show in separate frames: all, or only memory outside the heap. */
   readonly untracked: (epoch: HeapEpoch | undefined) => 'all' | 'outside' | 'none';
 }
 
-/** One reading. */
+/** A heap profile of one reading. */
 export interface HeapCapture {
   /** Undefined if the heap is not sampled. */
   readonly epoch: HeapEpoch | undefined;
@@ -49,7 +49,7 @@ export interface HeapCapture {
 
 const NOTHING: HeapSamples = { tree: NO_TREE, live: [], allocated: [], caveats: [] };
 
-/** While dead objects are kept, V8 is made to forget them so often, in ms; they are counted by then. */
+/** While V8 keeps dead objects, they are counted and dropped at this interval, in ms. */
 const FORGET_EVERY = 10_000;
 
 const SAMPLE_TYPES = [
@@ -62,7 +62,7 @@ const SAMPLE_TYPES = [
 /** Values between two yields. */
 const SLICE = 20_000;
 
-/** Counts allocations; nobody sees the profile. */
+/** For a reading that only counts allocations. */
 const UNSEEN: HeapProfileKind = {
   name: '',
   defaultSampleType: '',
@@ -71,32 +71,32 @@ const UNSEEN: HeapProfileKind = {
   untracked: () => 'none',
 };
 
-/** A comment on cumulative values. */
+/** A comment about cumulative values. */
 export const LOWER_BOUND =
-  'alloc_* is a lower bound: V8 forgets what was allocated after one reading and died before the next';
+  'alloc_* is a lower bound: objects that were allocated and freed between two readings are missing';
 
-/** Of what is alive, V8 tells nothing while it keeps dead objects. */
+/** While V8 keeps dead objects, it does not report which objects are alive. */
 const NOT_TRACKED = '(in use, not tracked during a window of allocs)';
 
 const FOREIGN =
-  "someone else started V8's one heap sampler, at a rate that V8 does not tell: values are right, the period may not be";
+  "another tool started V8's heap sampler, at a rate that V8 does not report: values are right, but the period may be wrong";
 
 const CAUSES = {
   window: 'a window of allocs',
-  stop: "someone else, who stopped V8's one heap sampler,",
+  stop: "another tool, which stopped V8's heap sampler,",
 };
 
-const OFF = 'memProfileRate is 0, or the module is not enabled or not initialized';
+const OFF = 'memProfileRate is 0, or the module is disabled or not initialized';
 
 /**
- * Reads V8's heap sampler, which runs from the initialization of the module to its destruction. Each reading adds what
- * was allocated since the one before.
+ * Reads V8's heap sampler, which runs from the module's initialization to its destruction. Each reading adds the allocations
+ * since the previous one to the totals.
  */
 @Injectable()
 export class HeapReader implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Logger('PprofModule');
   private sampler: HeapSampler | undefined;
-  /** Why there is none. */
+  /** The reason why there is no sampler. */
   private off = OFF;
   private totals: AllocationTotals | undefined;
   private windows = 0;
@@ -110,9 +110,9 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
   ) {}
 
   /**
-   * Not in the constructor: a boot that fails before would leave V8's sampler on.
+   * Not in the constructor: if startup failed after it, V8's sampler would keep running.
    *
-   * @throws Error if a variable of `nestjs-pprof/preload` is invalid
+   * @throws Error if an environment variable of `nestjs-pprof/preload` is invalid
    */
   onModuleInit(): void {
     const { preloadProblem } = processState();
@@ -127,7 +127,7 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
     }
   }
 
-  /** The module that leaves last stops V8's sampler. */
+  /** The last module to be destroyed stops V8's sampler. */
   onModuleDestroy(): void {
     while (this.windows > 0) this.dropDead();
     const state = processState();
@@ -138,7 +138,13 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
     state.heap = undefined;
   }
 
-  /** Whether V8 can be made to keep dead objects: not by the option `allocs`, nor if someone else started its sampler. */
+  /** The sampler and its rate, or why nothing samples the heap. */
+  get samplerInUse(): string {
+    const { sampler } = this;
+    return sampler ? `${sampler.name}, every ${sampler.rate} bytes` : `off (${this.off})`;
+  }
+
+  /** Whether V8 can keep dead objects: the option `allocs` must allow it, and no other tool may have started the sampler. */
   get canKeepDead(): boolean {
     return this.options.allocs === 'window' && this.sampler?.isForeign === false;
   }
@@ -149,7 +155,7 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
     if (uncounted) throw new ProfilerUnavailableError('allocs', uncounted);
   }
 
-  /** Begins an epoch that keeps dead objects, so that all that is allocated is counted, until {@link dropDead}. */
+  /** Begins an epoch that keeps dead objects, so that all allocations are counted, until {@link dropDead}. */
   keepDead(): void {
     this.sampler!.keepDead();
     if (this.windows++ === 0) this.forgetting = setInterval(() => this.forgetDead(), FORGET_EVERY).unref();
@@ -160,7 +166,7 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
     this.sampler?.dropDead();
   }
 
-  /** What is alive and what was allocated so far. V8 has been asked when this returns its promise. */
+  /** Reads live objects and allocations so far. V8 is read synchronously, before the promise is returned. */
   async read(kind: HeapProfileKind, holds: HoldMeter): Promise<HeapCapture> {
     const { sampler } = this;
     const counts = kind.counts && !sampler?.uncounted;
@@ -188,7 +194,10 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
     return {
       epoch,
       captured: new CapturedProfile(kind.name, { ...profile, ...header, comments }, holds, {
-        devToolsText: () => heapProfileText({ tree: samples.tree, objects: samples.live ?? [] }, places),
+        devTools: {
+          format: 'heapprofile',
+          text: () => heapProfileText({ tree: samples.tree, objects: samples.live ?? [] }, places),
+        },
         textTrailer: memoryStatistics,
       }),
     };
@@ -220,9 +229,9 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
     };
   }
 
-  /** All that V8 keeps has been counted, and it need not keep it. */
+  /** Counts the dead objects that V8 keeps, and lets it drop them. */
   private forgetDead(): void {
-    this.read(UNSEEN, new HoldMeter()).catch((error: unknown) => this.logger.error(error)); // nobody waits for it
+    this.read(UNSEEN, new HoldMeter()).catch((error: unknown) => this.logger.error(error)); // no caller awaits it
     this.sampler?.forgetDead();
   }
 
@@ -234,14 +243,14 @@ export class HeapReader implements OnModuleInit, OnModuleDestroy {
     const isChosen = !preloaded || rate !== DEFAULT_HEAP_RATE;
     if (sampler.rate !== rate && isChosen) {
       this.logger.warn(
-        `memProfileRate ${rate} has no effect: V8's one heap sampler runs at ${sampler.rate} already`,
+        `memProfileRate ${rate} has no effect: V8 has one heap sampler, which already runs with rate ${sampler.rate}`,
       );
     }
     return sampler;
   }
 }
 
-/** Per process, as the sampler is, whichever copy of this package reads it. */
+/** One per process, like the sampler, shared by all copies of this package. */
 function totalsOf(sampler: HeapSampler): AllocationTotals {
   const all = perProcess('allocation-totals', () => new WeakMap<HeapSampler, AllocationTotals>());
   const totals = all.get(sampler) ?? new AllocationTotals();
@@ -264,7 +273,7 @@ function aboutSampler(
   ];
 }
 
-/** What is alive was allocated, also where no reading has counted it yet. */
+/** Raises allocated values to the values in use, since live objects were allocated even if no reading has counted them. */
 function* atLeastInUse(profile: Profile): Generator<void, Profile> {
   const values = Float64Array.from(profile.samples.values);
   for (let i = 0; i < values.length; i += SAMPLE_TYPES.length) {
@@ -277,11 +286,11 @@ function* atLeastInUse(profile: Profile): Generator<void, Profile> {
 
 function fullComment({ strings }: Profile): string[] {
   return strings.includes(OTHER_STACKS)
-    ? [`more than ${MAX_STACKS} stacks: allocations at further ones are ${OTHER_STACKS}`]
+    ? [`more than ${MAX_STACKS} stacks: allocations at the others are counted as ${OTHER_STACKS}`]
     : [];
 }
 
-/** One for each node and size of objects: what was allocated, and what is alive. */
+/** Allocated and live objects, one stack for each node and object size. */
 function* trackedStacks({ allocated, live = [] }: HeapSamples): Generator<WeighedStack, void> {
   for (const objects of allocated) yield stackOf(objects, [objects.count, objects.bytes, 0, 0]);
   for (const objects of live) yield stackOf(objects, [0, 0, objects.count, objects.bytes]);
@@ -291,13 +300,13 @@ function stackOf({ node, count, bytes }: SampledObjects, values: readonly number
   return { at: node, values, labels: { bytes: sizeClass(bytes / count) } };
 }
 
-/** Sizes have to be few, since allocations are counted by size: eight for each power of two. Go's allocator has classes too. */
+/** Rounds to eight sizes per power of two, to limit the number of counters. Go's allocator has size classes too. */
 function sizeClass(bytes: number): number {
   const step = Math.max(2 ** (Math.floor(Math.log2(bytes)) - 3), 1);
   return Math.round(bytes / step) * step;
 }
 
-/** Memory of which no stack is known. */
+/** Memory without a known stack. */
 function untrackedStacks(
   wanted: ReturnType<HeapProfileKind['untracked']>,
   epoch: HeapEpoch | undefined,
@@ -313,7 +322,7 @@ function untrackedStacks(
     .map(([name, bytes]) => ({ at: [name], values: [0, 0, 1, bytes] }));
 }
 
-/** What V8 has forgotten and may still be on the heap: never more than there was when it forgot. */
+/** An upper bound for objects that V8 has forgotten and that are still on the heap. */
 function bytesBefore(
   { keepsDead, before }: HeapEpoch,
   { live = [] }: HeapSamples,

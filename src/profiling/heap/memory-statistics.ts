@@ -1,8 +1,8 @@
 import { getHeapStatistics } from 'node:v8';
 
 /**
- * The end of Go's text of a heap profile: what Node knows of its memory, under Go's names, and what Go has no name for,
- * under Node's.
+ * The end of a heap profile in Go's text format: Node's memory statistics, under Go's names where Go has one, otherwise under
+ * Node's.
  *
  * @see https://pkg.go.dev/runtime#MemStats
  */

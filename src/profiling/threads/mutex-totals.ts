@@ -3,21 +3,21 @@ import type { CallTree, HoldShare, RawFrame } from '../../sampling/sampler.js';
 import type { WeighedStack } from '../frames/frame-resolver.js';
 import { MAX_STACKS, OTHER_STACKS } from '../heap/allocation-totals.js';
 
-/** Holds so far, and how long they were in nanoseconds. */
+/** Number of holds so far, and their total length in nanoseconds. */
 type Values = [contentions: number, nanos: number];
 
-/** All holds so far, by the stacks that were executing. What others than the first {@link MAX_STACKS} do counts together. */
+/** All holds so far, by stack. Stacks after the first {@link MAX_STACKS} are counted together. */
 export class MutexTotals {
   private readonly tree = new CallTreeBuilder();
   private readonly byNode = new Map<number, Values>();
   private readonly others: Values = [0, 0];
 
-  /** Whether {@link OTHER_STACKS} has any. */
+  /** Whether some were counted as {@link OTHER_STACKS}. */
   get isFull(): boolean {
     return this.others[1] > 0;
   }
 
-  /** Adds a hold: one contention, at the stack that has most of it. */
+  /** Adds a hold: one contention, at the stack with the largest share. */
   add(shares: readonly HoldShare[]): void {
     const longest = shares.reduce((one, other) => (other.micros > one.micros ? other : one));
     let micros = 0;
@@ -26,13 +26,13 @@ export class MutexTotals {
       const values = this.valuesAt(share.stack);
       const before = nanos;
       micros += share.micros;
-      nanos = Math.round(micros * 1000); // whole numbers, whose sum is that of the hold
+      nanos = Math.round(micros * 1000); // whole numbers that add up to the length of the hold
       values[0] += share === longest ? 1 : 0;
       values[1] += nanos - before;
     }
   }
 
-  /** As they are now. */
+  /** The current totals. */
   read(): { readonly tree: CallTree; readonly stacks: readonly WeighedStack[] } {
     const { frames, ...tree } = this.tree.build();
     const stacks: WeighedStack[] = [...this.byNode].map(([at, values]) => ({ at, values: [...values] }));

@@ -18,23 +18,23 @@ const RULE = {
   windowRate: 50,
 } as const;
 
-/** A hold that ended so many ms ago has been found by the beat that it kept waiting, and V8 has its last sample. */
+/** After this time, in ms, the delayed timer has detected a hold that ended, and V8 has its last sample. */
 const SETTLED_MS = 25;
 
 /**
- * What has held the event loop, which is JavaScript's one lock, and for how long: each hold is a contention, at the stack
- * that had most of it, and its delay is shared among the stacks that were sampled in it.
+ * What held the event loop, JavaScript's only lock, and for how long. Each hold is one contention, at the stack that took most of
+ * it; its delay is distributed over the stacks that were sampled in it.
  */
 @Injectable()
 export class MutexProfile extends RatedProfile implements OnModuleInit, OnModuleDestroy {
   readonly name = 'mutex';
   readonly description =
-    'Holds of the event loop that were longer than a threshold, by the stack that was executing, and how long everything else waited for them.';
+    'Times when code held the event loop for longer than a threshold, by the stack that was executing, and for how long.';
   private readonly totals = new MutexTotals();
   private readonly watch: LoopWatch;
-  /** To start V8's profiler, which the capture that needs it has to tell. */
+  /** Hold by starting V8's profiler, which the next capture reports. */
   private switching = new HoldMeter();
-  /** The last one that was in force, in ms. */
+  /** The last effective threshold, in ms. */
   private thresholdMs = 0;
 
   /** @internal */
@@ -46,11 +46,11 @@ export class MutexProfile extends RatedProfile implements OnModuleInit, OnModule
   ) {
     super(log, new RateSwitch(RULE, (ms) => this.apply(ms)));
     const { cpuProfileRate: hz, flightRecorder } = options;
-    const pastSeconds = flightRecorder?.seconds ?? 0; // or the recorder would have to restart the profiler
+    const pastSeconds = flightRecorder?.seconds ?? 0; // otherwise the flight recorder would have to restart the profiler
     this.watch = watchLoop({ hz, pastSeconds }, (shares) => this.totals.add(shares));
   }
 
-  /** Not in the constructor: a boot that fails before would leave it on. */
+  /** Not in the constructor: if startup failed after it, the watch would stay on. */
   onModuleInit(): void {
     if (this.options.enabled) this.rate.set(this.options.mutexProfileThreshold);
   }
@@ -83,11 +83,11 @@ export class MutexProfile extends RatedProfile implements OnModuleInit, OnModule
       RULE.meaning(thresholdMs),
       ...(watch.unnamed === undefined
         ? [LINES]
-        : [`what held the event loop is not known: ${watch.unnamed}`]),
-      ...(totals.isFull ? [`${OTHER_STACKS} is all but the first ${MAX_STACKS} stacks`] : []),
+        : [`the stacks that held the event loop are unknown: ${watch.unnamed}`]),
+      ...(totals.isFull ? [`more than ${MAX_STACKS} stacks: the others are counted as ${OTHER_STACKS}`] : []),
     ];
   }
 }
 
 const LINES =
-  'lines are those of the innermost frame where they are known; other frames show the line where they begin';
+  'the innermost frame shows the executing line where it is known; other frames show the first line of the function';

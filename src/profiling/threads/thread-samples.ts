@@ -2,10 +2,10 @@ import type { ThreadNames } from '../../sampling/native-threads.js';
 import { type CreatedWorker, UNNAMED_WORKER } from '../../sampling/worker-creation.js';
 import type { SourceSample } from '../custom/profile-source.js';
 
-/** Bytes that the kernel keeps of a name. */
+/** The kernel truncates names to this number of bytes. */
 const NAME_LENGTH = 15;
 
-/** Frames of threads whose names in the kernel are cut, or say less. */
+/** Frames of threads whose kernel names are truncated or unclear. */
 const SHOWN: Readonly<Record<string, string>> = {
   DelayedTaskSche: '(DelayedTaskScheduler)',
   [UNNAMED_WORKER]: '(worker thread)',
@@ -15,9 +15,9 @@ const SHOWN: Readonly<Record<string, string>> = {
 const UNNAMED = '(native thread)';
 
 /**
- * The threads of the process, each once: a worker at the stack that created it, any other by its name.
+ * One sample per thread of the process: worker threads with the stack that created them, others by name.
  *
- * @param names of the threads that the system lists; undefined where it lists none
+ * @param names names of the threads that the system lists; undefined if it can't list them
  */
 export function threadSamples(
   names: ThreadNames | undefined,
@@ -36,7 +36,7 @@ export function threadSamples(
   ];
 }
 
-/** Native threads but the main one, by their names. */
+/** Native threads except the main one, by name. */
 class Threads {
   private readonly counts = new Map<string, number>();
   private readonly unnamed: ReadonlySet<string>;
@@ -47,9 +47,10 @@ class Threads {
   }
 
   /**
-   * Takes the thread of a worker out: one of its name, or one without a name, since not every Node names them, and none at once.
+   * Removes the thread of a worker: one with its name, or an unnamed one, since some versions of Node don't set names, and none
+   * sets them at once.
    *
-   * @returns false if there is none: the worker has ended, and Node does not know yet
+   * @returns false if there is none: the worker has ended, but Node has not noticed yet
    */
   remove(worker: string): boolean {
     const cut = Buffer.from(worker || UNNAMED_WORKER).toString('utf8', 0, NAME_LENGTH);
@@ -69,7 +70,7 @@ class Threads {
 
   private frameOf(name: string): string {
     if (this.unnamed.has(name)) return UNNAMED;
-    const own = name.replace(/^node-/, ''); // Node 26 has some with its name and some without
+    const own = name.replace(/^node-/, ''); // Node 26 has threads with and without the prefix
     return SHOWN[own] ?? `(${own})`;
   }
 }

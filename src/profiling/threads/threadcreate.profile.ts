@@ -9,9 +9,9 @@ import { NamedProfile } from '../named-profile.js';
 import { threadSamples } from './thread-samples.js';
 
 const NOT_LISTED =
-  'the threads of the process cannot be listed, which takes a /proc that can be read: only the main thread and worker threads are shown';
+  'the threads of the process cannot be listed, because there is no readable /proc: only the main thread and worker threads are shown';
 
-/** `threadcreate`: the threads of the process, worker threads by the stack that created them. */
+/** `threadcreate`: the threads of the process; worker threads by the stack that created them. */
 @Injectable()
 export class ThreadCreateProfile extends NamedProfile {
   readonly name = 'threadcreate';

@@ -1,47 +1,47 @@
 import type { WaitCause } from '../../format/trace-event.js';
 import type { CallStack } from '../../sampling/wait-sample.js';
 
-/** Goroutine of all that belongs to no execution. */
+/** The goroutine of the event loop: everything that belongs to no execution. */
 export const OUTSIDE = 1;
 
-/** The number of an execution of which is not decided yet whether it is one of its own. */
+/** The goroutine number of an execution for which it is undecided whether it gets its own goroutine. */
 export const UNDECIDED = 0;
 
-/** What an execution waits for. */
+/** Something that an execution waits for. */
 export interface Awaited {
   readonly cause: WaitCause;
   readonly stack: CallStack | undefined;
-  /** It is over when the promise is resolved. V8 also calls back for a promise when it forwards another one to it. */
+  /** Whether the wait ends when the promise is resolved. (A promise also has a callback when another one is forwarded to it.) */
   readonly isForPromise?: boolean;
-  /** What calls back, which may be another matter than what it awaits. */
+  /** The resource that calls back, which may be unrelated to what the execution awaits. */
   readonly callback?: WeakRef<Callback>;
 }
 
-/** What is used of a timer. */
+/** The used part of a timer. */
 interface Callback {
-  /** It has been cleared, or has fired. */
+  /** Whether it was cleared or has fired. */
   readonly _destroyed?: boolean;
 }
 
-/** Nobody holds a timer that was cleared. */
+/** A cleared timer may have been collected. */
 function isOver(callback: Callback | undefined): boolean {
   const { _destroyed: isDestroyed = false } = callback ?? { _destroyed: true };
   return isDestroyed;
 }
 
-/** Nothing that is known: a request waits for its client then. */
+/** Nothing known to wait for: a request then waits for its client. */
 export const FROM_OUTSIDE: Awaited = { cause: 'network', stack: undefined };
 
-/** A promise of which no more is known. */
+/** A promise about which nothing else is known. */
 const PROMISE: Awaited = { cause: 'promise', stack: undefined };
 
-/** It could go on, and something else runs first. */
+/** It could continue, but something else runs first. */
 const NOTHING: Awaited = { cause: 'yield', stack: undefined };
 
 /** What an execution waits for, by the ids of promises and resources. */
 class Waits {
   private readonly byId = new Map<number, Awaited>();
-  /** In the order in which they began, with some that are over. */
+  /** In the order of their start; may include some that have ended. */
   private awaits: number[] = [];
   private callbacks: number[] = [];
 
@@ -54,7 +54,7 @@ class Waits {
     return this.lastOf(this.awaits) ?? this.lastOf(this.callbacks);
   }
 
-  /** @returns the oldest one, which is forgotten if there are many; 0 if none is */
+  /** @returns the id of the oldest one, which is dropped if there are too many; 0 if none was dropped */
   add(id: number, awaited: Awaited): number {
     this.byId.set(id, awaited);
     if (awaited.callback) this.callbacks.push(id);
@@ -85,12 +85,12 @@ class Waits {
     this.byId.delete(id);
   }
 
-  /** A callback begins. */
+  /** Called when a callback begins. */
   calledBack(id: number): void {
     if (!this.byId.get(id)?.isForPromise) this.byId.delete(id);
   }
 
-  /** @returns all, of which none is left */
+  /** @returns the ids of all, which are removed */
   clear(): number[] {
     const ids = [...this.byId.keys()];
     this.byId.clear();
@@ -105,7 +105,7 @@ class Waits {
     return undefined;
   }
 
-  /** Each once, where it was added last. */
+  /** Without duplicates and ended ones; the last occurrence of each is kept. */
   private left(ids: readonly number[]): number[] {
     const last = new Set(ids.toReversed());
     return [...last].filter((id) => this.byId.has(id)).toReversed();
@@ -117,13 +117,13 @@ class Waits {
   }
 }
 
-/** Ids that are over and not worth to be removed. */
+/** Number of ended ids that are not worth removing. */
 const FEW = 16;
 
-/** Of one execution. What it does not await any more, such as what never settles, piles up. */
+/** Maximum per execution. Otherwise abandoned awaits, such as of promises that never settle, would accumulate. */
 const MANY = 256;
 
-/** What resources are, as far as it matters for executions. */
+/** Kinds of resources that matter for executions. */
 const TAGS = {
   promise: { isCounted: false, isDrained: true, isNodes: false },
   await: { isCounted: true, isDrained: true, isNodes: false },
@@ -133,30 +133,30 @@ const TAGS = {
   other: { isCounted: false, isDrained: false, isNodes: false },
 };
 
-/** An asynchronous execution: a request, a chain of timers, a message handler and all that they start. */
+/** An asynchronous execution: a request, a chain of timers, or a message handler, and everything that it starts. */
 export class Execution {
   private readonly tags: Partial<Record<keyof typeof TAGS, ExecutionTag>> = {};
-  /** When it began to run last, in ns. */
+  /** When it last started to run, in ns. */
   begin = 0;
-  /** Callbacks that are still to come. */
+  /** Number of pending callbacks. */
   pending = 0;
   readonly waits = new Waits();
-  /** One of these is over since it ran. */
+  /** Whether one of them has ended since it last ran. */
   isReady = false;
-  /** It has stopped running for another one, and may go on in the same turn of the event loop. */
+  /** Whether it yielded to another one and may continue in the same turn of the event loop. */
   isYielding = false;
-  /** Which one it has become, if it has. */
+  /** The execution that replaced it, if any. */
   became: Execution | undefined;
-  /** It has stopped running, and is not ready. */
+  /** Whether it has stopped running and is not ready. */
   isAsleep = false;
   hasEnded = false;
-  /** Regions that contain all that it starts, innermost last. */
+  /** Regions that contain everything it starts, innermost last. */
   readonly scopes: number[] = [];
 
   /**
-   * @param trace to which it belongs: what lives on after that must not hold more of it
-   * @param isKept it does not end with its last callback
-   * @param inPlaceOf which one it becomes when it does anything
+   * @param trace identifies the trace; resources that outlive the trace must not reference more of it
+   * @param isKept whether it continues after its last callback
+   * @param inPlaceOf the execution that replaces it as soon as it has an effect
    */
   constructor(
     readonly trace: object,
@@ -166,31 +166,31 @@ export class Execution {
     readonly inPlaceOf?: Execution,
   ) {}
 
-  /** For a resource, by what that is. */
+  /** The tag for a resource of some kind. */
   tag(kind: keyof typeof TAGS): ExecutionTag {
     return (this.tags[kind] ??= { ...TAGS[kind], execution: this });
   }
 
-  /** What it waits for when it stops running now. */
+  /** What it waits for if it stops running now. */
   get next(): Awaited {
     if (this.isReady) return NOTHING;
     return this.waits.last ?? (this.pending > 0 ? PROMISE : FROM_OUTSIDE);
   }
 
-  /** Nothing of it is to come any more. */
+  /** Whether it has nothing left to run. */
   get isOver(): boolean {
     return !this.isKept && this.pending === 0 && this.scopes.length === 0;
   }
 }
 
-/** What an async resource has of its execution. */
+/** Links an async resource to its execution. */
 export interface ExecutionTag {
   readonly execution: Execution;
-  /** In `pending`. */
+  /** Whether it is counted in `pending`. */
   readonly isCounted: boolean;
-  /** It is called back before the event loop goes on. */
+  /** Whether its callback runs before the event loop continues. */
   readonly isDrained: boolean;
-  /** It calls Node's own code, which may do nothing that the execution waits for. */
+  /** Whether it calls Node's own code, which may have no effect on the execution. */
   readonly isNodes: boolean;
 }
 
@@ -200,12 +200,12 @@ interface Tagged {
   [TAG]?: ExecutionTag;
 }
 
-/** Notes the execution of an async resource: a property takes less time than a map, and goes when the resource goes. */
+/** Stores the execution of an async resource in a property, which is faster than a map and is collected with the resource. */
 export function tag(resource: object, of: ExecutionTag): void {
   try {
     (resource as Tagged)[TAG] = of;
   } catch {
-    // It may be frozen; to throw in a hook would end the process.
+    // The resource may be frozen; throwing in a hook would end the process.
   }
 }
 

@@ -10,7 +10,7 @@ import { inRegion, whenEnded, whenSettled } from './when-over.js';
 /** A guard, a pipe or an interceptor. */
 type Enhancer = Record<string, AnyFunction>;
 
-/** Where Nest runs what regions are made for. */
+/** Nest's classes that call guards, pipes and interceptors. */
 const CONSUMERS = [
   {
     kind: 'guard',
@@ -38,17 +38,17 @@ const CONSUMERS = [
   },
 ];
 
-/** What Nest's `mixin()` names a class, and the name in the source of a class. */
+/** The class name that Nest's `mixin()` sets, and the name in a class's source. */
 const MIXIN = /^[0-9a-f]{21}$/;
 const DECLARED = /^class\s+(?!extends\b)([^\s{]+)/;
 
 const installed = perProcess('nest-regions', () => ({ users: 0, restore: (): void => {} }));
 
 /**
- * Has regions in the execution trace for the guards, interceptors, pipes and handlers of all Nest applications in the process, such as
- * `guard AuthGuard` and `handler CatsController.findOne`: of HTTP, microservices, WebSockets and GraphQL.
+ * Records regions for the guards, interceptors, pipes and handlers of all Nest applications in the process, such as
+ * `guard AuthGuard` and `handler CatsController.findOne`, for HTTP, microservices, WebSockets and GraphQL.
  *
- * @returns a function that ends that and puts back what was there, to be called once
+ * @returns a function that ends it and restores the replaced methods; call it once
  */
 export function nestRegions(): Restore {
   if (installed.users++ === 0) installed.restore = install();
@@ -75,7 +75,7 @@ function install(): Restore {
   };
 }
 
-/** Hooks into each handler, as Nest comes by it. */
+/** Hooks into each handler when Nest first calls it. */
 function followHandlers(): Restore {
   const followed = new Map<unknown, Restore>();
   followed.set(
@@ -91,7 +91,7 @@ function followHandlers(): Restore {
   };
 }
 
-/** When the pipes of a handler are done, Nest calls it by its `apply`. */
+/** After the pipes, Nest calls the handler with `apply`. */
 function handlerInRegion(instance: object, handler: AnyFunction): Restore {
   const nameOf = namesOf('handler', `.${keyOf(instance, handler)}`);
   return replace(handler, 'apply', (apply, call) =>
@@ -99,7 +99,7 @@ function handlerInRegion(instance: object, handler: AnyFunction): Restore {
   );
 }
 
-/** Nest subscribes to observables of any class and awaits all that has a `then()`, so that both may be followed. */
+/** Nest subscribes to observables of any class and awaits any thenable, so both can be replaced. */
 function whenNestIsDone<T>(result: T, end: () => void, run: Run): T {
   if (isObservable(result)) return whenEnded(result, end, run) as T;
   return afterThen(result, end, (value) => whenNestIsDone(value, end, run));
@@ -130,20 +130,20 @@ function namesOf(kind: string, suffix = ''): (object: unknown) => string {
   };
 }
 
-/** Objects may have a property of that name. */
+/** Objects may have a `constructor` property of another type. */
 function classOf(object: unknown): AnyFunction {
   const type: unknown = (object as object | null | undefined)?.constructor;
   return typeof type === 'function' ? (type as AnyFunction) : Object;
 }
 
-/** Classes may have a property of that name. */
-function classNameOf(type: { readonly name: unknown }): string {
+/** The name of a class, also of one that Nest's `mixin()` has renamed. Classes may have a property `name`. */
+export function classNameOf(type: { readonly name: unknown }): string {
   const given = typeof type.name === 'string' ? type.name : '';
   const name = MIXIN.test(given) ? DECLARED.exec(String(type))?.[1] : given;
   return name && name !== 'Object' ? name : '(anonymous)';
 }
 
-/** The name that a method has in its class: decorators may have replaced the function. */
+/** The key of a method in its class; decorators may have replaced the function. */
 function keyOf(instance: object, method: AnyFunction): string {
   for (let object: object | null = instance; object; object = Reflect.getPrototypeOf(object))
     for (const key of Reflect.ownKeys(object))

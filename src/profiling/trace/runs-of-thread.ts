@@ -1,9 +1,9 @@
 import type { TraceEvent } from '../../format/trace-event.js';
 
-/** Changes that are kept; samples come a second later at most. */
+/** Number of kept changes. Samples arrive at most a second late. */
 const MOST_CHANGES = 100_000;
 
-/** Which goroutine ran when, on one thread, of late. */
+/** Which goroutine ran when on one thread, for the recent past. */
 export class RunsOfThread {
   private times: number[] = [];
   private goroutines: number[] = [];
@@ -18,7 +18,7 @@ export class RunsOfThread {
     this.goroutines = this.goroutines.slice(-MOST_CHANGES);
   }
 
-  /** @returns 0 if none did */
+  /** @returns the goroutine that ran at a time; 0 if none did */
   at(time: number): number {
     let [from, to] = [0, this.times.length];
     while (from < to) {

@@ -5,15 +5,14 @@ import { type StartFunction, TraceBuffer } from './trace-buffer.js';
 /** The main thread. */
 export const MAIN = 0;
 
-/** What a timeline asks, and tests replace. */
+/** What a timeline uses of Node; tests replace it. */
 export interface TimelineWorld {
-  /** Of the process. */
   readonly pid: number;
-  /** In ns, whole. */
+  /** In whole nanoseconds. */
   now(): number;
 }
 
-/** Where and for whom an event is. */
+/** Time, thread and goroutine of an event. */
 interface OfGoroutine {
   readonly time: number;
   readonly thread: number;
@@ -21,31 +20,31 @@ interface OfGoroutine {
 }
 
 /**
- * Which execution runs when on the main thread, as events of a trace: by callbacks that begin and end, also within one another.
- * It is not decided of each at once whether it gets a goroutine of its own, so its events come when it is, with the time of its begin.
+ * Records as trace events which execution runs when on the main thread, from the start and end of callbacks, which may be nested.
+ * Whether an execution gets its own goroutine may be decided later; then its events are added with the time of its start.
  */
 export class ThreadTimeline {
   readonly buffer: TraceBuffer;
-  /** What tags hold of the timeline: some live on after it. */
+  /** Identifies the timeline in tags, some of which outlive it. */
   protected readonly identity = {};
-  /** Executions by the promises that they wait for. */
+  /** Executions by the promises for which they wait. */
   protected readonly waiting = new Map<number, Execution>();
   private lastGoroutine = OUTSIDE;
-  /** What runs, or ran last. */
+  /** The execution that is running or was the last to run. */
   protected current = new Execution(this.identity, OUTSIDE, true);
-  /** When the last callback ended; undefined while one runs. */
+  /** When the last callback ended; undefined while one is running. */
   private idleSince: number | undefined;
-  /** What has run since is no callback: Node makes some resources by itself. */
+  /** Whether code ran since then outside of callbacks: Node creates some resources there. */
   private isOutside = false;
-  /** What ran before a callback of Node's own that has done nothing yet. */
+  /** The execution before the current callback, if that is one of Node's own that has had no effect yet. */
   private interrupted: { readonly execution: Execution; readonly idleSince: number } | undefined;
-  /** Callbacks run inside others. */
+  /** Executions of the outer callbacks, while callbacks are nested. */
   private readonly callers: Execution[] = [];
   private depth = 0;
-  /** Those that have stopped running for others since the event loop went on. */
+  /** Executions that yielded to others since the event loop last continued. */
   private readonly yielded: Execution[] = [];
 
-  /** @param limit of events that are kept until they are taken; past it, recording ends */
+  /** @param limit maximum number of events kept until they are taken; when it is reached, recording ends */
   constructor(
     private readonly clock: TimelineWorld,
     limit: number,
@@ -58,26 +57,26 @@ export class ThreadTimeline {
     this.emit({ type: 'run', time, thread: MAIN, goroutine: OUTSIDE });
   }
 
-  /** What runs now. */
+  /** The running execution. An undecided one is assigned to the event loop. */
   begun(): Execution {
     this.running();
     return this.outsideIfUndecided();
   }
 
   /**
-   * Begins an execution.
+   * Creates an execution.
    *
-   * @param start id of a stack that will have its start function
+   * @param start id of the stack that will be defined as its start function
    */
   create(start: number, { isKept = false, task = 0, isNew = true } = {}): Execution {
     const execution = new Execution(this.identity, ++this.lastGoroutine, isKept, task);
     if (isNew) this.running();
-    this.outsideIfUndecided(); // which begins before it
+    this.outsideIfUndecided(); // the running execution began before the new one
     this.emit({ type: 'create', ...this.at(execution), start, ...(!isNew && { waits: 'network' }) });
     return execution;
   }
 
-  /** What executes from here on is for that execution. */
+  /** From here on, the running code belongs to another execution. */
   switchTo(execution: Execution): void {
     this.running();
     const time = this.clock.now();
@@ -85,12 +84,12 @@ export class ThreadTimeline {
     this.begin(execution, time);
   }
 
-  /** What executes from here on is for an execution that is not known yet. */
+  /** From here on, the running code belongs to a new, undecided execution. */
   leave(): void {
     this.switchTo(this.unknown());
   }
 
-  /** Does work as another execution. */
+  /** Runs work as another execution. */
   runAs<T>(execution: Execution, work: () => T): T {
     const caller = this.begun();
     if (caller === execution) return work();
@@ -103,14 +102,14 @@ export class ThreadTimeline {
     }
   }
 
-  /** Ends an execution that does not run and of which nothing is to come. */
+  /** Ends an execution that is not running and has nothing left to run. */
   endIfOver(execution: Execution): void {
     if (execution === this.current || execution.hasEnded || !execution.isOver) return;
     this.emit({ type: 'end', ...this.at(execution) });
     this.end(execution);
   }
 
-  /** Ends the execution that runs. */
+  /** Ends the running execution. */
   endCurrent(): void {
     const { current } = this;
     this.emit({ type: 'end', ...this.at(current) });
@@ -118,7 +117,7 @@ export class ThreadTimeline {
     this.begin(this.unknown(), this.clock.now());
   }
 
-  /** The events since they were taken last. In them, nothing is running at the end. */
+  /** The events since the last call. At their end, nothing is running. */
   take(): TraceEvent[] {
     const isRunning = this.idleSince === undefined && this.current.goroutine !== UNDECIDED;
     if (isRunning) this.emit({ type: 'preempt', ...this.at(this.current) });
@@ -127,7 +126,7 @@ export class ThreadTimeline {
     return events;
   }
 
-  /** Ends what is recorded. */
+  /** Ends the recording. */
   stop(): void {
     const time = this.clock.now();
     this.close(this.idleSince ?? time);
@@ -142,7 +141,7 @@ export class ThreadTimeline {
     this.buffer.add(event);
   }
 
-  /** @param isDrained it comes before the event loop goes on */
+  /** @param isDrained the callback runs before the event loop continues */
   protected beginCallback(execution: Execution, isDrained: boolean, time: number): void {
     const isNested = this.depth++ > 0;
     if (isNested) this.callers.push(this.outsideIfUndecided());
@@ -154,7 +153,7 @@ export class ThreadTimeline {
     const time = this.clock.now();
     if (this.depth <= 1) {
       this.depth = 0;
-      this.idleSince ??= time; // of a callback that began before the trace
+      this.idleSince ??= time; // the callback began before the trace
       if (this.interrupted) this.resume(this.interrupted);
       return;
     }
@@ -165,7 +164,7 @@ export class ThreadTimeline {
     this.begin(outer.hasEnded ? this.unknown() : outer, time);
   }
 
-  /** It has a goroutine of its own, from its begin on. */
+  /** Gives an execution its own goroutine, from its start on. */
   protected makeOwn(execution: Execution, fn: StartFunction): void {
     const goroutine = ++this.lastGoroutine;
     execution.goroutine = goroutine;
@@ -174,13 +173,13 @@ export class ThreadTimeline {
     this.run(execution);
   }
 
-  /** Another one goes on in its place, from its begin on. */
+  /** Replaces an execution by another one, from its start on. */
   protected replaceBy(execution: Execution, other: Execution): void {
     execution.became = other;
     this.begin(other, execution.begin);
   }
 
-  /** An execution of which nothing is decided. */
+  /** A new, undecided execution. */
   protected unknown(inPlaceOf?: Execution): Execution {
     return new Execution(this.identity, UNDECIDED, false, 0, inPlaceOf);
   }
@@ -189,7 +188,7 @@ export class ThreadTimeline {
     return execution === this.current ? this.depth > 0 : !execution.isAsleep;
   }
 
-  /** What runs now. Code outside of callbacks begins an execution. */
+  /** The running execution. Code outside of callbacks starts a new one. */
   protected running(): Execution {
     if (this.idleSince === undefined) return this.current;
     const time = this.clock.now();
@@ -198,7 +197,7 @@ export class ThreadTimeline {
       this.begin(this.unknown(), time);
       this.isOutside = true;
     }
-    this.idleSince = time; // nobody tells when it ends
+    this.idleSince = time; // its end is not reported
     return this.current;
   }
 
@@ -212,7 +211,7 @@ export class ThreadTimeline {
     return current;
   }
 
-  /** It has done something: what ran before has stopped running then. */
+  /** Called when Node's callback has an effect: then the interrupted execution has stopped running. */
   protected closeInterrupted(): void {
     const { interrupted, current } = this;
     if (!interrupted) return;
@@ -227,7 +226,7 @@ export class ThreadTimeline {
     for (const id of execution.waits.clear()) this.waiting.delete(id);
   }
 
-  /** The last callback has ended, and another one begins. */
+  /** A callback begins after the last one has ended. */
   private goOn(execution: Execution, isDrained: boolean, time: number): void {
     const { current, idleSince = time } = this;
     this.idleSince = undefined;
@@ -242,14 +241,14 @@ export class ThreadTimeline {
     if (execution === current) this.begin(execution, time);
   }
 
-  /** Node's own callback has done nothing: it is not shown, and may have come before the ticks and promises of the one before. */
+  /** Node's callback had no effect: it is not shown, and ticks and promise jobs of the execution before may still run. */
   private resume({ execution, idleSince }: NonNullable<ThreadTimeline['interrupted']>): void {
     this.interrupted = undefined;
     this.current = execution;
     this.idleSince = idleSince;
   }
 
-  /** The event loop has gone on: what could have run before is waiting. */
+  /** The event loop has continued: executions that yielded and did not run are waiting. */
   private settleYielded(time: number): void {
     for (const execution of this.yielded.splice(0)) {
       if (execution.hasEnded || !execution.isYielding) continue;
@@ -274,7 +273,7 @@ export class ThreadTimeline {
     this.emit({ type: 'run', time, thread: MAIN, goroutine });
   }
 
-  /** What has run waits from now on, or has ended. */
+  /** The execution stops running: it waits from now on, or ends. */
   private close(time: number, isDraining = false): void {
     const execution = this.outsideIfUndecided();
     const { goroutine } = execution;
@@ -286,7 +285,7 @@ export class ThreadTimeline {
     }
     const isReady = execution.isReady || execution.waits.isEmpty;
     if (!isDraining || !isReady || goroutine === OUTSIDE) return this.sleep(execution, of);
-    // What goes on in the same turn of the event loop has not waited.
+    // An execution that continues in the same turn of the event loop has not waited.
     execution.isYielding = true;
     this.yielded.push(execution);
     this.emit({ type: 'wait', ...of, cause: 'yield', stack: 0 });

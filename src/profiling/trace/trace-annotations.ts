@@ -3,14 +3,14 @@ import type { ActiveTrace, OpenRegion, OpenTask, Run } from '../../sampling/acti
 import type { Execution } from './execution.js';
 import type { TraceRecorder } from './trace-recorder.js';
 
-/** What is current in all that a region or a task contains. */
+/** The current region and task of everything that these contain. */
 interface Scope {
   readonly region: number | undefined;
   readonly execution: Execution;
   readonly task: number;
 }
 
-/** Tasks, regions and logs of the trace that a recorder makes. */
+/** Adds tasks, regions and log messages to a recorder's trace. */
 export class TraceAnnotations implements ActiveTrace {
   private readonly scope = new AsyncLocalStorage<Scope>();
 
@@ -22,7 +22,7 @@ export class TraceAnnotations implements ActiveTrace {
     return { end: once(() => this.closeRegion(execution, region)) };
   }
 
-  /** If a region is open that does not contain this one, they are parallel: then this is an execution of its own. */
+  /** If the innermost open region does not contain this one, they are concurrent: then this one gets its own execution. */
   inRegion<T>(name: string, work: (end: () => void, run: Run) => T): T {
     const { recorder } = this;
     const caller = recorder.decided();
@@ -58,10 +58,10 @@ export class TraceAnnotations implements ActiveTrace {
     const { recorder } = this;
     const execution = recorder.decided();
     const of = { ...recorder.at(execution), task: this.task(execution) };
-    recorder.emit({ type: 'log', ...of, key: String(key), value: String(value) }); // callers may be JavaScript
+    recorder.emit({ type: 'log', ...of, key: String(key), value: String(value) }); // JavaScript callers may pass other types
   }
 
-  /** Forgets what is current. */
+  /** Forgets the current regions and tasks. */
   stop(): void {
     this.scope.disable();
   }

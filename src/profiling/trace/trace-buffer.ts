@@ -2,18 +2,18 @@ import type { TraceEvent } from '../../format/trace-event.js';
 import type { CallerFrame } from '../../sampling/call-stack.js';
 import type { CallStack } from '../../sampling/wait-sample.js';
 
-/** Where goroutines begin: a function, or a name alone. */
+/** Where a goroutine starts: a function, or only a name. */
 export type StartFunction = CallerFrame | string;
 
-/** Waits that begin at others have no stack. */
+/** Waits at further stacks are written without a stack. */
 const MOST_STACKS = 50_000;
 
-/** What a trace says of itself if it is full. */
-const EARLY = 'the trace ended early: there were more events than could be written meanwhile';
+/** The log message in a trace that is full. */
+const EARLY = 'the trace ended early: events were recorded faster than they could be written';
 
-/** The events of a trace until they are written, and what their ids stand for. */
+/** Keeps the events of a trace, and the stacks and names of their ids, until they are written. */
 export class TraceBuffer {
-  /** There were more events than it keeps: there are no more since. */
+  /** Whether the limit was reached; later events are dropped. */
   isFull = false;
   private isClosed = false;
   private readonly stackIds = new Map<CallStack, number>();
@@ -22,7 +22,7 @@ export class TraceBuffer {
   private events: TraceEvent[] = [];
   private lastId = 0;
 
-  /** @param limit of events that are kept until they are taken */
+  /** @param limit maximum number of events kept until they are taken */
   constructor(private readonly limit: number) {}
 
   add(event: TraceEvent): void {
@@ -31,25 +31,25 @@ export class TraceBuffer {
     this.isFull = this.events.length >= this.limit;
   }
 
-  /** Defines a name, also if it is full. */
+  /** Defines a name, even if the buffer is full. */
   name(id: number, text: string): void {
     this.events.push({ type: 'name', id, text });
   }
 
-  /** Adds no more. If it is full, the trace says so. */
+  /** Stops adding events. If it is full, adds a log message. */
   close(at: { readonly time: number; readonly thread: number; readonly goroutine: number }): void {
     if (this.isFull) this.events.push({ type: 'log', ...at, task: 0, key: 'comment', value: EARLY });
     this.isClosed = true;
   }
 
-  /** The events since they were taken last. */
+  /** The events since the last call. */
   take(): TraceEvent[] {
     const { events } = this;
     this.events = [];
     return events;
   }
 
-  /** Stacks that events refer to, with their ids, since they were taken last: of start functions, the only frame. */
+  /** The new stacks since the last call, with their ids, and the start functions, each the only frame of its stacks. */
   takeStacks(): { stacks: TraceBuffer['stacks']; starts: [StartFunction, number[]][] } {
     const { stacks, starts } = this;
     this.stacks = [];
@@ -57,7 +57,7 @@ export class TraceBuffer {
     return { stacks, starts: [...starts] };
   }
 
-  /** An id that no stack, name, task or region has. */
+  /** A new id, unique among stacks, names, tasks and regions. */
   newId(): number {
     return ++this.lastId;
   }
@@ -72,7 +72,7 @@ export class TraceBuffer {
     return id;
   }
 
-  /** A new id of a stack for the start of a goroutine. */
+  /** A new stack id for the start of a goroutine. */
   start(fn: StartFunction): number {
     const id = this.newId();
     this.startAt(fn, id);

@@ -13,16 +13,16 @@ type AnyFrame = CallerFrame | RawFrame;
 /** A stack, innermost frame first, with its id. */
 export type IdentifiedStack = readonly [stack: readonly AnyFrame[], id: number];
 
-/** A start function, with the ids of the stacks that are to have it as their only frame. */
+/** A start function, with the ids of the stacks that have it as their only frame. */
 export type IdentifiedStart = readonly [fn: StartFunction, ids: readonly number[]];
 
 /** Definitions between two yields. */
 const SLICE = 50;
 
-/** Makes events of a trace's stacks, with the source that a person wrote. */
+/** Creates events that define a trace's stacks, with original source locations. */
 export class TraceDefinitions {
   private readonly shown = new Map<AnyFrame, TraceFrame>();
-  /** A name is always shown as the same function. */
+  /** So that a name always refers to the same function. */
   private readonly byName = new Map<string, TraceFrame>();
 
   constructor(
@@ -94,12 +94,12 @@ function frameOf({ address, functionName: name, filename, line }: PlaceInCode): 
   return { address, name, filename, line };
 }
 
-/** Nest's own functions around a handler have its name. */
+/** Nest's wrappers have the name of the handler, but are in node_modules. */
 function isOfHandlers({ filename }: TraceFrame): boolean {
   return !filename.includes('node_modules');
 }
 
-/** Of a function that is known by its name alone. */
+/** The frame of a function of which only the name is known. */
 function namedFrame(name: string): TraceFrame {
   return {
     address: addressFor({ functionName: name, filename: '', line: 0, column: 0 }, name),

@@ -3,24 +3,24 @@ import type { TraceEvent } from '../../format/trace-event.js';
 import { TraceEventJson } from '../../format/trace-event-json.js';
 import { ProfilerArgumentError } from '../errors.js';
 
-/** What a trace is written as: for `go tool trace`, or trace-event JSON for Perfetto and Chrome. */
+/** Output formats of a trace: `go` for `go tool trace`, `json` for Perfetto and Chrome. */
 export const TRACE_FORMATS = ['go', 'json'] as const;
 
 export type TraceFormat = (typeof TRACE_FORMATS)[number];
 
-/** Bytes of a trace that is being recorded. */
+/** Writes a trace that is being recorded. */
 export interface TraceOutput {
-  /** Takes the next event of a `TraceOrder`. */
+  /** Adds the next event of a `TraceOrder`. */
   add(event: TraceEvent): void;
-  /** It has as many events as it keeps. */
+  /** Whether the maximum number of events is reached. */
   readonly isFull: boolean;
-  /** What is written so far and was not taken before. */
+  /** The bytes that were written since the last call. */
   take(): readonly Uint8Array[];
-  /** The rest, in pieces that take a moment each. */
+  /** The rest, in pieces that are each produced quickly. */
   rest(): Iterable<Uint8Array>;
 }
 
-/** Events that are kept where all is written at the end: 50 MB. */
+/** Maximum number of events if all are written at the end; 50 MB. */
 const MOST_EVENTS = 1_000_000;
 
 const OUTPUTS: Readonly<Record<TraceFormat, (comments: readonly string[]) => TraceOutput>> = {
@@ -36,7 +36,7 @@ const OUTPUTS: Readonly<Record<TraceFormat, (comments: readonly string[]) => Tra
       },
     };
   },
-  /** Its names are known only at the end. */
+  /** Written at the end, since some names are not known before. */
   json(comments) {
     const json = new TraceEventJson();
     const about = Object.fromEntries(comments.map((comment, i) => [`comment ${i + 1}`, comment]));
@@ -58,7 +58,7 @@ const OUTPUTS: Readonly<Record<TraceFormat, (comments: readonly string[]) => Tra
   },
 };
 
-/** @throws ProfilerArgumentError if there is no such format */
+/** @throws ProfilerArgumentError if the format is invalid */
 export function traceOutput(format: TraceFormat, comments: readonly string[]): TraceOutput {
   if (!TRACE_FORMATS.includes(format))
     throw new ProfilerArgumentError(

@@ -7,25 +7,25 @@ import { PROMISE_STATE, RESOURCE_KINDS, type WaitState } from '../../sampling/wa
 import { type Awaited, type Execution, type ExecutionTag, tag, tagOf, UNDECIDED } from './execution.js';
 import { ThreadTimeline, type TimelineWorld } from './thread-timeline.js';
 
-/** The world around the recorder, which tests replace. */
+/** What the recorder uses of Node; tests replace it. */
 export interface TraceWorld extends TimelineWorld {
   executionAsyncId(): number;
   executionAsyncResource(): object;
   /**
-   * The stack that has led to a hook; the same list for the same stack, if possible.
+   * The stack that called a hook; if possible, the same array for equal stacks.
    *
-   * @param depth frames that are kept; left out for all that can be
+   * @param depth maximum number of frames; defaults to the highest possible
    */
   stackOf(hook: (...args: never[]) => unknown, depth?: number): readonly CallerFrame[];
 }
 
-/** Awaits at once of which it is known what they wait for. */
+/** Maximum number of pending awaits that are tracked. */
 const MOST_WAITS = 100_000;
 
-/** Frames of the stacks of waits: each takes 0.3 µs. */
+/** Number of frames in stacks of waits; each takes 0.3 µs. */
 const WAIT_DEPTH = 24;
 
-/** Types of what is called back before the event loop goes on. */
+/** Types of resources whose callback runs before the event loop continues. */
 const TICKS = new Set(['TickObject', 'Microtask']);
 
 const CAUSES: Readonly<Record<WaitState, WaitCause>> = {
@@ -37,22 +37,22 @@ const CAUSES: Readonly<Record<WaitState, WaitCause>> = {
 };
 
 /**
- * Makes an execution trace of the events of `async_hooks`. A callback belongs to the execution that its resource was made
- * in. A callback of what lives on, such as a socket, begins an execution of its own if the application waits for
- * anything in it; until then that is undecided, and otherwise it belongs to the event loop. What an execution waits for is told as in
- * `AsyncWaits`: by its innermost `await`, or by the resource that was made for a callback.
+ * Records an execution trace from the events of `async_hooks`. A callback belongs to the execution in which its resource was
+ * created. A callback of a long-lived resource, such as a socket, starts a new execution if the application waits for anything in it;
+ * until then it is undecided, and in the end it belongs to the event loop. What an execution waits for follows the rule of
+ * `AsyncWaits`: its innermost `await`, or the resource that was created for a callback.
  */
 export class TraceRecorder extends ThreadTimeline {
   private readonly origins = new StackOrigins();
-  /** What stacks begin at; null for those without code of the application. */
+  /** Start functions of stacks; null for stacks without code of the application. */
   private readonly startFunctions = new WeakMap<CallStack, CallerFrame | null>();
   private readonly callback = new PresentCallback();
   private resourceCause: WaitCause = 'promise';
   private resourceStack: CallStack | undefined;
-  /** The promise that was resolved last. */
+  /** The last resolved promise. */
   private resolved = 0;
 
-  /** @param limit of events that are kept until they are taken; past it, recording ends */
+  /** @param limit maximum number of events kept until they are taken; when it is reached, recording ends */
   constructor(
     private readonly world: TraceWorld,
     limit: number,
@@ -73,7 +73,7 @@ export class TraceRecorder extends ThreadTimeline {
     const kind = RESOURCE_KINDS.get(type);
     if (!kind && type !== 'Immediate')
       return tag(resource, execution.tag(TICKS.has(type) ? 'tick' : 'other'));
-    if (kind?.isOneShot === false) return this.use(id, CAUSES[kind.state], undefined); // called back for anybody
+    if (kind?.isOneShot === false) return this.use(id, CAUSES[kind.state], undefined); // long-lived
     const origin = this.origin(execution);
     if (!origin.isUser || (type === 'Timeout' && !origin.setsTimer))
       return tag(resource, execution.tag('nodes'));
@@ -112,10 +112,10 @@ export class TraceRecorder extends ThreadTimeline {
     this.emit({ type: 'wake', ...this.at(waiting) });
   };
 
-  /** A socket is written to: what the application awaits then comes from there. */
+  /** A socket was written to: the application's next await is for the network. */
   readonly written = (): void => this.use(0, 'network', undefined);
 
-  /** What runs now, as an execution of its own if possible. */
+  /** The running execution, with its own goroutine if possible. */
   decided(): Execution {
     const execution = this.running();
     if (execution.goroutine === UNDECIDED)
@@ -123,12 +123,12 @@ export class TraceRecorder extends ThreadTimeline {
     return this.outsideIfUndecided();
   }
 
-  /** The callback that runs is one of several of the execution. */
+  /** Assigns the running callback's resource to an execution, so that its later callbacks belong to it too. */
   adopt(execution: Execution): void {
     tag(this.world.executionAsyncResource(), execution.tag('nodes'));
   }
 
-  /** @returns the execution that a derived promise is of */
+  /** @returns the execution of a derived promise */
   private derive(execution: Execution, id: number, trigger: number): Execution {
     const { callback } = this;
     if (!callback.derive(id, trigger)) return execution;
@@ -140,8 +140,8 @@ export class TraceRecorder extends ThreadTimeline {
         stack: this.resourceStack,
         isForPromise: true,
       });
-    const isResolved = trigger === this.resolved; // perhaps with another promise, that is pending
-    if (isResolved && id === trigger + 1 && execution.goroutine !== UNDECIDED) return execution; // it goes on at once
+    const isResolved = trigger === this.resolved; // possibly with another, pending promise
+    if (isResolved && id === trigger + 1 && execution.goroutine !== UNDECIDED) return execution; // it continues at once
     const origin = this.origin(execution);
     if (!origin.isUser || (origin.isAsync && !origin.isNodes)) return execution; // V8 only forwards a promise
     const cause = isForResource ? this.resourceCause : CAUSES[stateOf(origin, PROMISE_STATE)];
@@ -152,7 +152,7 @@ export class TraceRecorder extends ThreadTimeline {
     });
   }
 
-  /** @param promise the awaited one, or that of the `await`, which ends it when it goes on */
+  /** @param promise the awaited promise, or the promise of the `await`, whose callback ends the wait */
   private await(execution: Execution, promise: number, awaited: Awaited): Execution {
     if (this.waiting.size >= MOST_WAITS) return execution;
     this.waiting.delete(execution.waits.add(promise, awaited));
@@ -166,7 +166,7 @@ export class TraceRecorder extends ThreadTimeline {
     this.resourceStack = stack;
   }
 
-  /** All of the stack tells where an execution begins. */
+  /** Reads the full stack if the execution is undecided, to find where it starts. */
   private origin({ goroutine }: Execution): Origin {
     const depth = goroutine === UNDECIDED ? undefined : WAIT_DEPTH;
     return this.origins.of(this.world.stackOf(this.init, depth));
@@ -181,9 +181,10 @@ export class TraceRecorder extends ThreadTimeline {
   }
 
   /**
-   * It is one of its own if the application's code is on the stack: it begins at the outermost frame of that.
+   * Decides an undecided execution: it gets its own goroutine if the application's code is on the stack, and starts at the outermost
+   * frame of that code.
    *
-   * @returns what it is
+   * @returns the decided execution
    */
   private decide(execution: Execution, { stack }: Origin): Execution {
     if (execution.goroutine !== UNDECIDED) return execution;

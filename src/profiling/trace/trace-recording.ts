@@ -20,36 +20,36 @@ import { MAIN } from './thread-timeline.js';
 import { TraceRecorder } from './trace-recorder.js';
 import { TracedRequests } from './traced-requests.js';
 
-/** Events that are kept until they are written: some 50 MB. */
+/** Maximum number of events kept until they are written; about 50 MB. */
 const MOST_EVENTS = 500_000;
 
 /** The execution that writes the trace. */
 const WRITER = '(execution tracer)';
 
-/** What a recording is made of. */
+/** What a recording needs. */
 export interface TraceSources {
   readonly requests: RequestsInFlight;
   readonly sampling: Sampling;
   readonly warm: WarmOptions;
-  /** What is true of the process: each becomes a log of the trace. */
+  /** Comments about the process; each becomes a log message in the trace. */
   readonly comments: readonly string[];
 }
 
-/** What the sources beside the recorder have. */
+/** Events of the sources other than the recorder. */
 interface Found {
   readonly workers: readonly WorkerEvent[];
   readonly collections: Promise<readonly Collection[]>;
   readonly samples: Sliced<TimedSample[]>;
 }
 
-/** An execution trace that is being recorded, by all of its sources. There is one in a process at a time. */
+/** An execution trace that is being recorded from all its sources. Only one per process. */
 export class TraceRecording {
   private readonly recorder = newRecorder();
   private readonly requests: TracedRequests;
   private readonly workers: WorkerTimeline;
   private readonly collections: CollectionWatch;
   private readonly cpu: CpuTimeline;
-  /** Worker threads by their numbers in the trace. */
+  /** Worker threads, in the order of their numbers in the trace. */
   private readonly threads: CreatedWorker[] = [];
   private readonly sampleStacks = new Map<readonly RawFrame[], number>();
   private newSampleStacks: IdentifiedStack[] = [];
@@ -58,14 +58,14 @@ export class TraceRecording {
   private readonly stopRecorder: () => void;
   private found: Found | undefined;
 
-  /** @throws ProfilerBusyError if there is another one */
+  /** @throws ProfilerBusyError if another trace is being recorded */
   constructor({ requests, sampling, warm, comments }: TraceSources) {
     if (activeTrace()) throw new ProfilerBusyError('trace');
     const { recorder } = this;
     const annotations = new TraceAnnotations(recorder);
     this.requests = new TracedRequests(recorder, requests);
     this.stopRecorder = connected(recorder, annotations, requests.listen(this.requests));
-    recorder.switchTo(recorder.create(recorder.buffer.start(WRITER), { isKept: true })); // what the others start is the writer's
+    recorder.switchTo(recorder.create(recorder.buffer.start(WRITER), { isKept: true })); // async resources of the other sources belong to the writer
     this.workers = new WorkerTimeline();
     this.collections = new CollectionWatch();
     this.cpu = new CpuTimeline(
@@ -77,27 +77,27 @@ export class TraceRecording {
     if (unsampled !== undefined) annotations.log('comment', `no CPU samples: ${unsampled}`);
   }
 
-  /** Aborted when it has ended. */
+  /** Aborted when the recording has ended. */
   get over(): AbortSignal {
     return this.closed.signal;
   }
 
-  /** What executes from here on does not write the trace. */
+  /** From here on, the current execution is no longer the one that writes the trace. */
   leaveWriter(): void {
     this.recorder.leave();
   }
 
-  /** Records no more, as the trace says then. */
+  /** Stops recording; the trace gets a log message about it. */
   endEarly(): void {
     this.recorder.buffer.isFull = true;
   }
 
-  /** More is recorded than is written. */
+  /** Whether events were recorded faster than they could be written. */
   get isFull(): boolean {
     return this.recorder.buffer.isFull;
   }
 
-  /** The events since they were taken last, and samples from before. */
+  /** The events since the last call; samples may be older. */
   take(holds: HoldMeter): Promise<TraceEvent[]> {
     this.requests.nameRouted();
     return this.events(
@@ -119,14 +119,14 @@ export class TraceRecording {
     this.closed.abort();
   }
 
-  /** What the stacks of events stand for, since it was taken last. */
+  /** The definitions of new stacks since the last call. */
   async takeDefinitions(definitions: TraceDefinitions): Promise<TraceEvent[]> {
     const { stacks, starts } = this.recorder.buffer.takeStacks();
     const sampled = this.newSampleStacks.splice(0);
     return definitions.of([...stacks, ...sampled], starts);
   }
 
-  /** After the end: the events that were not taken before. */
+  /** After the end: the remaining events. */
   rest(holds: HoldMeter): Promise<TraceEvent[]> {
     return this.events(this.found!, holds);
   }
@@ -141,7 +141,7 @@ export class TraceRecording {
     return events;
   }
 
-  /** Of what executes there nothing is known. */
+  /** Events of a worker thread; its executions are unknown. */
   private worker({ type, time, worker }: WorkerEvent): TraceEvent {
     const { threadId, nativeId: id = threadId, name } = worker;
     if (type === 'end') return { type: 'thread-end', time, thread: MAIN + 1 + this.threads.indexOf(worker) };
@@ -183,7 +183,7 @@ function newRecorder(): TraceRecorder {
   );
 }
 
-/** A resource behind a Proxy may throw; in a hook, that would end the process. */
+/** A resource wrapped in a Proxy may throw, which would end the process in a hook. */
 function currentResource(): object {
   try {
     return executionAsyncResource();
@@ -193,9 +193,9 @@ function currentResource(): object {
 }
 
 /**
- * Has a recorder called by all that it records.
+ * Connects a recorder to its sources.
  *
- * @returns what ends that
+ * @returns a function that disconnects it
  */
 function connected(recorder: TraceRecorder, annotations: TraceAnnotations, unlisten: () => void): () => void {
   setActiveTrace(annotations);

@@ -3,24 +3,24 @@ import { inRegion, inTask, stepsInRegion } from './when-over.js';
 
 type Method = (this: never, ...args: never[]) => unknown;
 
-/** A decorator of methods, static ones included. */
+/** A decorator for methods, including static ones. */
 export type TraceDecorator = <T extends (this: never, ...args: never[]) => unknown>(
   target: object,
   key: string | symbol,
   descriptor: TypedPropertyDescriptor<T>,
 ) => void;
 
-/** Does a call of a method under a name. */
+/** Runs a call of a method with an annotation. */
 type Annotate = <T>(name: string, call: () => T) => T;
 
 /**
- * Has each call of a method as a user task in the execution traces that are recorded meanwhile, with all that it starts: their
- * regions, logs and tasks belong to it. The task ends when the method returns; if that returns a promise, when it settles; if an
- * observable, when that completes, fails or is unsubscribed; if a generator, when that finishes.
+ * Records each call of a method as a user task in the execution trace. Regions, log messages and tasks of everything that the call
+ * starts belong to it. The task ends when the method returns; if it returns a promise, when that settles; if an observable, when
+ * that completes, fails or is unsubscribed; if a generator, when that finishes.
  *
- * While no trace is recorded, the method is just called.
+ * While no trace is being recorded, the method is called without any annotation.
  *
- * @param name defaults to `Class.method`
+ * @param name name of the task; defaults to `Class.method`
  * @publicApi
  */
 export function TraceTask(name?: string): TraceDecorator {
@@ -28,12 +28,12 @@ export function TraceTask(name?: string): TraceDecorator {
 }
 
 /**
- * Has each call of a method as a region in the execution traces that are recorded meanwhile. It ends as a task of {@link TraceTask}
- * does, but a generator has a region for each step, since its consumer runs in between.
+ * Records each call of a method as a region in the execution trace. It ends like a task of {@link TraceTask}, except that a generator
+ * gets one region per step, since its consumer runs in between.
  *
- * While no trace is recorded, the method is just called.
+ * While no trace is being recorded, the method is called without any annotation.
  *
- * @param name defaults to `Class.method`
+ * @param name name of the region; defaults to `Class.method`
  * @publicApi
  */
 export function TraceRegion(name?: string): TraceDecorator {
@@ -42,7 +42,7 @@ export function TraceRegion(name?: string): TraceDecorator {
 
 const generatorInRegion: Annotate = (name, call) => stepsInRegion(name, call() as Generator) as never;
 
-/** Or a function that we made of one. */
+/** Also true for a decorated generator function. */
 const isGeneratorFunction = (method: object): boolean =>
   /Generator/.test(Object.prototype.toString.call(method));
 
@@ -50,14 +50,16 @@ function annotated(name: string | undefined, annotateOf: (method: object) => Ann
   return (target, key, descriptor) => {
     const method = descriptor?.value;
     if (typeof method !== 'function')
-      throw new TypeError(`TraceTask and TraceRegion expect a method, and ${nameOf(target, key)} is none`);
+      throw new TypeError(
+        `${nameOf(target, key)} is not a method: TraceTask and TraceRegion decorate methods only`,
+      );
     descriptor.value = sameFrom(method, annotateOf(method), name || nameOf(target, key));
   };
 }
 
 function sameFrom<T extends Method>(method: T, annotate: Annotate, name: string): T {
   const annotatedMethod = function (this: never, ...args: never[]): unknown {
-    // Bound: for an arrow function, V8 allocates a context whenever the method is called.
+    // Not an arrow function: V8 would allocate a context on each call of the method.
     return activeTrace() ? annotate(name, method.bind(this, ...args)) : method.apply(this, args);
   };
   Object.setPrototypeOf(annotatedMethod, Reflect.getPrototypeOf(method));

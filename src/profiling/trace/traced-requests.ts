@@ -2,7 +2,7 @@ import type { RequestInFlight, RequestListener, TrackedRequest } from '../async/
 import type { Execution } from './execution.js';
 import type { TraceRecorder } from './trace-recorder.js';
 
-/** An execution of a request, and the ids of what is known of it only later. */
+/** An execution of a request, with the ids of its name and start function, which are known only later. */
 interface TracedRequest {
   readonly execution: Execution;
   isNamed: boolean;
@@ -10,11 +10,11 @@ interface TracedRequest {
   readonly start: number;
 }
 
-/** Makes an execution and a task of each request. */
+/** Creates an execution and a task for each request. */
 export class TracedRequests implements RequestListener {
   private readonly requests = new Map<TrackedRequest, TracedRequest>();
 
-  /** @param inFlight those that began before the trace */
+  /** @param inFlight requests that began before the trace */
   constructor(
     private readonly recorder: TraceRecorder,
     inFlight: Iterable<TrackedRequest>,
@@ -24,7 +24,7 @@ export class TracedRequests implements RequestListener {
 
   begin(request: TrackedRequest): void {
     const execution = this.trace(request, true);
-    this.recorder.adopt(execution); // of the parser, whose other callbacks are the request's too
+    this.recorder.adopt(execution); // the resource is the HTTP parser, whose later callbacks are for the request too
   }
 
   end(request: TrackedRequest): void {
@@ -43,13 +43,13 @@ export class TracedRequests implements RequestListener {
     });
   }
 
-  /** Names the requests in flight whose handlers are known. */
+  /** Defines the names of requests in flight whose handlers are known. */
   nameRouted(): void {
     for (const [request, traced] of this.requests)
       if (!traced.isNamed && request.snapshot().handler !== undefined) this.name(request, traced);
   }
 
-  /** Requests that are in flight now have their names, and no end. */
+  /** Defines the names of the requests in flight, which don't end in the trace. */
   stop(): void {
     for (const [request, traced] of this.requests) this.name(request, traced);
     this.requests.clear();

@@ -23,35 +23,35 @@ export { TRACE_FORMATS, type TraceFormat } from './trace-output.js';
 /** How to write a trace. */
 export interface TraceOptions {
   /**
-   * `go` for `go tool trace`, `json` for Perfetto and Chrome.
+   * Output format: `go` for `go tool trace`, `json` for Perfetto and Chrome.
    * @default 'go'
    */
   readonly format?: TraceFormat;
 }
 
-/** Which trace, for those who report it. */
+/** A request for a trace. */
 interface TraceRequest extends Required<TraceOptions>, Pick<CaptureRequest, 'peer'> {
   readonly seconds?: number;
-  /** Ends the trace; what was recorded is still written, if anybody waits for it. */
+  /** Aborting it ends the trace; the rest of the recorded events is still written. */
   readonly signal: AbortSignal;
 }
 
-/** How often events are written, in ms. */
+/** Interval at which events are written, in ms. */
 const WRITE_MS = 100;
 
-/** setTimeout takes no more than 2^31 - 1 ms. */
+/** The limit of setTimeout, 2^31 - 1 ms. */
 const MAX_SECONDS = 2_147_483;
 
 /** Events between two yields. */
 const SLICE = 100;
 
-/** Annotations while no trace is recorded. */
+/** Annotations while no trace is being recorded. */
 const NO_REGION: OpenRegion = { end: () => {} };
 const NO_TASK: OpenTask = { run: (work) => work(), end: () => {} };
 
 /**
- * Records execution traces: Go's `runtime/trace` with its names. There is one trace at a time in a process, whoever has started
- * it; annotations go into that one, and do next to nothing while there is none.
+ * Records execution traces, like Go's `runtime/trace` and with its names. Only one trace can be recorded at a time per process, in
+ * code or over HTTP. Annotations are added to that trace, and cost almost nothing while none is being recorded.
  *
  * @example
  * const file = createWriteStream('trace.out');
@@ -77,15 +77,15 @@ export class Tracer implements OnModuleDestroy {
     private readonly captures: Captures,
   ) {}
 
-  /** Whether a trace is recorded now. */
+  /** Whether a trace is being recorded. */
   isEnabled(): boolean {
     return activeTrace() !== undefined;
   }
 
   /**
-   * Starts to record, and writes the trace to a stream as it grows (with `format: 'json'` at the end). The stream is not ended.
+   * Starts a trace and writes it to a stream while it is recorded; with `format: 'json'`, at the end. Does not end the stream.
    *
-   * @throws ProfilerBusyError while a trace is recorded
+   * @throws ProfilerBusyError while a trace is being recorded
    * @throws ProfilerArgumentError if the stream or the format is invalid
    */
   start(stream: Writable, { format = 'go' }: TraceOptions = {}): void {
@@ -96,17 +96,16 @@ export class Tracer implements OnModuleDestroy {
     const end = new AbortController();
     const { recording, pieces } = this.record({ format, signal: end.signal });
     const written = writeTo(stream, pieces, end);
-    written.catch((error: unknown) => this.logger.error(`The trace is not written: ${reasonOf(error)}`)); // stop() throws it
+    written.catch((error: unknown) => this.logger.error(`Cannot write the trace: ${reasonOf(error)}`)); // stop() throws it
     recording.leaveWriter();
     this.started = { end, written };
   }
 
   /**
-   * Ends what {@link start} began.
+   * Ends the trace that {@link start} began. Resolves when everything is written to the stream.
    *
-   * @returns when the stream has taken all
    * @throws ProfilerNotStartedError if nothing was started
-   * @throws what the stream has failed with, which has ended the trace
+   * @throws the stream's error if the stream failed, which also ended the trace
    */
   async stop(): Promise<void> {
     const { started } = this;
@@ -117,7 +116,8 @@ export class Tracer implements OnModuleDestroy {
   }
 
   /**
-   * Begins a task, such as a job that many functions work on, below the one that is current. It may end in another execution.
+   * Begins a task, such as a job that many functions work on, as a child of the current task. It may be ended in another
+   * execution.
    *
    * @example
    * const task = tracer.newTask('import');
@@ -132,8 +132,8 @@ export class Tracer implements OnModuleDestroy {
   }
 
   /**
-   * Does work in a region: from its begin until the promise that it returns is settled, or the observable ends. Regions may run side by
-   * side.
+   * Runs a function in a region. The region ends when the function returns; if it returns a promise, when that settles; if an
+   * observable, when that ends. Regions may run concurrently.
    *
    * @example
    * const rows = await tracer.withRegion('load rows', () => this.db.query(sql));
@@ -142,12 +142,12 @@ export class Tracer implements OnModuleDestroy {
     return inRegion(name, work);
   }
 
-  /** Begins a region, which is to end before those around it, and in the same request or execution. */
+  /** Begins a region. It must be ended before its enclosing regions, and in the same request or execution. */
   startRegion(name: string): OpenRegion {
     return activeTrace()?.startRegion(name) ?? NO_REGION;
   }
 
-  /** Notes a message of a category, for the current task. */
+  /** Adds a log message with a category to the current task. */
   log(category: string, message: string): void {
     activeTrace()?.log(category, message);
   }
@@ -157,10 +157,10 @@ export class Tracer implements OnModuleDestroy {
   }
 
   /**
-   * Records from now on.
+   * Starts a trace.
    *
-   * @returns the bytes; there are more while it is recorded
-   * @throws ProfilerBusyError while a trace is recorded
+   * @returns the bytes, produced while it is recorded
+   * @throws ProfilerBusyError while a trace is being recorded
    *
    * @internal
    */
@@ -168,7 +168,7 @@ export class Tracer implements OnModuleDestroy {
     return this.record(request).pieces;
   }
 
-  /** What executes from here on writes the trace. */
+  /** From here on, the current execution is the one that writes the trace. */
   private record({ format, seconds = MAX_SECONDS, signal, peer }: TraceRequest): {
     readonly recording: TraceRecording;
     readonly pieces: AsyncIterable<Uint8Array>;
@@ -187,7 +187,7 @@ export class Tracer implements OnModuleDestroy {
 
   private sources(comments: readonly string[]): TraceSources {
     const { cpuProfileRate: hz, flightRecorder } = this.options;
-    const warm = { hz, pastSeconds: flightRecorder?.seconds ?? 0 }; // or the recorder would have to restart the profiler
+    const warm = { hz, pastSeconds: flightRecorder?.seconds ?? 0 }; // otherwise the flight recorder would have to restart the profiler
     return { requests: this.requests, sampling: this.sampling, warm, comments };
   }
 
@@ -215,13 +215,13 @@ export class Tracer implements OnModuleDestroy {
       await write(await recording.rest(holds));
       yield* inTurns(output.rest(), holds);
     } finally {
-      recording.stop(); // when nobody reads any more
+      recording.stop(); // if the reader has stopped early
       await endReading();
     }
   }
 }
 
-/** Each piece in a turn of the event loop of its own. */
+/** Yields each piece in a separate turn of the event loop. */
 async function* inTurns<T>(pieces: Iterable<T>, holds: HoldMeter): AsyncGenerator<T, void> {
   const rest = pieces[Symbol.iterator]();
   for (;;) {
@@ -241,10 +241,10 @@ function* added(order: TraceOrder, events: Iterable<TraceEvent>): Generator<void
 }
 
 /**
- * Writes pieces as fast as a stream takes them.
+ * Writes pieces to a stream, respecting backpressure.
  *
- * @param end aborted when the stream takes no more
- * @throws what the stream has failed with
+ * @param end aborted when the stream has failed or ended
+ * @throws the stream's error
  */
 async function writeTo(
   stream: Writable,

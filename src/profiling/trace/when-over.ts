@@ -7,10 +7,10 @@ type AnyGenerator = Generator | AsyncGenerator;
 const atOnce: Run = (work) => work();
 
 /**
- * Does work in a region of the trace that is recorded now, if one is. The region ends when the result is over. A generator has a
- * region for each step instead: between them others run.
+ * Runs work in a region, if a trace is being recorded. The region ends when the result has ended. A generator gets one region per
+ * step instead, since other code runs in between.
  *
- * @param over how to see that, by default {@link whenOver}
+ * @param over detects the end of the result; defaults to {@link whenOver}
  * @throws what the work throws
  */
 export function inRegion<T>(
@@ -29,7 +29,7 @@ export function inRegion<T>(
 }
 
 /**
- * Does work as a task of the trace that is recorded now, if one is. The task ends when the result is over, see {@link whenOver}.
+ * Runs work as a task, if a trace is being recorded. The task ends when the result has ended, see {@link whenOver}.
  *
  * @throws what the work throws
  */
@@ -42,19 +42,20 @@ export function inTask<T>(name: string, work: () => T): T {
   return whenOver(result, end, run);
 }
 
-/** Has each step of a generator in a region. */
+/** Runs each step of a generator in a region. */
 export function stepsInRegion<G extends AnyGenerator>(name: string, generator: G): G {
   return stepped(generator, (step) => inRegion(name, step));
 }
 
 /**
- * Calls a function when a result is over: when a promise settles (and what it resolves to is over), a query is done whose `then()` runs
- * it, an observable completes, fails or is unsubscribed, or a generator finishes. All else is over at once, also a promise with
- * properties of its own, and an observable of another class such as a Subject: what stands in for them would not have all they have.
+ * Calls a function when a result has ended: when a promise settles (and its value has ended), when a query settles that runs on
+ * `then()`, when an observable completes, fails or is unsubscribed, or when a generator finishes. Everything else ends at once,
+ * including promises with additional properties and observables of other classes such as Subject, which can't be replaced by an
+ * equivalent object.
  *
  * @param over may be called more than once
- * @param run does what the result does later: a subscription, a step of a generator
- * @returns what to pass on in place of the result: it behaves the same
+ * @param run runs later parts of the result: a subscription, a step of a generator
+ * @returns a replacement for the result that behaves the same
  */
 export function whenOver<T>(result: T, over: () => void, run = atOnce): T {
   if (isQuery(result)) return whenAsked(result, over);
@@ -68,8 +69,8 @@ export function whenOver<T>(result: T, over: () => void, run = atOnce): T {
 /**
  * Calls a function when a promise is rejected.
  *
- * @param then called with what it resolves to
- * @returns a promise of what that returns; if nobody handles its rejection, then that stays unhandled
+ * @param then called with the resolved value
+ * @returns a promise of what `then` returns; an unhandled rejection stays unhandled
  */
 export function whenSettled<T>(promise: Promise<T>, over: () => void, then: (value: T) => T): Promise<T> {
   return promise.then(then, (error: unknown) => {
@@ -79,8 +80,8 @@ export function whenSettled<T>(promise: Promise<T>, over: () => void, then: (val
 }
 
 /**
- * Calls a function when what is asked by `then()` is settled. It is the same object: a query may still be added to, and must be
- * run no sooner and no more than once.
+ * Calls a function when a thenable, such as a query, settles. Returns the same object, since a query may still be extended, and must
+ * not run earlier or more than once.
  */
 function whenAsked<T extends object>(query: T, over: () => void): T {
   const settled =
@@ -96,7 +97,7 @@ function whenAsked<T extends object>(query: T, over: () => void): T {
   return query;
 }
 
-/** Calls a function before an observable passes on its end, or when it is unsubscribed. */
+/** Calls a function before an observable reports its end, or when it is unsubscribed. */
 export function whenEnded<T>(source: Observable<T>, over: () => void, run = atOnce): Observable<T> {
   // `lift` keeps the source's class: Nest 11 only knows Observable of its own copy of RxJS.
   const lifted = source.lift<T>({
@@ -105,7 +106,7 @@ export function whenEnded<T>(source: Observable<T>, over: () => void, run = atOn
   return lifted.pipe(tap({ error: over, complete: over }), finalize(over));
 }
 
-/** Calls a function, and another one if that throws. */
+/** Runs work, and calls a function if it throws. */
 function attempt<T>(work: () => T, failed: () => void): T {
   try {
     return work();
@@ -126,7 +127,7 @@ function stepped<G extends AnyGenerator>(generator: G, run: Run, over = (): void
       return result instanceof Promise ? whenSettled(result, over, finishing) : finishing(result);
     },
   });
-  // Iterates itself, and is of the same class.
+  // An iterator with the same prototype chain.
   return Object.create(generator, { next: step('next'), return: step('return'), throw: step('throw') }) as G;
 }
 
@@ -135,7 +136,7 @@ const raise: AnyFunction = (error) => {
   throw error;
 };
 
-/** With a `then()`, but no promise of the language's own: `await` would not call that. */
+/** A thenable that is not a native promise, whose `then()` `await` would not call. */
 function isQuery<T>(result: T): result is T & object {
   const { then, constructor } = (result ?? {}) as { readonly then?: unknown; readonly constructor?: unknown };
   return typeof then === 'function' && constructor !== Promise && Object.isExtensible(result);
@@ -145,7 +146,7 @@ function isPlainPromise(result: unknown): result is Promise<unknown> {
   return result instanceof Promise && result.constructor === Promise && Object.keys(result).length === 0;
 }
 
-/** Of a generator function, or one of ours, that stands in for it. */
+/** A generator, or a replacement made by {@link stepped}. */
 function isGenerator<T>(result: T): result is T & AnyGenerator {
   const tag = (result as { readonly [Symbol.toStringTag]?: unknown } | null | undefined)?.[
     Symbol.toStringTag

@@ -1,44 +1,43 @@
 import { eachLine, ROW, type Segments, type SourceMap } from './mappings.js';
 
-/** A frame's place in the code that V8 runs. Lines and columns are from 1; 0 where unknown. */
+/** A frame's location in the code that V8 runs. Lines and columns are one-based; 0 if unknown. */
 export interface CodePlace {
   readonly functionName: string;
   readonly functionLine: number;
   readonly functionColumn: number;
   readonly line: number;
-  /** In that line; left out where unknown. */
+  /** In that line; omitted if unknown. */
   readonly column?: number;
 }
 
-/** Where a frame is in its source. */
+/** A frame's location in its source. */
 export interface MappedFrame extends SourceLine {
-  /** 0 where unknown. */
+  /** 0 if unknown. */
   readonly startLine: number;
-  /** What the function is called there, if it has been renamed. */
+  /** The function's name in the source, if it was renamed. */
   readonly functionName?: string | undefined;
 }
 
-/** A line of a source, from 1. */
+/** A line of a source, one-based. */
 interface SourceLine {
-  /** An index. */
+  /** Index of the source in the map. */
   readonly source: number;
   readonly line: number;
 }
 
-/** What a map says of a line of code. */
+/** What a map contains for a line of code. */
 interface MappedLine {
-  /** The line's place, if all of it is from there. */
+  /** The location of the line, if all of it is from one source line. */
   readonly all: SourceLine | undefined;
-  /** The place of each column that a function begins at, or that was executing, from 0. */
+  /** The location of each column at which a function begins or that was executing; columns are zero-based. */
   readonly columns: ReadonlyMap<number, SourceLine | undefined>;
-  /** For a function that has been renamed its names, by the column, from 0. */
+  /** The names of renamed functions, by zero-based column. */
   readonly renamed: ReadonlyMap<number, { readonly from: string; readonly to: string }>;
 }
 
 /**
- * A bundler folds a long call into one line of code, and its first line stands for it. A line with more than one statement, or
- * with a function, says nothing: what was executing may be in any of its lines. (A semicolon in a string only makes a line
- * missing.)
+ * Bundlers fold a long call into one line of code; then the call's first line is used. If a line has more than one statement, or a
+ * function, the executing source line is unknown. (A semicolon in a string only leads to a missing line.)
  */
 const MORE_THAN_A_CALL = /;\s*\S|=>|\bfunction\b|\)\s*\{\s*\S/;
 
@@ -46,10 +45,10 @@ const MORE_THAN_A_CALL = /;\s*\S|=>|\bfunction\b|\)\s*\{\s*\S/;
 const SLICE = 200;
 
 /**
- * Looks frames up in the map of their script.
+ * Looks up frames in the map of their script.
  *
- * @param codeLines the lines of the code that {@link linesOf} names, by their number from 0
- * @returns for each frame its place, or undefined where the map does not tell
+ * @param codeLines the lines of code that {@link linesOf} returns, by zero-based number
+ * @returns the location of each frame; undefined if the map does not contain it
  * @throws Error if the map is broken
  */
 export function* mapFrames(
@@ -77,7 +76,7 @@ export function* mapFrames(
   return mapped;
 }
 
-/** The lines, from 0, in which frames are or their functions begin. */
+/** The zero-based lines of frames, and those at which their functions begin. */
 export function linesOf(frames: readonly CodePlace[]): Set<number> {
   return new Set(frames.flatMap(({ line, functionLine }) => [line - 1, functionLine - 1]));
 }
@@ -86,13 +85,13 @@ function mapFrame(lines: ReadonlyMap<number, MappedLine>, frame: CodePlace): Map
   const { line, column = 0, functionLine, functionColumn } = frame;
   const ofFunction = functionColumn > 0 ? lines.get(functionLine - 1) : undefined;
   const begin = ofFunction?.columns.get(functionColumn - 1);
-  // In the line in which the function begins that place is the better one: all of a minified bundle may be in one line.
+  // In the function's first line, use the function's start: a minified bundle may be a single line.
   const isFirstLine = functionColumn > 0 && line === functionLine;
   const ofLine = lines.get(line - 1);
   const executing = ofLine?.columns.get(column - 1) ?? ofLine?.all;
   const at = isFirstLine ? begin : (executing ?? (begin && { ...begin, line: 0 }));
   if (!at) return undefined;
-  // A function and its lines are in one file. If the map says otherwise, its word on the line counts.
+  // A function and its lines should be in one file. If the map disagrees, use the file of the line.
   if (begin?.source !== at.source) return { ...at, startLine: 0 };
   const renamed = ofFunction!.renamed.get(functionColumn - 1);
   const functionName = renamed?.from === frame.functionName ? renamed.to : undefined;
@@ -122,7 +121,7 @@ function mappedLine(
   };
 }
 
-/** The original line of the first segment of a line that has one, if all of the line is from there. */
+/** The source line of the first segment that has one, if all of the line is from there. */
 function lineOfAll(
   segments: Segments,
   code: string,
@@ -141,8 +140,8 @@ function lineOfAll(
 }
 
 /**
- * The last segment that begins at a column or before it; of several that begin at it the first, as other readers of maps take
- * it. -1 if there is none.
+ * The last segment that begins at or before a column; if several begin at it, the first of them, like other readers of maps. -1 if
+ * there is none.
  */
 function segmentAt(segments: Segments, column: number): number {
   let low = 0;
@@ -155,19 +154,19 @@ function segmentAt(segments: Segments, column: number): number {
 }
 
 /**
- * How a comment begins and ends that code can follow in its line. Some tools map these places too, and such a line would be
- * that of the comment.
+ * Start and end of a comment that code can follow in the same line. Some tools map these locations too, which would lead to the
+ * comment's line.
  */
 const COMMENTS: ReadonlySet<string> = new Set(['/*', '*/']);
 
-/** All are bounded: a map may point to the same long stretch of code very often. */
+/** All quantifiers are bounded, because a map may point to the same long piece of code many times. */
 const NAME = String.raw`[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]{0,200}`;
 const SPACE = String.raw`[ \t]{0,9}`;
 const FUNCTION = String.raw`(?:async[ \t]{1,9})?function${SPACE}\*?${SPACE}(?=\()`;
 const ARROW = String.raw`(?=(?:async\b${SPACE})?(?:\(|${NAME}${SPACE}=>))`;
 /**
- * A function's name in `name(…) {` or `name = …`, up to where V8 lets the function begin: at its parameters, and for an
- * arrow function at its first character. Calls look like declarations and match too, but no function begins there.
+ * A function's name in `name(…) {` or `name = …`, up to where the function begins according to V8: at its parameters, or at the
+ * first character of an arrow function. Calls look like declarations and match too, but no function begins there.
  */
 const NAMED_FUNCTION = new RegExp(
   String.raw`(#?${NAME})(?:(?=\()|${SPACE}=(?![=>])${SPACE}(?:${FUNCTION}|${ARROW}))`,

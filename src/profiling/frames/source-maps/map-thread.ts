@@ -1,27 +1,27 @@
 import { existsSync } from 'node:fs';
-import { pathToFileURL } from 'node:url';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
+import { ownDirectory } from '../../../own-directory.js';
 import { OWN_WORKER, unwatched } from '../../../sampling/worker-creation.js';
 import { type HoldMeter, runSliced } from '../../loop.js';
 import { type ScriptAnswer, type ScriptQuery, ScriptReader } from './script-reader.js';
 
-/** What the thread is to do: look frames up, or read the map of a script ahead. */
+/** A task for the thread: look up frames, or read the map of a script ahead. */
 export type Task = ScriptQuery | string;
 
-/** Undefined for a script whose map takes more memory than there is. */
+/** Undefined for a script whose map is too large for the memory. */
 type Answer = ScriptAnswer | undefined;
 
-/** What the worker has been asked for. */
+/** The query that the worker is processing. */
 interface Asked {
-  /** Takes the answer to the next query. */
+  /** Receives the answer to the next query. */
   readonly take: (answer: Answer) => void;
-  /** There will be no more answers. */
+  /** Called when there will be no more answers. */
   readonly end: () => void;
 }
 
 /**
- * Without what the process was started with: agents that are preloaded have no business in it. Its output, of which
- * there is none, is not joined to the process's, which would open those.
+ * Without the process's flags and environment, so that preloaded agents don't run in it. Its output is not connected to the
+ * process's, since that would open these streams.
  */
 const WORKER_OPTIONS: WorkerOptions = {
   name: OWN_WORKER,
@@ -32,9 +32,8 @@ const WORKER_OPTIONS: WorkerOptions = {
 };
 
 /**
- * Looks frames up in a worker thread, so that a map, however large, neither holds the event loop nor comes into the memory of
- * this thread. Where there can be no worker, as in a bundle, which has no file for it, it is done here: then what the library
- * does is a hold.
+ * Looks up frames in a worker thread, so that large maps don't hold the event loop and aren't in this thread's memory. If there can
+ * be no worker, for example because a bundle lacks its file, it runs in this thread: then parsing a map holds the event loop.
  */
 export class MapThread {
   private worker: Worker | undefined;
@@ -44,17 +43,17 @@ export class MapThread {
     this.start();
   }
 
-  /** Reads the map of a script before there are frames of it. */
+  /** Reads the map of a script before its frames are looked up. */
   readAhead(script: string): void {
     this.worker?.postMessage(script satisfies Task, []);
   }
 
-  /** The answers to queries, in their order. */
+  /** Answers queries, in order. */
   async lookUp(queries: readonly ScriptQuery[], holds: HoldMeter): Promise<Answer[]> {
     const answers: Answer[] = [];
     for (let before = -1; answers.length > before && answers.length < queries.length;) {
       before = answers.length;
-      if (before > 0) this.start(); // a map was too much for the worker
+      if (before > 0) this.start(); // the worker ran out of memory
       await this.lookUpInWorker(queries.slice(before), answers, holds);
     }
     for (const query of queries.slice(answers.length)) {
@@ -81,7 +80,7 @@ export class MapThread {
     });
   }
 
-  /** Adds the answers of those queries that it comes to. */
+  /** Adds the answers that the worker returns before it ends. */
   private async lookUpInWorker(
     queries: readonly ScriptQuery[],
     answers: Answer[],
@@ -110,30 +109,12 @@ function* posted(worker: Worker, queries: readonly ScriptQuery[]): Generator<voi
   }
 }
 
-/** Undefined where it has no file, or the process may have no worker. */
+/** Undefined if its file is missing, or the process must not create workers. */
 function startWorker(): Worker | undefined {
   try {
-    const file = workerFile();
+    const file = new URL('profiling/frames/source-maps/map-worker.js', ownDirectory());
     return existsSync(file) ? unwatched(() => new Worker(file, WORKER_OPTIONS)) : undefined;
   } catch {
     return undefined;
-  }
-}
-
-/**
- * `import.meta` is an error in CommonJS, `__dirname` in an ES module, and this source becomes both; a stack trace says where
- * this file is in either, also if it has a source map.
- *
- * @throws TypeError where it does not: the globals may be frozen
- */
-export function workerFile(): URL {
-  const { prepareStackTrace, stackTraceLimit } = Error;
-  try {
-    Error.stackTraceLimit = 1;
-    Error.prepareStackTrace = (_error, [callSite]) => callSite?.getFileName();
-    const file = new Error('where?').stack!;
-    return new URL('map-worker.js', file.startsWith('file:') ? file : pathToFileURL(file));
-  } finally {
-    Object.assign(Error, { prepareStackTrace, stackTraceLimit });
   }
 }

@@ -1,4 +1,4 @@
-/** A worker thread that looks frames up in source maps. It loads no more than that takes: neither Nest nor a native package. */
+/** A worker thread that looks up frames in source maps. It must not load Nest or native packages. */
 import { parentPort } from 'node:worker_threads';
 import { finished } from '../../../format/finished.js';
 import type { Task } from './map-thread.js';

@@ -1,26 +1,26 @@
 import { AnyMap, decodedMappings, TraceMap } from '@jridgewell/trace-mapping';
 
-/** A source map, as far as frames need it. */
+/** The parts of a source map that are needed for frames. */
 export interface SourceMap {
-  /** As the map has them; decoded if it is made of sections. */
+  /** Encoded as in the map; decoded if the map has sections. */
   readonly mappings: string | ReturnType<typeof decodedMappings>;
-  /** Behind the map's `sourceRoot`; empty for what has no name. */
+  /** Resolved against the map's `sourceRoot`; empty for sources without a name. */
   readonly sources: readonly string[];
   readonly names: readonly unknown[];
 }
 
 /**
- * Reads a source map. `JSON.parse` holds the event loop, in proportion to the map.
+ * Parses a source map. `JSON.parse` holds the event loop, in proportion to the size of the map.
  *
- * @param lineCount the number of lines of the code it belongs to
- * @throws Error if it is none
+ * @param lineCount returns the number of lines of the generated code
+ * @throws Error if it is not a source map
  */
 export function parseMap(map: string, lineCount: () => number): SourceMap {
   const json = JSON.parse(withoutGuard(map)) as ConstructorParameters<typeof TraceMap>[0] & object;
   const isInSections = 'sections' in json;
   if (isInSections) checkSections(json, lineCount());
   else if (!('mappings' in json && typeof json.mappings === 'string')) throw new Error('no mappings');
-  // Decoded, a large map takes ten times the memory: the mappings are left out, and read by `eachLine`.
+  // Decoded mappings of a large map take ten times the memory, so `eachLine` reads them encoded.
   const traced = isInSections ? new AnyMap(json as never) : new TraceMap({ ...json, mappings: '' } as never);
   return {
     mappings: isInSections ? decodedMappings(traced) : (json as { mappings: string }).mappings,
@@ -29,7 +29,7 @@ export function parseMap(map: string, lineCount: () => number): SourceMap {
   };
 }
 
-/** A section says at which line it begins, and the library makes all the lines before: no more than the script has. */
+/** The library allocates all lines before a section's start line, so check that the script has that many. */
 function checkSections(map: unknown, lines: number): void {
   const { sections = [] } = Object(map) as { sections?: readonly unknown[] };
   for (const section of sections) {
@@ -40,14 +40,14 @@ function checkSections(map: unknown, lines: number): void {
   }
 }
 
-/** Some servers put a line before JSON, so that no page can load it as a script. */
+/** Some servers prepend a line to JSON, so that pages can't load it as a script. */
 function withoutGuard(map: string): string {
   return map.startsWith(")]}'") ? map.slice(map.indexOf('\n') + 1) : map;
 }
 
 /**
- * The segments of a line, in the order of their columns, {@link ROW} entries each: column, source (an index, or -1 for code
- * that nobody wrote), line in the source, name (an index, or -1). Lines and columns are from 0, as in maps.
+ * The segments of a line, sorted by column, {@link ROW} entries each: column, source (an index, or -1 for generated code without a
+ * source), line in the source, name (an index, or -1). Lines and columns are zero-based, as in maps.
  */
 export type Segments = ArrayLike<number>;
 export const ROW = 4;
@@ -67,10 +67,10 @@ function digits(base64: string): Uint8Array {
 }
 
 /**
- * Visits some lines of a map. The library would make an object of each segment of all lines: of a map of 70 MB it makes
- * 400 MB in 2.5 s, this takes 0.2 s and nothing.
+ * Visits some lines of a map. The library would create an object for each segment of all lines: for a map of 70 MB that takes
+ * 2.5 s and 400 MB; this takes 0.2 s and no memory.
  *
- * @throws Error for what is no mapping
+ * @throws Error if the mappings are invalid
  * @see https://tc39.es/ecma426/#sec-mappings
  */
 export function* eachLine(
@@ -128,7 +128,7 @@ function* eachEncodedLine(
   }
 }
 
-/** Tools write segments in the order of their columns; it is no rule. */
+/** Tools usually write segments sorted by column, but the format does not require it. */
 function inOrder(rows: number[]): Segments {
   const starts: number[] = [];
   let isInOrder = true;

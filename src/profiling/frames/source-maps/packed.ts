@@ -1,10 +1,10 @@
 /**
- * Frames and places as they pass between threads: as objects they hold the event loop ten times as long.
+ * Compact frames and locations for messages between threads: sending objects would hold the event loop ten times as long.
  */
 import type { CodePlace } from './map-frames.js';
 import type { OriginalPlace } from './script-reader.js';
 
-/** Frames: their names, and for each line, first line and column of its function, and column or 0. */
+/** Frames: names, and four numbers each: line, first line and column of the function, and column or 0. */
 export interface PackedFrames {
   readonly names: readonly string[];
   readonly numbers: Uint32Array;
@@ -31,7 +31,7 @@ export function unpackFrames({ names, numbers }: PackedFrames): CodePlace[] {
   });
 }
 
-/** Places: texts, and for each its file (an index, or 0 for a frame that stays as it is), line, first line, and name (an index). */
+/** Locations: texts, and four numbers each: file (an index, 0 to keep the frame unchanged), line, first line, name (an index). */
 export interface PackedPlaces {
   readonly texts: readonly string[];
   readonly numbers: Uint32Array;
@@ -52,7 +52,7 @@ export function packPlaces(places: readonly (OriginalPlace | undefined)[]): Pack
   return { texts: [...texts.keys()], numbers: Uint32Array.from(numbers) };
 }
 
-/** One of the places. */
+/** The location at an index. */
 export function placeAt({ texts, numbers }: PackedPlaces, i: number): OriginalPlace | undefined {
   const [file, line, startLine, name] = numbers.subarray(i * 4);
   if (!file) return undefined;

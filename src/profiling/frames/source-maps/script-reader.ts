@@ -7,30 +7,30 @@ import { type CodePlace, linesOf, mapFrames } from './map-frames.js';
 import { packPlaces, type PackedFrames, type PackedPlaces, unpackFrames } from './packed.js';
 import { ancestorsOf, contentOf, fileOfSource, loadMap, type ScriptMap } from './script-map.js';
 
-/** Where a frame is in the source that a person wrote. */
+/** The location of a frame in the original source. */
 export interface OriginalPlace {
-  /** An absolute path, where the map leads to a file. */
+  /** An absolute path if the map leads to a file. */
   readonly filename: string;
   /** 0 where unknown. */
   readonly line: number;
-  /** Line at which the function begins; 0 where unknown. */
+  /** First line of the function; 0 if unknown. */
   readonly startLine: number;
-  /** What it is called there, if a minifier has renamed it. */
+  /** The function's name in the source, if a minifier has renamed it. */
   readonly functionName?: string | undefined;
 }
 
 /** Frames of a script to look up. */
 export interface ScriptQuery {
-  /** V8's name of the script. */
+  /** V8's name for the script. */
   readonly url: string;
   readonly frames: PackedFrames;
-  /** The process may have changed code when it loaded it. */
+  /** The process may transform code when it loads it. */
   readonly mayBeTransformed: boolean;
-  /** What V8 says of the script; null if it says nothing, undefined if it has not been asked. */
+  /** V8's data about the script; null if it has none, undefined if it was not asked. */
   readonly loaded?: LoadedScript | null | undefined;
 }
 
-/** The place of each frame; `doubtful` if V8 has to be asked for the script first. */
+/** The location of each frame; `doubtful` if V8 must be asked about the script first. */
 export type ScriptAnswer = PackedPlaces | 'doubtful';
 
 /** The code that V8 runs. */
@@ -46,19 +46,19 @@ const SLICE = 1 << 20;
 const LINES = 5000;
 
 /**
- * Looks frames up in the maps of their scripts. A line is right or missing: a file is believed if it is what V8 runs. That is
- * so where nothing can have changed it, in the process or on the disk; elsewhere by the hash that V8 has of its code.
+ * Looks up frames in the source maps of their scripts. Lines are either correct or missing: a file is used only if it is what V8
+ * runs. That is certain if nothing can have changed the code, in the process or on disk; otherwise V8's hash of the code decides.
  */
 export class ScriptReader {
-  /** Of scripts on disk, read ahead. */
+  /** Maps of scripts on disk that were read ahead. */
   private readonly maps = new Map<string, ScriptMap | undefined>();
 
-  /** Reads the map of a script on disk before frames are asked for. */
+  /** Reads the map of a script on disk before frames are looked up. */
   readAhead(path: string): void {
     try {
       this.maps.set(path, loadMap(path, contentOf(path), true));
     } catch {
-      // the frames will tell
+      // the error will show again when frames are looked up
     }
   }
 
@@ -76,7 +76,7 @@ export class ScriptReader {
     if (code === 'as it is') return packPlaces(frames.map(() => undefined));
     const lines = code ? yield* textOf(code.bytes, linesOf(frames)) : new Map<number, string>();
     if (loaded === undefined && !frames.every((frame) => isIn(lines, frame))) return 'doubtful';
-    // What is called like a file and has other lines than that.
+    // A script that has the name of a file but other lines.
     const unmapped =
       path === undefined || code?.isOnDisk ? undefined : { filename: path, line: 0, startLine: 0 };
     const mapped = code ? yield* this.mapped(path ?? url, code, lines, frames) : [];
@@ -98,25 +98,25 @@ export class ScriptReader {
   }
 }
 
-/** Some lines of a code, by their number from 0. */
+/** Some lines of code, by zero-based number. */
 type Lines = ReadonlyMap<number, string>;
 
-const PLAIN_NAME = /^[a-z_$][\w$]*$/; // constructors have the name of their class
+const PLAIN_NAME = /^[a-z_$][\w$]*$/; // not constructors, which have the name of their class
 
 /**
- * Whether a code can have a frame: where its function begins there is its name, or at least that column. Where V8 does not say where
- * that is, it has the line.
+ * Whether code can contain a frame: the function's name, or at least the column, is where the function begins. If V8 does not
+ * report that location: whether the line exists.
  */
 function isIn(lines: Lines, { functionName, functionLine, functionColumn, line }: CodePlace): boolean {
   if (functionColumn === 0) return line === 0 || lines.has(line - 1);
   const first = lines.get(functionLine - 1);
   if (first === undefined || first.length < functionColumn - 1) return false;
   const before = first.slice(0, functionColumn - 1);
-  if (!PLAIN_NAME.test(functionName) || before.trim() === '') return true; // a function may begin in the line behind its name
+  if (!PLAIN_NAME.test(functionName) || before.trim() === '') return true; // a function may begin in the line after its name
   return before.includes(functionName);
 }
 
-/** The line is of a function of another file, which V8 has inlined into this one: the line where this one begins is right. */
+/** If the line is of another file's function that V8 inlined into this one, the place is this function's first line. */
 function inlined(
   filename: string,
   lines: Lines,
@@ -130,7 +130,7 @@ function onDisk(file: Buffer | undefined): Code | 'as it is' {
   return file ? { bytes: file, isOnDisk: true } : 'as it is';
 }
 
-/** What V8 runs, by its own word; undefined if that does not tell. */
+/** The code that V8 runs, according to V8; undefined if unknown. */
 function* codeOf(
   file: Buffer | undefined,
   loaded: LoadedScript | null,
@@ -139,12 +139,12 @@ function* codeOf(
   if (file && (yield* sha256(file)) === loaded.hash) return onDisk(file);
   const { source } = loaded;
   if (source === undefined) return undefined;
-  // Node takes types out and leaves lines and columns where they were.
+  // Node's type stripping keeps lines and columns.
   if (file && isWithoutTypes(source, file.toString())) return 'as it is';
   return { bytes: Buffer.from(source), isOnDisk: false };
 }
 
-/** Whether a source is a file with some of its text made blank. */
+/** Whether a source equals a file except for text that was replaced by blanks. */
 function isWithoutTypes(source: string, file: string): boolean {
   const code = file.startsWith(BYTE_ORDER_MARK) ? file.slice(1) : file;
   for (let i = 0; i < code.length; i++) {
@@ -172,7 +172,7 @@ function* places(
       return { filename, line, startLine, functionName };
     });
   } catch {
-    return []; // a broken map is none
+    return []; // ignore a broken map
   }
 }
 
@@ -199,12 +199,12 @@ function* sha256(code: Buffer): Generator<void, string> {
   return hash.digest('hex');
 }
 
-/** What is on disk is what was written, and not the source of what runs. */
+/** Other files, such as TypeScript, are not what V8 runs. */
 function isJavaScript(url: string): boolean {
   return /\.[cm]?js$/.test(url);
 }
 
-/** Undefined for what is no path on this machine. */
+/** Undefined if it is not a path on this machine. */
 function pathOf(url: string): string | undefined {
   try {
     const path = url.startsWith('file:') ? fileURLToPath(url) : url;
@@ -222,28 +222,28 @@ function fileAt(path: string): Buffer | undefined {
   }
 }
 
-/** Whether a file or a directory that it is in may have been replaced since this process started. */
+/** Whether a file or one of its parent directories may have been replaced since this process started. */
 function mayBeReplaced(path: string): boolean {
   return hasChanged(path) || [...ancestorsOf(path)].some(hasMoved);
 }
 
-/** Whether the map is of a later build than the script. */
+/** Whether the map is from a later build than the script. */
 function isNewer({ script, mapFile }: ScriptMap): boolean {
   const directories = new Set(ancestorsOf(script));
   const own = [...ancestorsOf(mapFile)].filter((directory) => !directories.has(directory));
   return (hasChanged(mapFile) || own.some(hasMoved)) && !hasChanged(script);
 }
 
-/** Unlike the time of a modification, that of a change cannot be set. */
+/** Uses ctime, which can't be set, unlike mtime. */
 function hasChanged(path: string): boolean {
-  const times = [statOf(path, lstatSync), statOf(path, statSync)]; // of a link, and of what it leads to
+  const times = [statOf(path, lstatSync), statOf(path, statSync)]; // of a link, and of its target
   return times.some((stat) => stat !== undefined && stat.ctimeMs > startedAt());
 }
 
-/** In ms: the times of a directory in which a file is created differ by no more. */
+/** Maximum difference of ctime and mtime, in ms, when a file is created in a directory. */
 const SAME_TIME = 10;
 
-/** Whether a directory has its name since this process started. To create a file in it changes it too, and modifies it. */
+/** Whether a directory was renamed since this process started. Creating a file in it sets ctime too, but also mtime. */
 function hasMoved(directory: string): boolean {
   const stat = statOf(directory, lstatSync);
   if (!stat || stat.ctimeMs <= startedAt()) return false;
@@ -258,6 +258,6 @@ function statOf(path: string, read: (path: string) => Stats): Stats | undefined 
   try {
     return read(path);
   } catch {
-    return undefined; // there is none
+    return undefined; // it does not exist
   }
 }

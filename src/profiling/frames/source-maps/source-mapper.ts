@@ -16,35 +16,34 @@ import type { OriginalPlace, ScriptAnswer, ScriptQuery } from './script-reader.j
 
 export type { OriginalPlace };
 
-/** Undefined: the frame stays as it is. It knows the frames that were given to {@link SourceMapper.load}. */
+/** Returns the location of a frame that was passed to {@link SourceMapper.load}; undefined to keep the frame unchanged. */
 export type OriginalPlaces = (frame: RawFrame) => OriginalPlace | undefined;
 
-/** Answers of a generation, some 200 bytes each. */
+/** Answers per generation; about 200 bytes each. */
 const GENERATION = 50_000;
 
 /** Frames between two yields. */
 const SLICE = 200;
 
-/** A script with frames of which the place is not known yet. */
+/** A script with frames whose location is not known yet. */
 interface Script extends ScriptName {
   readonly frames: RawFrame[];
-  /** What V8 has said of it; null if it does not know it, undefined if it has not been asked. */
+  /** V8's data about it; null if it has none, undefined if it was not asked. */
   readonly loaded: LoadedScript | null | undefined;
 }
 
-/** Null for a frame that stays as it is. */
+/** Null for a frame that is kept unchanged. */
 type Answers = Map<string, OriginalPlace | null>;
 
 /**
- * Finds frames in the source that a person wrote, by the source maps of their scripts. It keeps what it has found, not the
- * maps.
+ * Finds the original source of frames, by the source maps of their scripts. It caches the locations, not the maps.
  */
 @Injectable()
 export class SourceMapper {
-  /** In two generations: when the younger is full, the older is forgotten. */
+  /** Two generations: when the younger one is full, the older one is dropped. */
   private young: Answers = new Map();
   private old: Answers = new Map();
-  /** What V8 has said of scripts on disk, by {@link scriptKey}; null for one that it does not know. */
+  /** V8's data about scripts on disk, by {@link scriptKey}; null for scripts that it does not know. */
   private readonly loaded = new Map<string, LoadedScript | null>();
   private thread: MapThread | undefined;
   private users = 0;
@@ -54,10 +53,10 @@ export class SourceMapper {
   constructor(@Inject(PPROF_OPTIONS) private readonly options: Pick<ResolvedPprofOptions, 'sourceMaps'>) {}
 
   /**
-   * Begins to read the map of the program's main script while a capture runs, if that is a large bundle, and unless the
-   * capture before had no new frames. (For a small one, the thread's own time would be what the profile shows.)
+   * Reads the map of the program's main script while a capture is running, if the script is a large bundle and the previous
+   * capture had new frames. (With a small one, the profile would mostly show the thread's own CPU time.)
    *
-   * @returns what ends it
+   * @returns a function that ends it
    */
   readAhead(holds: HoldMeter): () => Promise<void> {
     const script = process.mainModule?.filename ?? process.argv[1] ?? '';
@@ -67,9 +66,9 @@ export class SourceMapper {
   }
 
   /**
-   * Keeps the thread that reads maps, once there is one: for who looks up frames again and again.
+   * Keeps the thread that reads maps alive between lookups.
    *
-   * @returns what ends that
+   * @returns a function that ends that
    */
   keepThread(): () => Promise<void> {
     this.users++;
@@ -77,15 +76,15 @@ export class SourceMapper {
   }
 
   /**
-   * Finds the places of these frames, without holding the event loop. Never rejects: frames whose map is missing or broken
-   * stay as they are.
+   * Finds the locations of frames without holding the event loop. Never rejects: frames whose map is missing or broken are kept
+   * unchanged.
    */
   load(frames: Iterable<RawFrame>, holds = new HoldMeter()): Promise<OriginalPlaces> {
     if (!this.options.sourceMaps) return Promise.resolve(leaveAsIs);
     const all = [...frames];
-    // One after the other, so that what two captures have in common is looked up once.
+    // One after the other, so that frames that two captures share are looked up once.
     const load = this.lastLoad.then(() => this.loadAll(all, holds)).catch(() => leaveAsIs);
-    this.lastLoad = load.then(() => undefined); // without the places, which would be kept until the next one
+    this.lastLoad = load.then(() => undefined); // not the places, which would stay in memory until the next load
     return load;
   }
 
@@ -97,7 +96,7 @@ export class SourceMapper {
     return (frame) => places.get(keyOf(frame)) ?? undefined;
   }
 
-  /** Frames that are not among the answers, by their scripts. The places of the others are noted. */
+  /** Frames that are not in the cache, by script. Stores the cached locations of the others in `places`. */
   private *unanswered(frames: readonly RawFrame[], places: Answers): Generator<void, Script[]> {
     const scripts = new Map<string, Script>();
     for (const [i, frame] of frames.entries()) {
@@ -129,14 +128,14 @@ export class SourceMapper {
     }
   }
 
-  /** @returns those of which V8 has to be asked first */
+  /** @returns scripts about which V8 must be asked first */
   private async ask(
     thread: MapThread,
     scripts: readonly Script[],
     places: Answers,
     holds: HoldMeter,
   ): Promise<Script[]> {
-    // What an application says of its own samples may be of no script: then it is right.
+    // Frames of custom samples may not belong to a script; then they are kept unchanged.
     const asked = scripts.filter(({ scriptId, loaded }) => scriptId > 0 || loaded !== null);
     const answers = await thread.lookUp(await runSliced(queriesFor(asked), holds), holds);
     return runSliced(this.noteAll(asked, answers, places), holds);
@@ -162,7 +161,7 @@ export class SourceMapper {
     const found = whatV8Loaded(scripts);
     return scripts.map((script, i) => {
       const loaded = found[i] ?? null;
-      if (!loaded?.source) this.loaded.set(scriptKey(script), loaded); // a source would be kept
+      if (!loaded?.source) this.loaded.set(scriptKey(script), loaded); // don't keep sources in memory
       return { ...script, loaded };
     });
   }
@@ -190,7 +189,7 @@ export class SourceMapper {
 
 const leaveAsIs: OriginalPlaces = () => undefined;
 
-/** In bytes: to read the map of a smaller script takes a few milliseconds. */
+/** In bytes. Reading the map of a smaller script takes a few milliseconds. */
 const LARGE = 1_000_000;
 
 function isLarge(script: string): boolean {
@@ -228,7 +227,7 @@ function keyOf(frame: RawFrame): string {
   return `${scriptKey(frame)}:${line}:${column}:${functionLine}:${functionColumn}:${functionName}`;
 }
 
-/** Others are Node's own, `evalmachine.<anonymous>`, WebAssembly, or nothing. */
+/** Not Node's own scripts, `evalmachine.<anonymous>`, WebAssembly, or empty. */
 function isFromFile(url: string): boolean {
   return isAbsolute(url) || (/^[a-z][a-z\d+.-]+:/i.test(url) && !/^(node|wasm):/.test(url));
 }

@@ -1,24 +1,23 @@
 import { existsSync } from 'node:fs';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { workerFile } from './map-thread.js';
+import { ownDirectory } from './own-directory.js';
 
 const { prepareStackTrace, stackTraceLimit } = Error;
 const theirs = (): string => 'theirs';
 
-describe('workerFile', () => {
+describe('ownDirectory', () => {
   afterEach(() => {
     Object.assign(Error, { prepareStackTrace, stackTraceLimit });
   });
 
-  it('is the file beside this one', () => {
-    const { href } = workerFile();
-    expect(href).toMatch(/source-maps\/map-worker\.js$/);
-    expect(existsSync(new URL(href.replace(/js$/, 'ts')))).toBe(true);
+  it('is the directory of the package, from which its files are found', () => {
+    const worker = new URL('profiling/frames/source-maps/map-worker.ts', ownDirectory());
+    expect(existsSync(worker)).toBe(true);
   });
 
-  it('leaves what others have set', () => {
+  it('restores what others have set on Error', () => {
     Object.assign(Error, { prepareStackTrace: theirs, stackTraceLimit: 0 });
-    expect(workerFile().href).toMatch(/map-worker/);
+    expect(existsSync(ownDirectory())).toBe(true);
     expect(Error.prepareStackTrace).toBe(theirs);
     expect(Error.stackTraceLimit).toBe(0);
   });

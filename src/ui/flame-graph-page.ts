@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto';
+import { FLAME_GRAPH_STYLE } from './flame-graph-style.js';
+import { escaped, link } from './html.js';
+
+/** One thing that the page can show of a profile. */
+export interface FlameGraphChoice {
+  readonly label: string;
+  /** Parameters of the profile, such as `seconds=5`. */
+  readonly query: string;
+}
+
+/** What the page shows. */
+export interface FlameGraphContent {
+  /** Name of the profile. */
+  readonly profile: string;
+  readonly description: string;
+  readonly choices: readonly FlameGraphChoice[];
+  /** Address of the data that speedscope opens; undefined if the visitor has to choose first. */
+  readonly source: string | undefined;
+  /** Parameters of `source`, which mark the choice in force. */
+  readonly query: string;
+  /** Length of the capture; 0 for a reading. */
+  readonly seconds: number;
+  /** How to switch the profile on, if it is off. */
+  readonly hint: string | undefined;
+  /** speedscope's first view. */
+  readonly view: 'left-heavy' | 'time-ordered';
+  /** Whether a later reading can be compared with the one that is shown. */
+  readonly comparable: boolean;
+}
+
+const STYLE_HASH = createHash('sha256').update(FLAME_GRAPH_STYLE).digest('base64');
+
+/** Allows the one script and style sheet, requests to the service, and the frame. */
+export const FLAME_GRAPH_CSP = `default-src 'none'; script-src 'self'; style-src 'sha256-${STYLE_HASH}'; connect-src 'self'; frame-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+
+/**
+ * What speedscope needs. It inserts its styles with a script, compiles a reader of a format that is not ours, and fetches the profile from
+ * the address that the page has made for it.
+ */
+export const SPEEDSCOPE_CSP =
+  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; connect-src blob:; font-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+
+/** A page that captures a profile and has speedscope draw it. Its script is {@link FLAME_GRAPH_SCRIPT}. */
+export function flameGraphPage(content: FlameGraphContent): string {
+  const { profile, description, hint, source, seconds, view, comparable } = content;
+  const data = {
+    profile,
+    source,
+    seconds: String(seconds),
+    hint,
+    view,
+    comparable: comparable ? '' : undefined,
+  };
+  const attributes = Object.entries(data)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => ` data-${key}="${escaped(value!)}"`);
+  return `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escaped(profile)} - flame graph</title>
+<link rel="icon" href="data:,">
+<style>${FLAME_GRAPH_STYLE}</style>
+</head>
+<body>
+<header>
+<h1>${escaped(profile)}</h1>
+<nav aria-label="What to show">${content.choices.map((choice) => choiceOf(choice, content)).join('')}</nav>
+${link('./', 'All profiles')}
+</header>
+<main${attributes.join('')}>
+<p>${escaped(description)}</p>
+<div id="capture">
+<p id="status" role="status"></p>
+<progress id="progress" hidden aria-label="Progress of the capture"></progress>
+<button id="cancel" type="button" hidden>Cancel</button>
+<button id="compare" type="button" hidden></button>
+<button id="frames" type="button" hidden></button>
+<a id="save" hidden>Save</a>
+</div>
+<p id="problem" role="alert"></p>
+<noscript><p>This page needs JavaScript.</p></noscript>
+<div id="picture" hidden></div>
+</main>
+<script src="flamegraph/page.js"></script>
+</body>
+</html>`;
+}
+
+function choiceOf(
+  { label, query }: FlameGraphChoice,
+  { profile, query: current, source }: FlameGraphContent,
+): string {
+  const parameters = [`profile=${encodeURIComponent(profile)}`, ...(query ? [query] : [])];
+  const isCurrent = source !== undefined && query === current;
+  return link(`flamegraph?${parameters.join('&')}`, label, isCurrent ? ' aria-current="true"' : '');
+}
