@@ -38,9 +38,10 @@ export interface PprofRuntimeOptions {
    */
   enabled?: boolean;
   /**
-   * Endpoints by name; `false` makes one answer Go's 404.
-   * @default all on
-   * @example { cmdline: false }
+   * Endpoints by name; `false` makes one return Go's 404. With `NODE_ENV=production` at boot, `heapsnapshot` is off unless it is `true`
+   * here, with `listen` too.
+   * @default all on, in production all but heapsnapshot
+   * @example { cmdline: false, heapsnapshot: true }
    */
   endpoints?: Readonly<Record<string, boolean>>;
   /**
@@ -400,7 +401,8 @@ export type RateOption = 'blockProfileRate' | 'mutexProfileThreshold' | 'gorouti
  * @throws Error that names the option, what it got, and what it takes
  */
 export function resolveRuntimeOptions(options: PprofRuntimeOptions): ResolvedPprofOptions {
-  const { flightRecorder, ...rest } = resolve(RUNTIME_RULES, options) as ResolvedPprofOptions;
+  const { flightRecorder, ...given } = resolve(RUNTIME_RULES, options) as ResolvedPprofOptions;
+  const rest = { ...given, endpoints: { ...defaultEndpoints(), ...given.endpoints } };
   if (!flightRecorder) return { ...rest, flightRecorder };
   if (rest.warm !== 'always')
     throw new Error('PprofModule: the option "flightRecorder" requires warm: "always"');
@@ -411,6 +413,11 @@ export function resolveRuntimeOptions(options: PprofRuntimeOptions): ResolvedPpr
     );
   }
   return { ...rest, cpuProfileRate: hz, flightRecorder: { seconds, hz } };
+}
+
+/** Endpoints that are on or off where the options do not say. */
+function defaultEndpoints(): Readonly<Record<string, boolean>> {
+  return { heapsnapshot: process.env.NODE_ENV !== 'production' };
 }
 
 /** What Nest's own builder takes in `forRootAsync`. */

@@ -1,4 +1,5 @@
 import { CmdlineEndpoint } from './endpoints/cmdline.js';
+import { HeapSnapshotEndpoint } from './endpoints/heapsnapshot.js';
 import { IndexEndpoint } from './endpoints/index-page.js';
 import { NamedProfileEndpoint } from './endpoints/named-profile.js';
 import { ProfileEndpoint } from './endpoints/profile.js';
@@ -9,6 +10,7 @@ import { SymbolEndpoint, SymbolzEndpoint } from './endpoints/symbol.js';
 export const ENDPOINTS = [
   IndexEndpoint,
   CmdlineEndpoint,
+  HeapSnapshotEndpoint,
   ProfileEndpoint,
   SymbolEndpoint,
   SymbolzEndpoint,

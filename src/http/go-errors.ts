@@ -28,7 +28,10 @@ export function goException(which: keyof typeof GO_ERRORS): HttpException {
 }
 
 /** While another capture of that kind runs, or when it does not start. */
-export function cannotStart(what: 'CPU profiling' | 'tracing', reason: string): HttpException {
+export function cannotStart(
+  what: 'CPU profiling' | 'tracing' | 'heap snapshots',
+  reason: string,
+): HttpException {
   return new HttpException(`Could not enable ${what}: ${reason}`, 500);
 }
 
@@ -79,7 +82,7 @@ export function replyOf(error: unknown): PprofReply {
   return goError(500, 'Internal Server Error');
 }
 
-const STARTED = { profile: 'CPU profiling', trace: 'tracing' } as const;
+const STARTED = { profile: 'CPU profiling', trace: 'tracing', heapsnapshot: 'heap snapshots' } as const;
 
 function unavailable({ profile, message }: ProfilerUnavailableError): PprofReply {
   return profile === 'profile'

@@ -187,7 +187,7 @@ export class Captures {
     holds: HoldMeter,
     pieces: AsyncIterable<Uint8Array>,
   ): AsyncGenerator<Uint8Array, void> {
-    const since = performance.now();
+    const { since = performance.now() } = request;
     let bytes = 0;
     try {
       for await (const piece of pieces) {
@@ -195,7 +195,7 @@ export class Captures {
         yield piece;
       }
     } catch (error) {
-      this.logger.error(`The ${request.profile} is cut off: ${reasonOf(error)}`);
+      if (isAwaited(request)) this.logger.error(`The ${request.profile} is cut off: ${reasonOf(error)}`);
       throw error;
     } finally {
       this.report({ ...request, since }, { longestHoldMs: holds.longestMs }, bytes);

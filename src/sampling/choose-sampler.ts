@@ -1,4 +1,5 @@
 import { isMainThread } from 'node:worker_threads';
+import { takeHeapSnapshot } from './heap-snapshot.js';
 import { inspectorProblem } from './inspector-session.js';
 import { inspectorSampling } from './inspector.sampler.js';
 import { loopWatcher } from './loop-watch.js';
@@ -38,7 +39,7 @@ export async function chooseSampler(
   const cold = problem ?? nodeProfiles();
   const isWarm = warm && cold === undefined;
   const watchLoop = loopWatcher(isWarm ? undefined : (cold ?? "the option warm is 'off'"));
-  const warmth = { ...(isWarm ? { warm: warmProfiler } : { cold }), watchLoop };
+  const warmth = { ...(isWarm ? { warm: warmProfiler } : { cold }), watchLoop, takeHeapSnapshot };
   const byInspector = {
     ...inspectorSampling,
     ...warmth,
@@ -75,7 +76,14 @@ function noSampling(reason: string): Sampling {
     throw new Error(reason);
   };
   const watchLoop = loopWatcher(reason);
-  return { name: 'inspector', cpu: { name: 'inspector', start }, startHeap: start, cold: reason, watchLoop };
+  return {
+    name: 'inspector',
+    cpu: { name: 'inspector', start },
+    startHeap: start,
+    cold: reason,
+    watchLoop,
+    takeHeapSnapshot,
+  };
 }
 
 async function loadPprof(): Promise<PprofPackage> {

@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream';
+
 /**
  * The ports behind which V8 is: what a sampler takes and gives. Everything that knows the inspector or a native
  * package is in this folder; what comes out is raw, in V8's words.
@@ -231,6 +233,13 @@ export interface Sampling {
   /** Why they cannot. */
   readonly cold?: string | undefined;
   readonly watchLoop: WatchLoop;
+  /**
+   * Takes a snapshot of the heap, which holds the event loop.
+   *
+   * @returns its JSON, which is kept until it is read or destroyed
+   * @throws Error if there is no room for it
+   */
+  takeHeapSnapshot(): Readable;
 }
 
 /** One way of sampling, without what only a process as a whole can say. */
