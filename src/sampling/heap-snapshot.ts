@@ -11,6 +11,9 @@ interface TemporaryFile {
   readonly path: string;
 }
 
+/** Writes the JSON to a path. */
+type Write = (path: string) => unknown;
+
 /** Bytes that are read from the file at once. */
 const PIECE = 256 * 1024;
 
@@ -21,9 +24,9 @@ const PIECE = 256 * 1024;
  * @returns the JSON; destroying it frees the file, or the memory
  * @throws Error if the file cannot be written, such as on a full disk
  */
-export function takeHeapSnapshot(): Readable {
+export function takeHeapSnapshot(write: Write = writeHeapSnapshot): Readable {
   const file = temporaryFile();
-  return file ? snapshotInFile(file) : snapshotInMemory();
+  return file ? snapshotInFile(file, write) : snapshotInMemory();
 }
 
 function temporaryFile(): TemporaryFile | undefined {
@@ -35,10 +38,10 @@ function temporaryFile(): TemporaryFile | undefined {
   }
 }
 
-function snapshotInFile(file: TemporaryFile): Readable {
+function snapshotInFile(file: TemporaryFile, write: Write): Readable {
   const { fd } = file;
   try {
-    write(file);
+    writeTo(file, write);
   } catch (error) {
     ftruncateSync(fd); // Node keeps the file open that it could not write
     closeSync(fd);
@@ -51,12 +54,12 @@ function snapshotInFile(file: TemporaryFile): Readable {
  * The file loses its name, if possible before it is written: the process may run out of memory meanwhile, and there are secrets in
  * what it would leave behind.
  */
-function write({ fd, path }: TemporaryFile): void {
+function writeTo({ fd, path }: TemporaryFile, write: Write): void {
   const alias = `/dev/fd/${fd}`;
   const needsName = 'permission' in process || !existsSync(alias); // the permission model allows paths
   if (!needsName) unlinkSync(path);
   try {
-    writeHeapSnapshot(needsName ? path : alias);
+    write(needsName ? path : alias);
   } finally {
     if (needsName) unlinkSync(path);
   }
