@@ -39,6 +39,7 @@ describe.each(ADAPTERS)('the index page on %s', (adapter) => {
       'cmdline',
       'goroutine',
       'goroutineleak',
+      'heapsnapshot',
       'mutex',
       'symbol',
       'threadcreate',
@@ -66,7 +67,7 @@ describe.each(ADAPTERS)('the index page on %s', (adapter) => {
     const { base } = await startApp(adapter);
     const { text } = await open(base);
     const descriptions = [...text.matchAll(/<td><p>([^<]*)</g)].map(([, description]) => description!);
-    expect(descriptions).toHaveLength(11);
+    expect(descriptions).toHaveLength(12);
     expect(descriptions.every((description) => description.length > 20)).toBe(true);
   });
 
