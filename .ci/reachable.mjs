@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const SRC = resolve(ROOT, 'src'); // from which the file of a worker is named
 const ENTRIES = ['src/index.ts', 'src/preload.ts'];
 
 const reached = new Set();
@@ -35,7 +36,7 @@ function filesNamedIn(file) {
   visit(ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest));
   return names
     .filter((name) => name.endsWith('.js'))
-    .map((name) => resolve(dirname(file), name.replace(/\.js$/, '.ts')))
+    .flatMap((name) => [dirname(file), SRC].map((from) => resolve(from, name.replace(/\.js$/, '.ts'))))
     .filter((path) => existsSync(path));
 }
 

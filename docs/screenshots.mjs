@@ -9,8 +9,8 @@ import { launch } from 'puppeteer-core';
 const SAMPLE = fileURLToPath(new URL('../sample/01-basic/', import.meta.url));
 
 const LOOKS = [
-  { suffix: '', width: 1280, height: 800, scheme: 'light' },
-  { suffix: '-dark', width: 1280, height: 800, scheme: 'dark' },
+  { suffix: '', width: 1280, height: 620, scheme: 'light' },
+  { suffix: '-dark', width: 1280, height: 620, scheme: 'dark' },
   { suffix: '-phone', width: 390, height: 844, scheme: 'light', isMobile: true, hasTouch: true },
 ];
 

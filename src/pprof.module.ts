@@ -46,6 +46,7 @@ import { SourceMapper } from './profiling/frames/source-maps/source-mapper.js';
 import { SymbolTable } from './profiling/frames/symbol-table.js';
 import { HeapProfiler } from './profiling/heap/heap-profiler.js';
 import { HeapReader } from './profiling/heap/heap-reader.js';
+import { HeapSnapshots } from './profiling/heap/heap-snapshots.js';
 import { ProfileRegistry, PROFILES } from './profiling/profile-registry.js';
 import { ProcessFacts } from './profiling/process-facts.js';
 import { ProfilerService } from './profiling/profiler.service.js';
@@ -118,6 +119,7 @@ class PprofFeatureModule {}
     FlightRecorder,
     FrameResolver,
     HeapReader,
+    HeapSnapshots,
     PendingAwaits,
     PprofHandler,
     PprofRouter,

@@ -39,9 +39,10 @@ export interface PprofRuntimeOptions {
    */
   enabled?: boolean;
   /**
-   * Switches endpoints off by name: one set to `false` returns Go's 404.
-   * @default {}, all endpoints are on
-   * @example { cmdline: false }
+   * Switches endpoints on and off by name: one set to `false` returns Go's 404. With `NODE_ENV=production` at boot, `heapsnapshot`
+   * is off unless it is `true` here, with `listen` too.
+   * @default {}, all endpoints are on, except heapsnapshot in production
+   * @example { cmdline: false, heapsnapshot: true }
    */
   endpoints?: Readonly<Record<string, boolean>>;
   /**
@@ -409,7 +410,8 @@ export type RateOption = 'blockProfileRate' | 'mutexProfileThreshold' | 'gorouti
  * @throws Error that names the option, its value, and what is expected
  */
 export function resolveRuntimeOptions(options: PprofRuntimeOptions): ResolvedPprofOptions {
-  const { flightRecorder, ...rest } = resolve(RUNTIME_RULES, options) as ResolvedPprofOptions;
+  const { flightRecorder, ...given } = resolve(RUNTIME_RULES, options) as ResolvedPprofOptions;
+  const rest = { ...given, endpoints: { ...defaultEndpoints(), ...given.endpoints } };
   if (!flightRecorder) return { ...rest, flightRecorder };
   if (rest.warm !== 'always') throw new Error('PprofModule: option "flightRecorder" requires warm: "always"');
   const { seconds = 60, hz = 100 } = flightRecorder;
@@ -419,6 +421,11 @@ export function resolveRuntimeOptions(options: PprofRuntimeOptions): ResolvedPpr
     );
   }
   return { ...rest, cpuProfileRate: hz, flightRecorder: { seconds, hz } };
+}
+
+/** Endpoints that are on or off if the options don't say. */
+function defaultEndpoints(): Readonly<Record<string, boolean>> {
+  return { heapsnapshot: process.env.NODE_ENV !== 'production' };
 }
 
 /** What Nest's module builder accepts in `forRootAsync`. */

@@ -78,7 +78,7 @@ describe('symbolName', () => {
 });
 
 describe('onOneLine', () => {
-  it('leaves no control character, and all others', () => {
+  it('removes all control characters and no others', () => {
     const all = Array.from({ length: 0x3000 }, (_, code) => String.fromCharCode(code)).join('');
     const line = onOneLine(all);
     // oxlint-disable-next-line no-control-regex -- they are what is looked for

@@ -96,7 +96,7 @@ describe('the text of a heap profile', () => {
     }
   });
 
-  it('leaves out what comes to no sampled object, and never has bytes of none', () => {
+  it('omits stacks with less than one sampled object, and has no bytes without objects', () => {
     const profile = named(HEAP, [
       { stack: [MAIN], values: [100, 1600, 1, 16] },
       { stack: [ALLOC], values: [40_000, 640_000, 1, 16] },

@@ -1,5 +1,6 @@
 import { CmdlineEndpoint } from './endpoints/cmdline.js';
 import { FlameGraphEndpoint } from './endpoints/flame-graph.js';
+import { HeapSnapshotEndpoint } from './endpoints/heapsnapshot.js';
 import { IndexEndpoint } from './endpoints/index-page.js';
 import { NamedProfileEndpoint } from './endpoints/named-profile.js';
 import { ProfileEndpoint } from './endpoints/profile.js';
@@ -11,6 +12,7 @@ export const ENDPOINTS = [
   IndexEndpoint,
   CmdlineEndpoint,
   FlameGraphEndpoint,
+  HeapSnapshotEndpoint,
   ProfileEndpoint,
   SymbolEndpoint,
   SymbolzEndpoint,

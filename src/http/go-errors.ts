@@ -29,7 +29,10 @@ export function goException(which: keyof typeof GO_ERRORS): HttpException {
 }
 
 /** Another capture of that kind is running, or the capture does not start. */
-export function cannotStart(what: 'CPU profiling' | 'tracing', reason: string): HttpException {
+export function cannotStart(
+  what: 'CPU profiling' | 'tracing' | 'heap snapshots',
+  reason: string,
+): HttpException {
   return new HttpException(`Could not enable ${what}: ${reason}`, 500);
 }
 
@@ -82,7 +85,7 @@ export interface FailedRequest {
   readonly peer: string;
 }
 
-const STARTED = { profile: 'CPU profiling', trace: 'tracing' } as const;
+const STARTED = { profile: 'CPU profiling', trace: 'tracing', heapsnapshot: 'heap snapshots' } as const;
 
 function unavailable({ profile, message }: ProfilerUnavailableError, request: FailedRequest): PprofReply {
   return profile === 'profile'

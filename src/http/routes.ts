@@ -242,10 +242,10 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
 
   /** Whether the options leave a name on; there may be nothing of that name. */
   isOn(path: string): boolean {
-    const { enabled, endpoints, cmdline } = this.options;
+    const { enabled, endpoints, cmdline, ui } = this.options;
     const name = this.nameAt(path);
-    const off = endpoints[name] === false || (name === 'cmdline' && cmdline === false);
-    return enabled && !off && this.isRouted(name);
+    const isOff = { cmdline: cmdline === false, flamegraph: !ui }[name] ?? false;
+    return enabled && !isOff && endpoints[name] !== false && this.isRouted(name);
   }
 
   /** Users' endpoints need the application's router. */

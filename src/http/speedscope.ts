@@ -28,10 +28,7 @@ export interface BrowserFile {
 export class Speedscope {
   /** Where its files are; undefined if it is not installed. */
   private readonly directory = directoryOfSpeedscope();
-
-  get isInstalled(): boolean {
-    return this.directory !== undefined;
-  }
+  readonly isInstalled = this.directory !== undefined;
 
   /** One of its files; undefined if there is none of that name that a browser needs. */
   async file(name: string): Promise<BrowserFile | undefined> {

@@ -246,7 +246,7 @@ export class Captures {
       throw error;
     } finally {
       end();
-      this.report(capture, { longestHoldMs: holds.longestMs }, bytes, failure ?? cancellation(request));
+      this.report(capture, { longestHoldMs: holds.longestMs }, bytes, cancellation(request) ?? failure);
     }
   }
 

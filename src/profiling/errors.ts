@@ -10,24 +10,25 @@ export abstract class ProfilerError extends Error {
 /** A capture of that kind is already running: in code, over HTTP, or by other code that uses the same package. */
 export class ProfilerBusyError extends ProfilerError {
   constructor(
-    readonly profile: 'profile' | 'trace',
+    readonly profile: 'profile' | 'trace' | 'heapsnapshot',
     options?: ErrorOptions,
   ) {
     super(BUSY[profile], options);
   }
 }
 
-/** Go's texts. */
+/** Go's texts, and one of their kind. */
 const BUSY = {
   profile: 'cpu profiling already in use',
   trace: 'execution tracer already enabled',
+  heapsnapshot: 'heap snapshot already in use',
 };
 
 /** This process cannot take a profile. The message gives the reason, and the fix if there is one. */
 export class ProfilerUnavailableError extends ProfilerError {
   /** @param profile name of the profile */
   constructor(
-    readonly profile: 'profile' | 'allocs',
+    readonly profile: 'profile' | 'allocs' | 'heapsnapshot',
     cause: unknown,
   ) {
     super(reasonOf(cause), { cause });

@@ -169,7 +169,7 @@ describe('a wait', () => {
     expect(pending()).toEqual([]);
   });
 
-  it('for a promise from before the callback is one of its own, whatever else waits', () => {
+  it('for a promise from before the callback counts separately from other waits', () => {
     const node = new MadeUpNode();
     const { pending, states } = node.observe({ callbacks: false });
     const lock = node.promise();
@@ -321,7 +321,7 @@ describe('a wait', () => {
     expect(pending()).toEqual([timer, awaited]);
   });
 
-  it('is none if the promise is settled already, nor for who awaits a function that awaits such a one', () => {
+  it('does not count if the promise is already settled, nor for the caller of a function that awaits such a promise', () => {
     const node = new MadeUpNode();
     const { ended, pending } = node.observe();
     const caller = node.promise();
@@ -382,7 +382,7 @@ describe('a wait', () => {
     expect(pending()).toEqual([third]);
   });
 
-  it('that was covered and goes on within a millisecond is none', () => {
+  it('that was covered and continues within a millisecond does not count', () => {
     const node = new MadeUpNode();
     const { ended } = node.observe();
     const call = node.promise();
@@ -441,7 +441,7 @@ describe('a wait', () => {
     expect(pending()).toEqual([]);
   });
 
-  it('for a promise that was made after a timer is none for the timer', () => {
+  it('for a promise that was created after a timer is not a wait for the timer', () => {
     const node = new MadeUpNode();
     const { pending } = node.observe();
     const timer = node.resource('Timeout');
@@ -604,7 +604,7 @@ describe('a wait', () => {
     },
   );
 
-  it('of this library is none', () => {
+  it('of this library does not count', () => {
     const node = new MadeUpNode();
     const { pending } = node.observe();
     const own = ownFile();
@@ -697,7 +697,7 @@ describe('a wait that can never end', () => {
     expect([lost.map(({ id }) => id), pending()]).toEqual([[awaited], []]);
   });
 
-  it('leaves the callers of several executions to wait for themselves, each', () => {
+  it('makes the caller of each execution wait separately', () => {
     const node = new MadeUpNode();
     const { lost, findLost, pending } = node.observe();
     const executions = [1, 2, 3].map(() => {
@@ -728,7 +728,7 @@ describe('a wait that can never end', () => {
     expect([lost.map(({ id }) => id), pending()]).toEqual([[audit], [awaited]]);
   });
 
-  it('does not remain while there are others, whoever asks for it', () => {
+  it('is reported as lost while others are added, without a call of findLost', () => {
     const node = new MadeUpNode();
     const { lost } = node.observe({ callbacks: false });
     const ids = Array.from({ length: 100 }, () => sleep(node).awaited);
@@ -737,7 +737,7 @@ describe('a wait that can never end', () => {
     expect(lost.map(({ id }) => id).toSorted((a, b) => a - b)).toEqual(ids);
   });
 
-  it('is none for a timer that was cleared', () => {
+  it('is not reported for a timer that was cleared', () => {
     const node = new MadeUpNode();
     const { lost, findLost, pending } = node.observe();
     const timer = node.resource('Timeout');

@@ -36,7 +36,7 @@ describe('the stack of a caller', () => {
     expect(Error.prepareStackTrace).toBe(ownTrace);
   });
 
-  it('is empty where the application lets nobody set anything on Error', () => {
+  it('is empty if the application made the properties of Error read-only', () => {
     Object.defineProperty(Error, 'prepareStackTrace', {
       value: undefined,
       writable: false,

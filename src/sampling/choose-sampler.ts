@@ -1,4 +1,5 @@
 import { isMainThread } from 'node:worker_threads';
+import { takeHeapSnapshot } from './heap-snapshot.js';
 import { inspectorProblem } from './inspector-session.js';
 import { inspectorSampling } from './inspector.sampler.js';
 import { loopWatcher } from './loop-watch.js';
@@ -31,7 +32,7 @@ export async function chooseSampler(
   const cold = problem ?? nodeProfiles();
   const isWarm = warm && cold === undefined;
   const watchLoop = loopWatcher(isWarm ? undefined : (cold ?? "the option warm is 'off'"));
-  const warmth = { ...(isWarm ? { warm: warmProfiler } : { cold }), watchLoop };
+  const warmth = { ...(isWarm ? { warm: warmProfiler } : { cold }), watchLoop, takeHeapSnapshot };
   const byInspector = {
     ...inspectorSampling,
     ...warmth,
@@ -70,6 +71,7 @@ function noSampling(reason: string): Sampling {
     cold: reason,
     watchLoop,
     notice: { kind: 'none', text: reason },
+    takeHeapSnapshot,
   };
 }
 

@@ -55,14 +55,14 @@ describe('shareCpuTime', () => {
     expect(shares(of, samples(...busyA, [15, IDLE], ...busyB))).toEqual([10, 11, 0]);
   });
 
-  it('keeps a late reading apart: what the task before it waited for is charged to no other sample', () => {
+  it('makes a late reading a separate slice, so that the task that delayed it counts for no other sample', () => {
     // A burns 20 ms, B blocks for a second with 2 ms of CPU time, A burns again.
     const of = readings([0, 0], [10, 10], [20, 20], [1020, 22], [1030, 32], [1040, 42]);
     const blocked = Array.from({ length: 100 }, (_, i): [number, number] => [21 + 10 * i, B]);
     expect(shares(of, samples([5, A], [15, A], ...blocked, [1025, A], [1035, A]))).toEqual([40, 2, 0]);
   });
 
-  it('a late reading with few samples stands alone too', () => {
+  it('makes a late reading with few samples a separate slice, too', () => {
     const of = readings([0, 0], [10, 9], [50, 10], [60, 20]);
     expect(shares(of, samples([5, A], [30, B], [55, A]))).toEqual([19, 1, 0]);
   });

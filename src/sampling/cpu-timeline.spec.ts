@@ -147,7 +147,7 @@ describe('CpuTimeline', () => {
     expect(other).not.toBe(work);
   });
 
-  it('has the line of the innermost function if V8 tells only one, and else the one where it begins', () => {
+  it('has the executing line of the innermost function if V8 reports only one, otherwise its first line', () => {
     executing = ['one', 'one', 'two', 'two', 'none'];
     lines = { one: { 12: 2 }, two: { 12: 1, 13: 1 } };
     begin();

@@ -41,7 +41,7 @@ describe('a hold of the event loop', () => {
     expect(found(50, [BUSY, [0, 5 + 60]]).holds).toEqual([60]);
   });
 
-  it('of a loop that works half of the time leaves out half of the time between beats', () => {
+  it('of a loop that works half of the time excludes half of the time between ticks', () => {
     expect(found(50, [[2.5, 2.5], BUSY, [2.5, 2.5], [0, 62.5]]).holds).toEqual([60]);
   });
 
@@ -62,12 +62,12 @@ describe('a hold of the event loop', () => {
     });
   });
 
-  it('is none where the process was stopped while it waited', () => {
+  it('is not reported if the process was stopped while it waited', () => {
     expect(found(50, [IDLE, [10_000, 20]]).holds).toEqual([]);
     expect(found(50, [IDLE, [10_000, 60]]).holds).toEqual([60]);
   });
 
-  it('is none for waiting for a CPU alone, and has that time otherwise', () => {
+  it('is not reported for waiting for a CPU only, but includes that time otherwise', () => {
     expect(found(50, [IDLE, [10, 70, 20]]).holds).toEqual([]);
     expect(found(50, [IDLE, [10, 70, 19]]).holds).toEqual([70]);
   });

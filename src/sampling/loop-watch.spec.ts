@@ -154,7 +154,7 @@ describe('a watch of the event loop', () => {
     expect(MadeUpSession.connected.size).toBe(0);
   });
 
-  it('leaves nothing behind when it is off', () => {
+  it('frees everything when it is switched off', () => {
     const watch = watching(50);
     for (const ms of [1000, 9000, 100]) {
       wait(ms);

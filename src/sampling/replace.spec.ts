@@ -24,7 +24,7 @@ describe('A replaced method', () => {
     expect(Object.getOwnPropertyDescriptor(Cat.prototype, 'say')).toEqual(before);
   });
 
-  it('stays where somebody else has replaced it since, and does nothing more', () => {
+  it('stays, without effect, if other code has replaced it again', () => {
     const cat = new Cat();
     const restore = louder(cat);
     const ours = cat.say;

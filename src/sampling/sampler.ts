@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream';
+
 /**
  * The interfaces of samplers. All code that uses the inspector or a native package is in this folder; it returns V8's data
  * unchanged.
@@ -232,6 +234,13 @@ export interface Sampling {
   readonly cold?: string | undefined;
   readonly watchLoop: WatchLoop;
   readonly notice?: SamplingNotice | undefined;
+  /**
+   * Takes a snapshot of the heap, which holds the event loop.
+   *
+   * @returns its JSON, which is kept until it is read or destroyed
+   * @throws Error if there is no room for it
+   */
+  takeHeapSnapshot(): Readable;
 }
 
 /** What operators should know of the samplers of this process. */

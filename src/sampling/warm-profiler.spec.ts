@@ -112,7 +112,7 @@ describe('a profiler that is warm after a capture', () => {
     }
   });
 
-  it('ends when the module leaves, or when the capture that runs then has been stopped', () => {
+  it('ends when the module is destroyed, or after the capture that is running then', () => {
     capture();
     const recording = warmCpu.start(100);
     members.pop()!.leave();
@@ -121,7 +121,7 @@ describe('a profiler that is warm after a capture', () => {
     expect(MadeUpSession.connected.size).toBe(0);
   });
 
-  it('is the same for all modules, until the last one leaves', () => {
+  it('is shared by all modules until the last one is destroyed', () => {
     join();
     capture();
     members.pop()!.leave();
@@ -133,7 +133,7 @@ describe('a profiler that is warm after a capture', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('leaves nothing behind if V8 does not start, and does the next time', () => {
+  it('frees everything if V8 does not start, and starts the next time', () => {
     const { starts: start } = MadeUpSession.v8;
     MadeUpSession.v8.starts = () => {
       throw new Error('no');

@@ -17,7 +17,7 @@ const { workerStacks } = await import('./worker-stacks.js');
 describe('workerStacks', () => {
   beforeEach(() => void (connect = () => new InspectorSession()));
 
-  it('tells the stack of a worker with its lines, leaves it as it was, and lets it run on', async () => {
+  it('returns the stack of a worker with its lines, and the worker continues unchanged', async () => {
     const flag = new Int32Array(new SharedArrayBuffer(4));
     const worker = new Worker(
       `class Jobs {
@@ -48,7 +48,7 @@ describe('workerStacks', () => {
     await worker.terminate();
   });
 
-  it('has an empty stack for a worker that waits in its event loop, which it leaves waiting', async () => {
+  it('has an empty stack for a worker that waits in its event loop, and does not wake it', async () => {
     const worker = new Worker(
       `const { parentPort } = require('node:worker_threads');
        parentPort.on('message', (message) => parentPort.postMessage(message));`,
@@ -186,7 +186,7 @@ describe('workerStacks with workers that', () => {
     expect([session.attached.size, session.isClosed]).toEqual([0, true]);
   });
 
-  it('are of the library are left out', async () => {
+  it('belong to the library are omitted', async () => {
     expect(await ask({ [`[worker 1] ${OWN_WORKER}`]: rows() })).toEqual([]);
   });
 

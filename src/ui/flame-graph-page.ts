@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { FLAME_GRAPH_STYLE } from './flame-graph-style.js';
 import { escaped, link } from './html.js';
+import { page, policyFor, styleSheet } from './page.js';
 
 /** One thing that the page can show of a profile. */
 export interface FlameGraphChoice {
@@ -29,10 +29,15 @@ export interface FlameGraphContent {
   readonly comparable: boolean;
 }
 
-const STYLE_HASH = createHash('sha256').update(FLAME_GRAPH_STYLE).digest('base64');
+const STYLE = styleSheet(FLAME_GRAPH_STYLE);
 
-/** Allows the one script and style sheet, requests to the service, and the frame. */
-export const FLAME_GRAPH_CSP = `default-src 'none'; script-src 'self'; style-src 'sha256-${STYLE_HASH}'; connect-src 'self'; frame-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+/** Allows the page its script, requests to the service, and the frame. */
+export const FLAME_GRAPH_CSP = policyFor(STYLE, [
+  "script-src 'self'",
+  "connect-src 'self'",
+  "frame-src 'self'",
+  'img-src data:',
+]);
 
 /**
  * What speedscope needs. It inserts its styles with a script, compiles a reader of a format that is not ours, and fetches the profile from
@@ -55,17 +60,7 @@ export function flameGraphPage(content: FlameGraphContent): string {
   const attributes = Object.entries(data)
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => ` data-${key}="${escaped(value!)}"`);
-  return `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escaped(profile)} - flame graph</title>
-<link rel="icon" href="data:,">
-<style>${FLAME_GRAPH_STYLE}</style>
-</head>
-<body>
-<header>
+  const body = `<header>
 <h1>${escaped(profile)}</h1>
 <nav aria-label="What to show">${content.choices.map((choice) => choiceOf(choice, content)).join('')}</nav>
 ${link('./', 'All profiles')}
@@ -84,9 +79,8 @@ ${link('./', 'All profiles')}
 <noscript><p>This page needs JavaScript.</p></noscript>
 <div id="picture" hidden></div>
 </main>
-<script src="flamegraph/page.js"></script>
-</body>
-</html>`;
+<script src="flamegraph/page.js"></script>`;
+  return page(`${profile} - flame graph`, STYLE, body);
 }
 
 function choiceOf(

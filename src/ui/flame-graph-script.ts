@@ -72,7 +72,7 @@ export const FLAME_GRAPH_SCRIPT = `'use strict';
 
   /** Shows a file, or says why there is no picture. */
   function show(file, title, nothing) {
-    picture.hidden = file.profiles?.every(({ samples }) => samples.length === 0);
+    picture.hidden = file.profiles?.[file.activeProfileIndex].samples.length === 0;
     if (picture.hidden) return say([nothing, hint].filter(Boolean).join(' '));
     say(title);
     offerFile(file);

@@ -1,6 +1,6 @@
 import { escaped } from './html.js';
-import { policyFor } from './index-page.js';
 import type { IndexRow } from './index-row.js';
+import { policyFor } from './page.js';
 
 const STYLE = `
 .profile-name{

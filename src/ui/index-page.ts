@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { escaped, link } from './html.js';
 import { identity, type IndexFacts, type RunningRow, runningNow, vitals } from './index-facts.js';
 import { commandOf, type IndexRow, inOrder, linksOf } from './index-row.js';
 import { INDEX_STYLE } from './index-style.js';
+import { page, policyFor, styleSheet } from './page.js';
 
 /** Where the documentation is. */
 export const DOCUMENTATION = 'https://github.com/nestjs-pprof/nestjs-pprof#readme';
@@ -20,29 +20,16 @@ export interface IndexContent {
   readonly facts: IndexFacts;
 }
 
-/** The page loads nothing, runs nothing and sends nothing; its one style sheet is known by its hash. */
-export const INDEX_CSP = policyFor(INDEX_STYLE);
+const STYLE = styleSheet(INDEX_STYLE);
 
-/** A policy that allows one style sheet and nothing else. */
-export function policyFor(style: string): string {
-  const hash = createHash('sha256').update(style).digest('base64');
-  return `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
-}
+/** The page loads nothing, runs nothing and sends nothing. Its icon is empty, so that browsers do not request one. */
+export const INDEX_CSP = policyFor(STYLE, ['img-src data:']);
 
 /** The index: what to click, what to copy, and which process it is. */
 export function indexPage({ url, rows, switchedOff, seconds, running, facts }: IndexContent): string {
   const base = url.split('?')[0]!.replace(/\/?$/, '/');
   const rowsInOrder = inOrder(rows);
-  return `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>/debug/pprof/</title>
-<style>${INDEX_STYLE}</style>
-</head>
-<body>
-<main>
+  const body = `<main>
 <header>
 <p class="path"><span>/debug/pprof/</span>${link(DOCUMENTATION, 'Documentation', ' rel="noreferrer"')}</p>
 ${identity(facts)}
@@ -61,9 +48,8 @@ ${notes(switchedOff)
   .map((note) => `<p>${note}</p>`)
   .join('\n')}
 </footer>
-</main>
-</body>
-</html>`;
+</main>`;
+  return page('/debug/pprof/', STYLE, body);
 }
 
 function rowOf(row: IndexRow, base: string, seconds: number): string {

@@ -1,15 +1,6 @@
 /** The index's style: light and dark by the visitor's setting, rows as cards on a narrow screen. */
 export const INDEX_STYLE = `
-:root { color-scheme: light dark; --text: #1a2028; --back: #fff; --line: #d9dee5; --soft: #5b6673; --panel: #f4f6f9; --accent: #0a5fb4; --on-accent: #fff; --hot: #b3470b; --mono: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
-@media (prefers-color-scheme: dark) {
-  :root { --text: #e6eaef; --back: #12161b; --line: #333b45; --soft: #9aa5b1; --panel: #1c222a; --accent: #6cb2ff; --on-accent: #0b1420; --hot: #ffae70; }
-}
-* { box-sizing: border-box; }
-body { margin: 0; color: var(--text); background: var(--back); font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
 main { max-width: 64rem; margin: 0 auto; padding: 1.5rem 1.25rem 3rem; }
-p, ul, dl, dd { margin: 0; padding: 0; }
-a { color: var(--accent); text-underline-offset: .2em; }
-a:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: .2rem; }
 .path { display: flex; justify-content: space-between; gap: 1rem; font-size: .9rem; }
 .path span { color: var(--soft); font-family: var(--mono); }
 h1 { margin: .25rem 0; font-size: 1.75rem; line-height: 1.2; overflow-wrap: anywhere; }

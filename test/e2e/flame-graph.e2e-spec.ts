@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { PprofRuntimeOptions } from '../../src/index.js';
-import { ProfilerService } from '../../src/index.js';
+import type { INestApplication } from '@nestjs/common';
+import { Speedscope } from '../../src/http/speedscope.js';
+import { type PprofModuleOptions, ProfilerService } from '../../src/index.js';
+import { GO_PROFILES } from '../../src/profiling/profile-registry.js';
 import { ADAPTERS, closeApps, startApp, type TestApp } from '../support/app.js';
 import { checkRow, HEAD, page, refused, row, TEXTS } from '../support/contract.js';
 import { request } from '../support/http.js';
@@ -66,7 +68,7 @@ describe.each(ADAPTERS)('the flame graph page on %s', (adapter) => {
       const { text, headers } = await request(`${app.base}/flamegraph?profile=heap`);
       expect(text).not.toMatch(/<script(?! src="flamegraph\/page.js">)|\son\w+=|style="/i);
       expect(headers['content-security-policy']).toMatch(
-        /^default-src 'none'; script-src 'self'; style-src 'sha256-[\w+/]+=*'; connect-src 'self'; frame-src 'self'; img-src data:;/,
+        /^default-src 'none'; style-src 'sha256-[\w+/]+=*'; script-src 'self'; connect-src 'self'; frame-src 'self'; img-src data:; base-uri/,
       );
     });
   });
@@ -74,7 +76,7 @@ describe.each(ADAPTERS)('the flame graph page on %s', (adapter) => {
   describe('with limits', () => {
     afterEach(closeApps);
 
-    it.each<[PprofRuntimeOptions, string[]]>([
+    it.each<[PprofModuleOptions, string[]]>([
       [{ maxSeconds: 7 }, ['seconds=5']],
       [{ maxSeconds: 3 }, ['seconds=3']],
       [{ writeTimeout: 10_000 }, ['seconds=5']],
@@ -85,10 +87,27 @@ describe.each(ADAPTERS)('the flame graph page on %s', (adapter) => {
       expect(choicesOf(text)).toEqual(expected);
     });
 
-    it('returns 404 if it is switched off, files included', async () => {
-      const { base } = await startApp(adapter, { pprof: { endpoints: { flamegraph: false } } });
-      for (const path of ['/flamegraph', '/flamegraph/page.js'])
-        await checkRow(base, refused(path, 404, TEXTS.unknown));
+    it.each<[string, PprofModuleOptions, boolean]>([
+      ['endpoints: { flamegraph: false }', { endpoints: { flamegraph: false } }, true],
+      ['ui: false', { ui: false }, true],
+      ['the package speedscope missing', {}, false],
+    ])(
+      'returns 404 with %s, files included, and the index does not link to it',
+      async (_, pprof, isInstalled) => {
+        const speedscope = { isInstalled, file: () => Promise.resolve(undefined) };
+        const configure = (app: INestApplication): unknown => Object.assign(app.get(Speedscope), speedscope);
+        const { base } = await startApp(adapter, { pprof, configure });
+        for (const path of ['/flamegraph', '/flamegraph/page.js'])
+          await checkRow(base, refused(path, 404, TEXTS.unknown));
+        expect((await request(`${base}/`)).text).not.toContain('flamegraph?');
+      },
+    );
+
+    it('the index links to the flame graphs of profile, trace and each named profile', async () => {
+      const { base } = await startApp(adapter);
+      const { text } = await request(`${base}/`);
+      const links = [...text.matchAll(/href="flamegraph\?profile=(\w+)"/g)].map(([, name]) => name);
+      expect(links.toSorted()).toEqual([...GO_PROFILES, 'profile', 'trace'].toSorted());
     });
 
     it('returns 404 for a profile that is switched off', async () => {

@@ -281,9 +281,12 @@ describe.each([...ADAPTERS, 'an application context'] as const)('the option list
     it('nobody past a guard that returns false, and the interceptors see only the admitted', async () => {
       const order = new Order();
       const guards = [order.guard('one'), order.guard('two', false)];
-      const { base } = await start(kind, { pprof: { guards, interceptors: [order.interceptor('i')] } });
+      const { base, lines } = await start(kind, {
+        pprof: { guards, interceptors: [order.interceptor('i')] },
+      });
       expect(await request(`${base}/heap`)).toMatchObject(line(403, 'Forbidden resource'));
       expect(order.lines).toEqual(['one', 'two']);
+      expect(lines.at(-1)).toBe('GET /debug/pprof/heap for 127.0.0.1: refused with 403 (Forbidden resource)');
     });
 
     it('requests to the interceptors, which run around the whole capture', async () => {

@@ -24,7 +24,7 @@ describe.each(ADAPTERS)('endpoints that are switched off on %s', (adapter) => {
     const { base } = await startApp(adapter, { pprof });
     for (const path of [`/${name}`, `/${name}?seconds=abc`])
       await checkRow(base, refused(path, 404, TEXTS.unknown));
-    expect((await request({ base, path: '/' })).text).not.toContain(`<a href="${name}`);
+    expect((await request({ base, path: '/' })).text).not.toMatch(new RegExp(`<a href="${name}["?]`));
   });
 
   it('enabled: false returns 404 for every endpoint', async () => {

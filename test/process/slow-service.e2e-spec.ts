@@ -1,17 +1,15 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { transformFile } from '@swc/core';
 import { until } from '../support/async.js';
 import { describeGo, expectNoComplaints } from '../support/go.js';
 import { parseDump } from '../support/goroutine-dump.js';
 import { request } from '../support/http.js';
 import { TestProcess } from '../support/process.js';
+import { Sample } from '../support/sample.js';
 
-const home = fileURLToPath(new URL('../../sample/03-slow-service/', import.meta.url));
-const built = join(home, `built-${process.pid}`);
-const readme = readFileSync(join(home, 'README.md'), 'utf8');
+const sample = new Sample('03-slow-service');
+const readme = readFileSync(join(sample.home, 'README.md'), 'utf8');
 
 /** A section of the README that finds a fault. */
 interface Step {
@@ -52,14 +50,13 @@ describeGo("the README's commands on sample/03-slow-service", () => {
   let url: string;
 
   beforeAll(async () => {
-    await build();
-    shop = new TestProcess(process.execPath, [join(built, 'main.js')], { PORT: '0' });
+    shop = new TestProcess(process.execPath, [await sample.build()], { PORT: '0' });
     [, url] = (await shop.printed(/A slow shop at http:\/\/(\S+)\. /)) as unknown as [string, string];
   });
   afterAll(async () => {
     shop.kill('SIGTERM');
     await shop.exited;
-    rmSync(built, { recursive: true, force: true });
+    sample.clean();
   });
 
   it('are those of four faults', () => {
@@ -74,7 +71,7 @@ describeGo("the README's commands on sample/03-slow-service", () => {
   describe.each(steps)('$title', ({ commands, shown, fault: { code, file, line } }) => {
     it('has the line of the fault in what it prints', () => {
       expect(shown.map(({ place }) => place)).toContain(`${file}:${line}`);
-      const lines = readFileSync(join(home, 'src', file), 'utf8').split('\n');
+      const lines = readFileSync(join(sample.home, 'src', file), 'utf8').split('\n');
       expect(lines[line - 1]!.trim()).toBe(code);
     });
 
@@ -104,29 +101,10 @@ describeGo("the README's commands on sample/03-slow-service", () => {
 
 /** Places that the commands do not print. */
 async function notShown(commands: string, places: Step['shown']): Promise<Step['shown']> {
-  const shell = new TestProcess('sh', ['-ec', commands], { PPROF_TMPDIR: built, NO_PROXY: '*' });
+  const shell = new TestProcess('sh', ['-ec', commands], { PPROF_TMPDIR: sample.built, NO_PROXY: '*' });
   const code = await shell.exited;
   expect({ code, output: code === 0 || shell.output }).toEqual({ code: 0, output: true });
   expectNoComplaints(shell.stderr);
   const printed = new Set([...shell.output.matchAll(PLACE)].map(([, name, place]) => `${name} ${place}`));
   return places.filter(({ name, place }) => !printed.has(`${name} ${place}`));
-}
-
-/** As `npm run build` does, but in less time: types are not checked. */
-async function build(): Promise<void> {
-  mkdirSync(built);
-  for (const file of readdirSync(join(home, 'src'))) {
-    const { code, map } = await transformFile(join(home, 'src', file), {
-      sourceMaps: true,
-      sourceFileName: `../src/${file}`,
-      jsc: {
-        target: 'es2022',
-        parser: { syntax: 'typescript', decorators: true },
-        transform: { legacyDecorator: true, decoratorMetadata: true },
-      },
-    });
-    const name = file.replace(/\.ts$/, '.js');
-    writeFileSync(join(built, name), `${code}\n//# sourceMappingURL=${name}.map\n`);
-    writeFileSync(join(built, `${name}.map`), map!);
-  }
 }

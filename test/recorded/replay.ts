@@ -126,7 +126,13 @@ export async function replayHeap<S extends HeapSource>(
   });
   const runtimeOptions = resolveRuntimeOptions({ memProfileRate: rate });
   const captures = new Captures(runtimeOptions);
-  const sampling = { name, cpu: undefined as never, startHeap, watchLoop: undefined as never };
+  const sampling = {
+    name,
+    cpu: undefined as never,
+    startHeap,
+    watchLoop: undefined as never,
+    takeHeapSnapshot: undefined as never,
+  };
   const reader = new HeapReader(sampling, runtimeOptions, frameResolver(recorded, options), captures);
   const memoryUsage = jest
     .spyOn(process, 'memoryUsage')

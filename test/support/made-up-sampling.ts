@@ -1,4 +1,5 @@
 import { EventEmitter, once } from 'node:events';
+import { Readable } from 'node:stream';
 import type {
   CallTree,
   CpuSamples,
@@ -234,6 +235,16 @@ export class MadeUpSampling implements Sampling {
     this.running.heap++;
     this.heap = new MadeUpHeap(rate, () => void this.running.heap--);
     return this.heap;
+  }
+
+  /** The JSON of the next heap snapshot, or what is thrown instead. */
+  heapSnapshot: () => Readable = () => Readable.from([Buffer.from('{"snapshot":'), Buffer.from('{}}')]);
+  /** Heap snapshots that were taken. */
+  heapSnapshots = 0;
+
+  takeHeapSnapshot(): Readable {
+    this.heapSnapshots++;
+    return this.heapSnapshot();
   }
 
   /** The next CPU recording is under way. */

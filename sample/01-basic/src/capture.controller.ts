@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { Controller, Post } from '@nestjs/common';
 import { ProfilerService } from 'nestjs-pprof';
 
@@ -9,7 +10,7 @@ export class CaptureController {
   @Post()
   async capture(): Promise<{ file: string }> {
     const captured = await this.profiler.cpuProfile({ seconds: 2 });
-    const file = 'cpu.pb.gz';
+    const file = resolve('cpu.pb.gz');
     await captured.toFile(file);
     return { file };
   }

@@ -1,19 +1,38 @@
 import 'reflect-metadata';
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { NestFactory } from '@nestjs/core';
 import { AppModule } from './app.module.js';
 
+const port = Number(process.env.PORT ?? 3000);
+const pathOf = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+
 const app = await NestFactory.create(AppModule);
 app.enableShutdownHooks();
-await app.listen(process.env.PORT ?? 3000, '127.0.0.1');
+try {
+  await app.listen(port, '127.0.0.1');
+} catch {
+  // Nest has logged the reason.
+  console.error(`cannot listen on port ${port}; choose another one: PORT=8080 npm start`);
+  process.exit(1);
+}
 
-const url = await app.getUrl();
+const url = `http://localhost:${new URL(await app.getUrl()).port}`;
+const customers = fork(pathOf('customers.js'), [url]);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => customers.kill());
+
 console.log(`
-A cats service with ${url}/debug/pprof/ in it. To try:
+Open ${url}/debug/pprof/
 
-  keep it busy   while sleep .05; do curl -s '${url}/cats/similar?name=Lulu' >/dev/null; done
-  see the CPU    go tool pprof -top '${url}/debug/pprof/profile?seconds=5'
-  fill memory    for i in 1 2 3 4 5; do curl -s -X POST ${url}/cats/$i/visits; done
-  see the heap   go tool pprof -top '${url}/debug/pprof/heap?gc=1'
-  in code        curl -X POST ${url}/capture
-  all of them    ${url}/debug/pprof/
+This is a shop whose customers search all the time. One function takes half of its CPU time, and one allocates
+memory that is never freed. Find them in the browser, or in a second terminal:
+
+  CPU               go tool pprof -top '${url}/debug/pprof/profile?seconds=5'
+  memory            go tool pprof -top '${url}/debug/pprof/heap?gc=1'
+  as a flame graph  go tool pprof -http=: '${url}/debug/pprof/profile?seconds=5'
+  without Go        curl '${url}/debug/pprof/goroutine?debug=2'
+  in code           curl -X POST ${url}/capture
+
+${pathOf('../README.md')} shows what you should see.
+Ctrl-C stops the shop and its customers.
 `);

@@ -288,7 +288,7 @@ describe('a secret in any of the recognised places', () => {
     );
   });
 
-  it('leaves what looks like no secret as it is', () => {
+  it('does not replace text that does not look like a secret', () => {
     const text = fc.array(
       fc.constantFrom('port', 'host', ' ', ',', '/', '=', '&', '?', '--x', '{', '"', '\\', '%41'),
     );

@@ -7,9 +7,11 @@ import { GO_INDEX_CSP, goIndexPage } from '../../ui/go-index-page.js';
 import { INDEX_CSP, indexPage } from '../../ui/index-page.js';
 import type { IndexRow } from '../../ui/index-row.js';
 import { PprofEndpoint } from '../endpoint.decorator.js';
+import { longestSeconds } from '../go-query.js';
 import { html, type PprofReply } from '../reply.js';
 import { pprofRequest } from '../request.js';
 import { Routes } from '../routes.js';
+import { Speedscope } from '../speedscope.js';
 import { CPU_FORMAT } from './profile.js';
 
 /** Length of the captures that the index offers, where the limits allow it. */
@@ -22,6 +24,7 @@ export class IndexEndpoint {
     private readonly registry: ProfileRegistry,
     private readonly captures: Captures,
     private readonly facts: ProcessFacts,
+    private readonly speedscope: Speedscope,
   ) {}
 
   @Get()
@@ -32,7 +35,7 @@ export class IndexEndpoint {
       url: pprofRequest(request).url,
       rows: this.rows(),
       switchedOff: switchedOff(options),
-      seconds: secondsWithin(options),
+      seconds: Math.min(SECONDS, longestSeconds(options)),
       running: [...this.captures.running].map(({ since, ...capture }) => ({
         ...capture,
         seconds: (performance.now() - since) / 1000,
@@ -43,7 +46,7 @@ export class IndexEndpoint {
   }
 
   private rows(): IndexRow[] {
-    const hasFlameGraphs = this.routes.endpoint('flamegraph') !== undefined;
+    const hasFlameGraphs = this.speedscope.isInstalled && this.routes.isOn('flamegraph');
     const endpoints = this.routes.endpoints
       .filter(({ description }) => description !== '')
       .map(({ name, description }) => ({
@@ -74,10 +77,4 @@ export class IndexEndpoint {
 function switchedOff({ endpoints, cmdline }: ResolvedPprofOptions): string[] {
   const names = Object.keys(endpoints).filter((name) => !endpoints[name]);
   return cmdline === false && endpoints.cmdline !== false ? [...names, 'cmdline'] : names;
-}
-
-/** As many seconds as a request may capture, at most {@link SECONDS}. */
-function secondsWithin({ maxSeconds, writeTimeout }: ResolvedPprofOptions): number {
-  const timeout = writeTimeout > 0 ? Math.ceil(writeTimeout / 1000) - 1 : Infinity;
-  return Math.max(1, Math.min(SECONDS, maxSeconds, timeout));
 }

@@ -42,7 +42,7 @@ describe('the requests in flight of an application', () => {
     expect(idsIn(table)).toEqual([19]);
   });
 
-  it('may begin and end while somebody reads', () => {
+  it('may begin and end during a read', () => {
     const table = new RequestsInFlight();
     const requests = Array.from({ length: 3 }, () => new MadeUpRequest());
     for (const request of requests) table.begin(request);
@@ -55,7 +55,7 @@ describe('the requests in flight of an application', () => {
     expect(read).toEqual([3, 7, 11]);
   });
 
-  it('are described when somebody reads, with their age', () => {
+  it('are described when they are read, with their age', () => {
     const table = new RequestsInFlight();
     const request = new MadeUpRequest();
     table.begin(request);
@@ -84,7 +84,7 @@ describe('the requests in flight of an application', () => {
     expect(begun).toEqual([request]);
   });
 
-  it('keep nothing after their end if nobody listens', () => {
+  it('keep no reference after their end if there are no listeners', () => {
     const table = new RequestsInFlight();
     const request = new MadeUpRequest();
     table.begin(request);

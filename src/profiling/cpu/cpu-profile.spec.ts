@@ -73,12 +73,12 @@ async function captured(nodes: Profiler.ProfileNode[], samples: number[]): Promi
 }
 
 describe('a CPU profile by the inspector', () => {
-  it('has what the clock of the thread went on, and apart from that what V8 itself took', async () => {
+  it('has the CPU time by the clock of the thread, with the time of V8 in a separate frame', async () => {
     const nodes = [node(2, 'work', 3, [10]), node(3, 'more', 1, [20])];
     expect(await captured(nodes, [2, 3, 2, 2])).toEqual({ work: 15, more: 5, '(profiler)': 80 });
   });
 
-  it('has all of it where V8 has added samples of its own, for which it counts no hit', async () => {
+  it('has all CPU time if V8 added samples for which it counts no hits', async () => {
     const nodes = [node(2, 'work', 2, [10, 11]), node(3, 'deoptimized', 0)];
     const { '(profiler)': profiler, ...took } = await captured(nodes, [3, 2, 3, 3, 2]);
     expect(profiler).toBe(80);

@@ -132,7 +132,7 @@ describe('ClassNames', () => {
     expect(await classesOf(discovery(Cats), frame)).toEqual([undefined]);
   });
 
-  it('leaves factories, values and what is no class alone', async () => {
+  it('ignores factories, values and providers that are not classes', async () => {
     const modules = discovery(
       { metatype: Cats, inject: [] },
       { metatype: null },

@@ -542,14 +542,14 @@ describe('an annotation', () => {
     ]);
   });
 
-  it('outside of callbacks makes an execution that begins there', () => {
+  it('outside of callbacks starts a new execution', () => {
     const node = started();
     node.pass(4);
     node.annotations.log('key', 'value');
     expect(node.toEnd()).toEqual(['14 create 2 work', '14 run 2', '14 log 2 key=value', '14 end 2']);
   });
 
-  it('that is a region beside another one has an execution of its own, and each ends once', () => {
+  it('of a region concurrent to another one gets its own execution, and each region ends once', () => {
     const node = started();
     const ends: (() => void)[] = [];
     const { annotations } = node;

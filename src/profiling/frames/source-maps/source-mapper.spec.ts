@@ -386,7 +386,7 @@ describe('a source', () => {
     expect(await filenameOf('webpack://the-app/./src/gone.ts?3a4b')).toBe('src/gone.ts');
   });
 
-  it('is none where webpack has written the code', async () => {
+  it('is missing for code that webpack generated', async () => {
     expect(await filenameOf('webpack://the-app/webpack/bootstrap')).toBeUndefined();
     expect(await filenameOf('webpack:///webpack/runtime/define property getters')).toBeUndefined();
     expect(await filenameOf('webpack://the-app/external commonjs "@nestjs/core"')).toBeUndefined();
@@ -419,7 +419,7 @@ describe('a frame and its function', () => {
     expect(await placeIn(mappings, { line: 1 })).toEqual({ filename: '/two.ts', line: 8, startLine: 0 });
   });
 
-  it('are in that of the function where the line has several, which tells no line', async () => {
+  it('are in the source of the function, without a line, if the line of code is from several sources', async () => {
     const mappings = segments(
       [
         [0, 0, 1, 0],
@@ -436,7 +436,7 @@ describe('a frame and its function', () => {
     expect(await placeIn(mappings, { functionLine: 0, functionColumn: 0 })).toBeUndefined();
   });
 
-  it('stay as they are where nobody wrote the function', async () => {
+  it('are kept unchanged if the function has no source', async () => {
     const mappings = segments([], [], [[0], [20, 0, 39, 0]]);
     expect(await placeIn(mappings, {})).toBeUndefined();
   });
@@ -460,13 +460,13 @@ describe('code that is not in its file', () => {
     expect(place).toEqual(file(path));
   });
 
-  it('has no line without a map of its own, also if there is one beside the file', async () => {
+  it('has no line without its own map, even if there is a map next to the file', async () => {
     write('memory/none.ts.map', mapTo('none.ts'));
     const { path, place } = await inMemory('none.ts', COMPILED);
     expect(place).toEqual(noLine(path));
   });
 
-  it('has no line where its map is broken, or tells none', async () => {
+  it('has no line if its map is broken or does not contain the line', async () => {
     for (const [name, map] of [
       ['broken.ts', '{'],
       ['empty.ts', mapTo('empty.ts', { mappings: '' })],
@@ -602,7 +602,7 @@ describe('SourceMapper', () => {
     );
   });
 
-  it('leaves all as it is where the option is off', async () => {
+  it('keeps all frames unchanged if the option is off', async () => {
     const path = script('off/a.js', '//# sourceMappingURL=a.js.map');
     write('off/a.js.map', mapTo('one.ts'));
     expect(
