@@ -26,13 +26,6 @@ export const FAULTS = [
     tests: ['test/e2e/heapsnapshot'],
   },
   {
-    title: 'the file of a heap snapshot that could not be written keeps its size',
-    file: 'src/sampling/heap-snapshot.ts',
-    find: 'ftruncateSync(fd);',
-    replace: 'if (fd < 0) ftruncateSync(fd);',
-    tests: ['src/sampling/heap-snapshot'],
-  },
-  {
     title: 'an unknown name is 404 before the guards are asked',
     file: 'src/http/access.guard.ts',
     find: "if (!routes) throw goException('unknownProfile');",
