@@ -5,6 +5,27 @@
 export const FAULTS = [
   // HTTP
   {
+    title: 'heapsnapshot is on in production',
+    file: 'src/pprof.options.ts',
+    find: "heapsnapshot: process.env.NODE_ENV !== 'production'",
+    replace: 'heapsnapshot: true',
+    tests: ['test/e2e/heapsnapshot'],
+  },
+  {
+    title: 'a second heap snapshot is taken while the first is sent',
+    file: 'src/profiling/heap/heap-snapshots.ts',
+    find: 'if (this.last?.isRead && !this.last.json.destroyed)',
+    replace: 'if (this.last?.isRead && this.last.json.destroyed)',
+    tests: ['test/e2e/heapsnapshot'],
+  },
+  {
+    title: 'a heap snapshot that nobody reads is kept',
+    file: 'src/profiling/heap/heap-snapshots.ts',
+    find: 'this.cancel(); // one',
+    replace: '// one',
+    tests: ['test/e2e/heapsnapshot'],
+  },
+  {
     title: 'an unknown name is 404 before the guards are asked',
     file: 'src/http/access.guard.ts',
     find: "if (!routes) throw goException('unknownProfile');",
