@@ -11,14 +11,16 @@ const VISITORS = 500;
 
 describeChromium('sample/01-basic in Chromium', () => {
   const open = useChromium();
+  let shop: TestProcess;
   let url: string;
 
   beforeAll(async () => {
-    const shop = new TestProcess(process.execPath, [await sample.build()], { PORT: '0' });
+    shop = new TestProcess(process.execPath, [await sample.build()], { PORT: '0' });
     [, url] = (await shop.printed(/^Open (http:\S+)\/debug\/pprof\/\n/m)) as unknown as [string, string];
   });
   afterAll(async () => {
-    await TestProcess.stopAll();
+    shop.kill('SIGTERM');
+    await shop.exited;
     sample.clean();
   });
 
