@@ -1,7 +1,6 @@
 // Takes the pictures of the pages in docs/, from sample/01-basic: `npm run screenshots`. It needs Debian's packages chromium and
 // fonts-noto-color-emoji.
 import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { launch } from 'puppeteer-core';
@@ -35,6 +34,7 @@ const PAGES = {
 
 spawnSync('npm', ['run', '-s', 'build'], { cwd: SAMPLE, stdio: 'inherit' });
 const shop = spawn(process.execPath, ['dist/main.js'], { cwd: SAMPLE, stdio: ['ignore', 'pipe', 'inherit'] });
+process.once('exit', () => shop.kill('SIGTERM')); // after an error too
 const browser = await launch({
   executablePath: '/usr/bin/chromium',
   args: ['--no-sandbox', '--enable-unsafe-swiftshader'],
@@ -45,18 +45,18 @@ try {
     for (const [name, visit] of Object.entries(PAGES)) await photograph(index, name, visit, look);
   }
 } finally {
-  await browser.close();
   shop.kill('SIGTERM');
+  await browser.close();
 }
 
 async function addressOf({ stdout }) {
   let output = '';
-  for (;;) {
+  for await (const chunk of stdout.iterator({ destroyOnReturn: false })) {
+    output += chunk;
     const [, address] = /^Open (http:\S+)/m.exec(output) ?? [];
     if (address) return address;
-    const [chunk] = await once(stdout, 'data');
-    output += chunk;
   }
+  throw new Error('the sample has ended');
 }
 
 async function photograph(index, name, visit, { suffix, scheme, ...viewport }) {
