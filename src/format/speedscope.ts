@@ -10,14 +10,23 @@ import type { Profile, ValueType } from './profile.js';
 /** Samples and frames between two yields. */
 const PIECE = 200;
 
-/** speedscope's name of a unit; it shows others as plain numbers. */
-const UNITS: Readonly<Record<string, string>> = { nanoseconds: 'nanoseconds', bytes: 'bytes' };
+/** The units that speedscope knows. */
+const UNITS: ReadonlySet<string> = new Set([
+  'nanoseconds',
+  'microseconds',
+  'milliseconds',
+  'seconds',
+  'bytes',
+]);
 
-/** The samples of one function stack, the root first. */
-interface FunctionStack {
-  readonly stack: readonly number[];
-  /** In the order of the sample types. */
-  readonly values: number[];
+/** Values in the order of the sample types, by stack: indexes of functions, the root first, joined by commas. */
+type FunctionStacks = ReadonlyMap<string, number[]>;
+
+/** One of the profiles of the file: the positive values of a sample type, or the negative ones. */
+interface WeighedProfile {
+  readonly title: string;
+  readonly unit: string;
+  readonly weightOf: (values: readonly number[]) => number;
 }
 
 /**
@@ -26,33 +35,25 @@ interface FunctionStack {
  */
 export function* speedscopeText(name: string, profile: Profile): Generator<void, string[]> {
   const stacks = yield* functionStacks(profile);
-  const types = profile.sampleTypes.flatMap((type, i) => [
-    { title: type.type, type, i, sign: 1 },
-    ...(stacks.some(({ values }) => values[i]! < 0)
-      ? [{ title: `${type.type} freed`, type, i, sign: -1 }]
-      : []),
-  ]);
+  const profiles = yield* profilesOf(profile.sampleTypes, stacks);
   const shown = profile.defaultSampleType || profile.sampleTypes.at(-1)!.type;
   const pieces = new Pieces();
   pieces.add('{"$schema":"https://www.speedscope.app/file-format-schema.json","exporter":"nestjs-pprof"');
   pieces.add(`,"name":${JSON.stringify(name)}`);
-  pieces.add(`,"activeProfileIndex":${types.findIndex(({ title }) => title === shown)}`);
+  pieces.add(`,"activeProfileIndex":${profiles.findIndex(({ title }) => title === shown)}`);
   pieces.add(',"shared":{"frames":[');
   yield* writeFrames(pieces, profile);
   pieces.add(']},"profiles":[');
-  for (const [n, { title, type, i, sign }] of types.entries()) {
+  for (const [n, one] of profiles.entries()) {
     if (n > 0) pieces.add(',');
-    const weighed = stacks
-      .map(({ stack, values }) => ({ stack, weight: sign * values[i]! }))
-      .filter(({ weight }) => weight > 0);
-    yield* writeSamples(pieces, title, type, weighed);
+    yield* writeProfile(pieces, one, stacks);
   }
   pieces.add(']}');
   return pieces.all();
 }
 
-function* functionStacks({ samples, locations, sampleTypes }: Profile): Generator<void, FunctionStack[]> {
-  const stacks = new Map<string, FunctionStack>();
+function* functionStacks({ samples, locations, sampleTypes }: Profile): Generator<void, FunctionStacks> {
+  const stacks = new Map<string, number[]>();
   for (let i = 0; i < samples.length; i++) {
     if (i % PIECE === 0) yield;
     const stack = [];
@@ -61,10 +62,21 @@ function* functionStacks({ samples, locations, sampleTypes }: Profile): Generato
     const key = stack.join();
     const values = samples.values.subarray(i * sampleTypes.length, (i + 1) * sampleTypes.length);
     const same = stacks.get(key);
-    if (!same) stacks.set(key, { stack, values: [...values] });
-    else for (const [type, value] of values.entries()) same.values[type]! += value;
+    if (!same) stacks.set(key, [...values]);
+    else for (const [type, value] of values.entries()) same[type]! += value;
   }
-  return [...stacks.values()];
+  return stacks;
+}
+
+function* profilesOf(types: readonly ValueType[], stacks: FunctionStacks): Generator<void, WeighedProfile[]> {
+  const profiles: WeighedProfile[] = [];
+  for (const [i, { type: title, unit }] of types.entries()) {
+    profiles.push({ title, unit, weightOf: (values) => values[i]! });
+    yield;
+    if ([...stacks.values()].some((values) => values[i]! < 0))
+      profiles.push({ title: `${title} freed`, unit, weightOf: (values) => -values[i]! });
+  }
+  return profiles;
 }
 
 function* writeFrames(pieces: Pieces, { functions, strings }: Profile): Generator<void, void> {
@@ -77,23 +89,24 @@ function* writeFrames(pieces: Pieces, { functions, strings }: Profile): Generato
   }
 }
 
-function* writeSamples(
+function* writeProfile(
   pieces: Pieces,
-  title: string,
-  { unit }: ValueType,
-  weighed: readonly { stack: readonly number[]; weight: number }[],
+  { title, unit, weightOf }: WeighedProfile,
+  stacks: FunctionStacks,
 ): Generator<void, void> {
-  const total = weighed.reduce((sum, { weight }) => sum + weight, 0);
-  const head = { type: 'sampled', name: title, unit: UNITS[unit] ?? 'none', startValue: 0, endValue: total };
+  const head = { type: 'sampled', name: title, unit: UNITS.has(unit) ? unit : 'none', startValue: 0 };
   pieces.add(`${JSON.stringify(head).slice(0, -1)},"samples":[`);
-  for (const [n, { stack }] of weighed.entries()) {
-    if (n % PIECE === 0) yield;
-    pieces.add(`${n > 0 ? ',' : ''}[${stack.join()}]`);
+  const weights: number[] = [];
+  let total = 0;
+  let seen = 0;
+  for (const [stack, values] of stacks) {
+    if (seen++ % PIECE === 0) yield;
+    const weight = weightOf(values);
+    if (weight <= 0) continue;
+    pieces.add(`${total > 0 ? ',' : ''}[${stack}]`);
+    weights.push(weight);
+    total += weight;
   }
-  pieces.add(`],"weights":[`);
-  for (const [n, { weight }] of weighed.entries()) {
-    if (n % PIECE === 0) yield;
-    pieces.add(`${n > 0 ? ',' : ''}${weight}`);
-  }
-  pieces.add(']}');
+  yield;
+  pieces.add(`],"weights":[${weights.join()}],"endValue":${total}}`);
 }

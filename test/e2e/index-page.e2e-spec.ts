@@ -74,7 +74,7 @@ describe.each(ADAPTERS)('the index page on %s', (adapter) => {
   it('offers a window of what is off, and says how to switch it on', async () => {
     const { app, base } = await startApp(adapter);
     const off = await open(base);
-    for (const name of ['block', 'goroutine', 'goroutineleak', 'mutex'])
+    for (const name of ['block', 'goroutineleak', 'mutex'])
       expect(linksIn(off.text)).toContain(`${name}?seconds=10`);
     expect(off.text).toContain('off: set the option blockProfileRate');
     app.get(ProfilerService).setBlockProfileRate(16);
@@ -241,7 +241,7 @@ describe.each(ADAPTERS)('the index page on %s', (adapter) => {
     expect(text).toContain('<a href="goroutine?debug=2">full goroutine stack dump</a>');
     const rows = [...text.matchAll(/<a href='([\w]+)\?debug=1'>/g)].map(([, name]) => name);
     expect(rows).toEqual(rows.toSorted());
-    expect(rows).toHaveLength(11);
+    expect(rows).toHaveLength(12);
     expect(headers['content-security-policy']).toMatch(/^default-src 'none'; style-src 'sha256-/);
   });
 });

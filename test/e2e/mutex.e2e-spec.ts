@@ -35,7 +35,7 @@ const profileOf = async ({ base }: TestApp, query = ''): Promise<DecodedProfile>
 
 const statusOf = async ({ base }: TestApp): Promise<string> => {
   const { text } = await request(`${base}/`);
-  return /<p class="status">(.*?mutex.*?|on.*?)<\/p>/i.exec(text.slice(text.indexOf('mutex?debug=1')))![1]!;
+  return /<p class="status">(.*?mutex.*?|on.*?)<\/p>/i.exec(text.slice(text.indexOf('>mutex</th>')))![1]!;
 };
 
 describe.each(ADAPTERS)('mutex on %s', (adapter) => {

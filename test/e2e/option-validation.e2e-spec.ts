@@ -152,7 +152,7 @@ describe('options', () => {
 
     it('as endpoints fail the boot with the known ones', async () => {
       await expect(boot({ endpoints: { heep: false } })).rejects.toThrow(
-        'PprofModule: unknown endpoint "heep" in the option "endpoints"; known endpoints: cmdline, heapsnapshot, profile, symbol',
+        'PprofModule: unknown endpoint "heep" in the option "endpoints"; known endpoints: cmdline, flamegraph, heapsnapshot, profile, symbol',
       );
     });
   });

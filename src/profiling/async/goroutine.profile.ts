@@ -60,6 +60,11 @@ export class GoroutineProfile extends RatedProfile {
     super(log, awaits.rate);
   }
 
+  /** Requests in flight are in it whatever the rate is. */
+  override get isOff(): boolean {
+    return false;
+  }
+
   protected read(): Promise<CapturedProfile> {
     const own = callStackOf(this.read);
     return this.gather(async () => threadsNow(own, await workerStacks()));
