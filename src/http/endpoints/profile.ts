@@ -18,7 +18,7 @@ const DEFAULT_SECONDS = 30;
 @PprofEndpoint({
   name: 'profile',
   description:
-    'CPU samples over a time: 30 seconds, or as many as seconds= says. hz= sets the samples per second; past=30 has the last 30 seconds, where a flight recorder runs.',
+    'CPU time by stack. seconds=N sets the duration (default 30), hz=N the samples per second. past=N returns the last N seconds, if a flight recorder is on.',
 })
 export class ProfileEndpoint {
   constructor(
