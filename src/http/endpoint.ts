@@ -32,13 +32,8 @@ const METHODS: ReadonlySet<string> = new Set(['GET', 'POST']);
  *
  * @throws Error that names what is wrong
  */
-export function checkedEndpoint({
-  name,
-  description,
-  methods = ['GET'],
-  hasFiles = false,
-  ...rest
-}: PprofEndpointOptions): Endpoint {
+export function checkedEndpoint(options: PprofEndpointOptions): Endpoint {
+  const { name, description, methods = ['GET'], hasFiles = false, ...rest } = options;
   if (typeof name !== 'string' || !/^[\w.-]*$/.test(name))
     throw refusal('name', name, 'letters, digits and ._-');
   if (typeof description !== 'string') throw refusal('description', description, 'a sentence');

@@ -242,11 +242,11 @@ export class Captures {
         yield piece;
       }
     } catch (error) {
-      failure = { how: 'failed', why: causesOf(error) };
+      failure = cancellation(request, error) ?? { how: 'failed', why: causesOf(error) };
       throw error;
     } finally {
       end();
-      this.report(capture, { longestHoldMs: holds.longestMs }, bytes, cancellation(request) ?? failure);
+      this.report(capture, { longestHoldMs: holds.longestMs }, bytes, failure ?? cancellation(request));
     }
   }
 

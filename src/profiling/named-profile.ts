@@ -53,14 +53,19 @@ export abstract class NamedProfile {
   readonly hasDump: boolean = false;
   /** Whether `seconds=` is supported. */
   readonly hasWindows: boolean = true;
-  private lastCount = 0;
+  private lastCount: number | undefined;
 
   /** @internal */
   constructor(private readonly captures: Captures) {}
 
   /** Number of records at the last reading; reading it does not capture. */
   count(): number {
-    return this.lastCount;
+    return this.lastCount ?? 0;
+  }
+
+  /** Whether {@link count} is that of a reading: there was none yet otherwise. */
+  get isCounted(): boolean {
+    return this.lastCount !== undefined;
   }
 
   /** What `JSON.stringify` writes, so that a handler can return profiles. */

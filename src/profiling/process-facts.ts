@@ -10,11 +10,17 @@ import { HeapReader } from './heap/heap-reader.js';
 /** ms; the shortest timer that Node has. */
 const SHORTEST_TIMER = 1;
 
+/** Of an event loop's utilization, in ms: that of less says nothing. */
+const SHORTEST_SPAN = 1000;
+
+const START = { idle: 0, active: 0 };
+
 /** What the index says of the process: what can be read without a capture. */
 @Injectable()
 export class ProcessFacts {
   private service: Promise<ApplicationPackage | undefined> | undefined;
-  private lastUtilization: EventLoopUtilization | undefined;
+  private last: LoopTimes = START;
+  private previous: LoopTimes = START;
 
   constructor(
     @Inject(PPROF_SAMPLING) private readonly sampling: Sampling,
@@ -40,15 +46,21 @@ export class ProcessFacts {
     };
   }
 
-  /** The first time since the start of the process. */
+  /** Since the last call, or the one before if that was a moment ago; the first time since the start of the process. */
   private utilization(): { readonly utilization: number; readonly seconds: number } {
     const now = performance.eventLoopUtilization();
-    const { lastUtilization: last = { idle: 0, active: 0 } } = this;
-    this.lastUtilization = now;
-    const active = now.active - last.active;
-    const ms = active + now.idle - last.idle;
-    return { utilization: ms > 0 ? active / ms : 0, seconds: ms / 1000 };
+    const isRecent = msBetween(this.last, now) < SHORTEST_SPAN;
+    const since = isRecent ? this.previous : this.last;
+    if (!isRecent) [this.previous, this.last] = [this.last, now];
+    const ms = msBetween(since, now);
+    return { utilization: ms > 0 ? (now.active - since.active) / ms : 0, seconds: ms / 1000 };
   }
+}
+
+type LoopTimes = Pick<EventLoopUtilization, 'idle' | 'active'>;
+
+function msBetween(since: LoopTimes, now: LoopTimes): number {
+  return now.active + now.idle - since.active - since.idle;
 }
 
 /** How late a timer is now, in ms: a monitor would know more, and cost something all the time. */

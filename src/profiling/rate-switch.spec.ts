@@ -9,12 +9,13 @@ function switched(): { rate: RateSwitch; applied: number[] } {
     setter: 'setBlockProfileRate',
     meaning: (rate: number) => `one wait in ${rate}`,
     windowRate: 1,
+    inWindow: 'every wait',
   } as const;
   return { rate: new RateSwitch(rule, (now) => applied.push(now)), applied };
 }
 
 const OFF =
-  'off: set the option blockProfileRate or call profiler.setBlockProfileRate(n); seconds=N switches it on for the window';
+  'off: set the option blockProfileRate or call profiler.setBlockProfileRate(n); seconds=N switches it on for the window (every wait)';
 
 describe('a profile with a rate', () => {
   it('is off until a rate is set, and says how to set it', () => {

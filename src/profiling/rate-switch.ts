@@ -9,6 +9,8 @@ export interface RateRule {
   readonly meaning: (rate: number) => string;
   /** The rate during a window if no rate is set. */
   readonly windowRate: number;
+  /** Describes what a window records at that rate, and what it costs if that is much. */
+  readonly inWindow: string;
 }
 
 /** Switches a profile that has a cost: it is off until a rate is set or a window is opened. */
@@ -32,9 +34,9 @@ export class RateSwitch {
 
   /** A description of whether it is on, and how to switch it on. */
   get status(): string {
-    const { option, setter, meaning } = this.rule;
+    const { option, setter, meaning, inWindow } = this.rule;
     if (this.now > 0) return `on: ${meaning(this.now)}`;
-    return `off: set the option ${option} or call profiler.${setter}(n); seconds=N switches it on for the window`;
+    return `off: set the option ${option} or call profiler.${setter}(n); seconds=N switches it on for the window (${inWindow})`;
   }
 
   /** Switches it off for good. */

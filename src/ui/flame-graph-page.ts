@@ -21,8 +21,8 @@ export interface FlameGraphContent {
   readonly query: string;
   /** Length of the capture; 0 for a reading. */
   readonly seconds: number;
-  /** How to switch the profile on, if it is off. */
-  readonly hint: string | undefined;
+  /** Whether the profile is on, and how to switch it on; undefined for one that always is. */
+  readonly status: string | undefined;
   /** speedscope's first view. */
   readonly view: 'left-heavy' | 'time-ordered';
   /** Whether a later reading can be compared with the one that is shown. */
@@ -46,14 +46,21 @@ export const FLAME_GRAPH_CSP = policyFor(STYLE, [
 export const SPEEDSCOPE_CSP =
   "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; connect-src blob:; font-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 
+/** How to read the picture. */
+const READING: Readonly<Record<FlameGraphContent['view'], string>> = {
+  'left-heavy':
+    'Each box is a function, as wide as its share; below it are the functions that it called. Look for wide boxes with nothing below. Point at one to see its file and line.',
+  'time-ordered':
+    'Each box is something that ran, in order of time. Point at one to see its name. For requests, regions and waits, save the file and open it in Perfetto.',
+};
+
 /** A page that captures a profile and has speedscope draw it. Its script is {@link FLAME_GRAPH_SCRIPT}. */
 export function flameGraphPage(content: FlameGraphContent): string {
-  const { profile, description, hint, source, seconds, view, comparable } = content;
+  const { profile, description, status, source, seconds, view, comparable } = content;
   const data = {
     profile,
     source,
     seconds: String(seconds),
-    hint,
     view,
     comparable: comparable ? '' : undefined,
   };
@@ -66,7 +73,8 @@ export function flameGraphPage(content: FlameGraphContent): string {
 ${link('./', 'All profiles')}
 </header>
 <main${attributes.join('')}>
-<p>${escaped(description)}</p>
+<p>${escaped(description)}</p>${status === undefined ? '' : `\n<p>${escaped(status)}</p>`}
+<p id="reading" hidden>${READING[view]}</p>
 <div id="capture">
 <p id="status" role="status"></p>
 <progress id="progress" hidden aria-label="Progress of the capture"></progress>

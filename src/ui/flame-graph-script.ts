@@ -6,10 +6,10 @@
  */
 export const FLAME_GRAPH_SCRIPT = `'use strict';
 (() => {
-  const [main, status, progress, cancel, compare, frames, save, problem, picture] = [
-    'main', '#status', '#progress', '#cancel', '#compare', '#frames', '#save', '#problem', '#picture',
+  const [main, reading, status, progress, cancel, compare, frames, save, problem, picture] = [
+    'main', '#reading', '#status', '#progress', '#cancel', '#compare', '#frames', '#save', '#problem', '#picture',
   ].map((selector) => document.querySelector(selector));
-  const { profile, source, hint, view, comparable } = main.dataset;
+  const { profile, source, view, comparable } = main.dataset;
   const seconds = Number(main.dataset.seconds);
 
   /** Of the file that is drawn. */
@@ -58,7 +58,8 @@ export const FLAME_GRAPH_SCRIPT = `'use strict';
     const reason = text.split('\\n', 1)[0].slice(0, 300);
     if (code === 401) return 'The service requires credentials (401): reload the page and sign in.';
     if (code === 403) return 'The service refused access (403): ' + reason;
-    return 'The capture failed (' + code + '): ' + reason;
+    const busy = reason.includes('already') ? '. Another capture is running: try again when it has ended.' : '';
+    return 'The capture failed (' + code + '): ' + reason + busy;
   }
 
   function say(text) {
@@ -73,7 +74,8 @@ export const FLAME_GRAPH_SCRIPT = `'use strict';
   /** Shows a file, or says why there is no picture. */
   function show(file, title, nothing) {
     picture.hidden = file.profiles?.[file.activeProfileIndex].samples.length === 0;
-    if (picture.hidden) return say([nothing, hint].filter(Boolean).join(' '));
+    reading.hidden = picture.hidden;
+    if (picture.hidden) return say(nothing);
     say(title);
     offerFile(file);
     if (file.traceEvents) return draw(runs(file), title);
@@ -106,7 +108,7 @@ export const FLAME_GRAPH_SCRIPT = `'use strict';
     frame.title = 'Flame graph of ' + title;
     URL.revokeObjectURL(url);
     url = urlOf(file);
-    frame.src = 'flamegraph/index.html#profileURL=' + encodeURIComponent(url) + '&title=' + encodeURIComponent(title) + '&view=' + view;
+    frame.src = 'flamegraph/index.html#profileURL=' + encodeURIComponent(url) + '&view=' + view;
     frame.onload = () => frame.focus(); // its keys work at once
     picture.replaceChildren(frame);
   }
@@ -176,11 +178,11 @@ export const FLAME_GRAPH_SCRIPT = `'use strict';
   }
 
   async function start() {
-    if (source === undefined) return say(hint ?? 'For how long?');
+    if (source === undefined) return say('Select a time.');
     const taken = await capture();
     if (!taken) return;
-    const title = profile + (seconds ? ', ' + seconds + ' s until ' : ' at ') + timeOf(taken.at);
-    show(taken.file, title, 'The profile is empty.');
+    const title = profile + (seconds ? ': ' + seconds + ' s until ' : ' at ') + timeOf(taken.at);
+    show(taken.file, title, seconds ? 'The profile is empty: nothing to record in these ' + seconds + ' s.' : 'The profile is empty.');
     offerComparison(taken);
   }
 

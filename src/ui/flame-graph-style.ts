@@ -16,5 +16,9 @@ main > p { padding: .5rem 1rem 0; color: var(--soft); font-size: .9rem; }
 #problem:empty { display: none; }
 progress { accent-color: var(--accent); }
 #picture { flex: 1; min-height: 20rem; overflow-x: auto; border-top: 1px solid var(--line); }
+@media (max-width: 36rem) {
+  main > p { display: none; }
+  header > a { order: -1; margin-left: 0; flex-basis: 100%; }
+}
 iframe { display: block; width: 100%; min-width: 660px; height: 100%; border: 0; }
 `;

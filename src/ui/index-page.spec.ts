@@ -39,6 +39,7 @@ const pageOf = (content: Partial<IndexContent> = {}): string =>
     seconds: 10,
     running: [],
     facts: FACTS,
+    lacksSpeedscope: false,
     ...content,
   });
 
@@ -84,7 +85,7 @@ describe('indexPage', () => {
       `go tool pprof -http=: '${base}/profile?seconds=3'`,
       `go tool pprof -http=: '${base}/heap?gc=1'`,
       `go tool pprof -http=: '${base}/block?seconds=3'`,
-      `curl -o trace.out '${base}/trace?seconds=3' &amp;&amp; go tool trace trace.out`,
+      `curl -N -o trace.out '${base}/trace?seconds=3' &amp;&amp; go tool trace trace.out`,
     ]);
   });
 

@@ -18,6 +18,8 @@ export interface IndexContent {
   readonly seconds: number;
   readonly running: readonly RunningRow[];
   readonly facts: IndexFacts;
+  /** Flame graphs are on, and the package that draws them is missing. */
+  readonly lacksSpeedscope: boolean;
 }
 
 const STYLE = styleSheet(INDEX_STYLE);
@@ -26,7 +28,8 @@ const STYLE = styleSheet(INDEX_STYLE);
 export const INDEX_CSP = policyFor(STYLE, ['img-src data:']);
 
 /** The index: what to click, what to copy, and which process it is. */
-export function indexPage({ url, rows, switchedOff, seconds, running, facts }: IndexContent): string {
+export function indexPage(content: IndexContent): string {
+  const { url, rows, seconds, running, facts } = content;
   const base = url.split('?')[0]!.replace(/\/?$/, '/');
   const rowsInOrder = inOrder(rows);
   const body = `<main>
@@ -44,7 +47,7 @@ ${rowsInOrder.map((row) => rowOf(row, base, seconds)).join('\n')}
 </tbody>
 </table>
 <footer>
-${notes(switchedOff)
+${notes(content)
   .map((note) => `<p>${note}</p>`)
   .join('\n')}
 </footer>
@@ -53,7 +56,7 @@ ${notes(switchedOff)
 }
 
 function rowOf(row: IndexRow, base: string, seconds: number): string {
-  const { name, description, count, status } = row;
+  const { name, description, count, status, isUnread = count === undefined } = row;
   const command = commandOf(row, base, seconds);
   return `<tr>
 <th scope="row" class="name">${escaped(name).replaceAll('/', '/<wbr>')}</th>
@@ -61,13 +64,14 @@ function rowOf(row: IndexRow, base: string, seconds: number): string {
 <p class="links">${linksOf(row, seconds).join(' ')}</p>${
     command === undefined ? '' : `\n<code>${escaped(command)}</code>`
   }</td>
-<td class="count${count === undefined ? ' none' : ''}">${count ?? '–'}</td>
+<td class="count${isUnread ? ' none' : ''}">${isUnread ? '–' : count}</td>
 </tr>`;
 }
 
-function notes(switchedOff: readonly string[]): string[] {
+function notes({ switchedOff, lacksSpeedscope }: IndexContent): string[] {
   return [
-    'The commands require Go. Graphviz is required only for the graph view.',
+    ...(lacksSpeedscope ? ['Flame graphs require the package speedscope: npm install speedscope.'] : []),
+    'The commands require Go. Without Graphviz, the page that -http opens shows an error: open /ui/flamegraph instead.',
     ...(switchedOff.length > 0
       ? [`Switched off by the options of the module: ${escaped(switchedOff.join(', '))}.`]
       : []),

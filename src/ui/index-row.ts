@@ -6,6 +6,8 @@ export interface IndexRow {
   readonly description: string;
   /** Stacks in the last reading; undefined for an endpoint that is no named profile. */
   readonly count: number | undefined;
+  /** There was no reading yet. */
+  readonly isUnread?: boolean;
   /** Whether `flamegraph?profile=` draws it. */
   readonly flameGraph?: boolean;
   /** Go's `debug=2`. */
@@ -22,6 +24,9 @@ export interface IndexRow {
 
 const FIRST = ['profile', 'heap'];
 const TRACE_SECONDS = 5;
+
+/** Labels of endpoints that are files, and no captures for a time. */
+const DOWNLOADS: ReadonlyMap<string, string> = new Map([['heapsnapshot', 'download (stops the process)']]);
 
 /** What most incidents begin with comes first, the rest by name. */
 export function inOrder(rows: readonly IndexRow[]): IndexRow[] {
@@ -41,7 +46,7 @@ export function linksOf(row: IndexRow, seconds: number): string[] {
     flameGraph && link(`flamegraph?profile=${encodeURIComponent(name)}`, 'flame graph', ' class="main"'),
     isOff || isCapture(name)
       ? link(`${name}?seconds=${secondsOf(name, seconds)}`, `download ${secondsOf(name, seconds)} s`)
-      : link(name, isProfile ? 'download' : 'open'),
+      : link(name, isProfile ? 'download' : (DOWNLOADS.get(name) ?? 'open')),
     pastSeconds !== undefined && link(`${name}?past=${pastSeconds}`, `download the last ${pastSeconds} s`),
     name === 'heap' && link('heap?gc=1', 'after GC'),
     isProfile && link(`${name}?debug=1`, 'text'),
@@ -69,7 +74,7 @@ export function commandOf(
   const url = `${base}${name}${name === 'heap' ? '?gc=1' : timed}`;
   const quoted = `'${url.replaceAll("'", '%27')}'`; // the shell is to see one word, whatever the path
   return name === 'trace'
-    ? `curl -o trace.out ${quoted} && go tool trace trace.out`
+    ? `curl -N -o trace.out ${quoted} && go tool trace trace.out`
     : `go tool pprof -http=: ${quoted}`;
 }
 

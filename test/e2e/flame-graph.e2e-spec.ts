@@ -60,7 +60,7 @@ describe.each(ADAPTERS)('the flame graph page on %s', (adapter) => {
 
     it('says how to switch on a profile that is off, and offers windows of it', async () => {
       const { text } = await request(`${app.base}/flamegraph?profile=block`);
-      expect(text).toMatch(/data-hint="off: set the option blockProfileRate/);
+      expect(text).toMatch(/<p>off: set the option blockProfileRate/);
       expect(choicesOf(text)).toEqual(['seconds=5', 'seconds=10', 'seconds=30']);
     });
 
@@ -99,7 +99,9 @@ describe.each(ADAPTERS)('the flame graph page on %s', (adapter) => {
         const { base } = await startApp(adapter, { pprof, configure });
         for (const path of ['/flamegraph', '/flamegraph/page.js'])
           await checkRow(base, refused(path, 404, TEXTS.unknown));
-        expect((await request(`${base}/`)).text).not.toContain('flamegraph?');
+        const { text } = await request(`${base}/`);
+        expect(text).not.toContain('flamegraph?');
+        expect(text.includes('npm install speedscope')).toBe(!isInstalled);
       },
     );
 
@@ -108,6 +110,16 @@ describe.each(ADAPTERS)('the flame graph page on %s', (adapter) => {
       const { text } = await request(`${base}/`);
       const links = [...text.matchAll(/href="flamegraph\?profile=(\w+)"/g)].map(([, name]) => name);
       expect(links.toSorted()).toEqual([...GO_PROFILES, 'profile', 'trace'].toSorted());
+    });
+
+    it('offers the seconds that a flight recorder has', async () => {
+      const recorder = { warm: 'always', flightRecorder: { seconds: 20 } } as const;
+      const { base } = await startApp(adapter, { pprof: recorder });
+      const { text } = await request(`${base}/flamegraph?past=20`);
+      expect(text).toContain(
+        '<a aria-current="true" href="flamegraph?profile=profile&amp;past=20">Last 20 s</a>',
+      );
+      expect(text).toContain('data-source="profile?past=20&amp;format=speedscope"');
     });
 
     it('returns 404 for a profile that is switched off', async () => {

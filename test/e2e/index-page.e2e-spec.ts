@@ -139,7 +139,7 @@ describe.each(ADAPTERS)('the index page on %s', (adapter) => {
         `go tool pprof -http=: '${base}/profile?seconds=10'`,
         `go tool pprof -http=: '${base}/heap?gc=1'`,
         `go tool pprof -http=: '${base}/mutex?seconds=10'`,
-        `curl -o trace.out '${base}/trace?seconds=5' && go tool trace trace.out`,
+        `curl -N -o trace.out '${base}/trace?seconds=5' && go tool trace trace.out`,
       ]),
     );
     expect(linksIn(text)).toContain('trace?seconds=5&amp;format=json');

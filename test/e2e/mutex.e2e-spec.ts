@@ -102,7 +102,7 @@ describe.each(ADAPTERS)('mutex that is off on %s', (adapter) => {
     const { samples, sampleTypes } = await profileOf(app);
     expect([samples, sampleTypes]).toEqual([[], ['contentions', 'delay']]);
     expect(await statusOf(app)).toBe(
-      'off: set the option mutexProfileThreshold or call profiler.setMutexProfileThreshold(n); seconds=N switches it on for the window',
+      'off: set the option mutexProfileThreshold or call profiler.setMutexProfileThreshold(n); seconds=N switches it on for the window (holds of the event loop longer than 50 ms)',
     );
   });
 

@@ -301,7 +301,7 @@ describe.each(ADAPTERS)('what a service waits for, on %s', (adapter) => {
     expect(profile.flat('goroutine', 'CatsController.onTimer')).toBe(1);
     expect(profile.cumulative('goroutine', '(active resources)')).toBeGreaterThan(0);
     const hint =
-      'tracking of awaits is off: set the option goroutineProfileRate or call profiler.setGoroutineProfileRate(n); seconds=N switches it on for the window';
+      'tracking of awaits is off: set the option goroutineProfileRate or call profiler.setGoroutineProfileRate(n); seconds=N switches it on for the window (every await, which can slow the service down several times)';
     expect(profile.comments[0]).toBe(hint);
     const { text } = await get(app, 'goroutine?debug=2');
     expect(text).toMatch(
@@ -439,7 +439,7 @@ describe.each(ADAPTERS)('what a service waits for, on %s', (adapter) => {
     expect(statuses).toEqual(
       expect.arrayContaining([
         'on: one wait in 16',
-        'off: set the option goroutineProfileRate or call profiler.setGoroutineProfileRate(n); seconds=N switches it on for the window',
+        'off: set the option goroutineProfileRate or call profiler.setGoroutineProfileRate(n); seconds=N switches it on for the window (every await, which can slow the service down several times)',
       ]),
     );
   });

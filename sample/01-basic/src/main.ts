@@ -25,12 +25,17 @@ console.log(`
 Open ${url}/debug/pprof/
 
 This is a shop whose customers search all the time. One function takes half of its CPU time, and one allocates
-memory that is never freed. Find them in the browser, or in a second terminal:
+memory that is never freed. Find them in the browser:
+
+  CPU               profile: flame graph, 5 s
+  memory            heap: flame graph, After GC; later, "What has grown since ...?"
+
+Or with Go, in a second terminal:
 
   CPU               go tool pprof -top '${url}/debug/pprof/profile?seconds=5'
   memory            go tool pprof -top '${url}/debug/pprof/heap?gc=1'
   as a flame graph  go tool pprof -http=: '${url}/debug/pprof/profile?seconds=5'
-  without Go        curl '${url}/debug/pprof/goroutine?debug=2'
+  what is going on  curl '${url}/debug/pprof/goroutine?debug=2'
   in code           curl -X POST ${url}/capture
 
 ${pathOf('../README.md')} shows what you should see.

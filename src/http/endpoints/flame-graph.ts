@@ -12,7 +12,7 @@ import {
 import { FLAME_GRAPH_SCRIPT } from '../../ui/flame-graph-script.js';
 import { PprofEndpoint } from '../endpoint.decorator.js';
 import { badValue, goException } from '../go-errors.js';
-import { atoi, checkDuration, formValue, longestSeconds, parseInt64 } from '../go-query.js';
+import { checkDuration, formValue, longestSeconds, parseInt64 } from '../go-query.js';
 import { html, type PprofReply } from '../reply.js';
 import { pprofRequest } from '../request.js';
 import { Routes } from '../routes.js';
@@ -27,7 +27,7 @@ const SCRIPT: BrowserFile = {
 };
 
 /** A profile as the page knows it. */
-type Drawable = Pick<FlameGraphContent, 'profile' | 'description' | 'hint' | 'view' | 'comparable'> & {
+type Drawable = Pick<FlameGraphContent, 'profile' | 'description' | 'status' | 'view' | 'comparable'> & {
   /** Whether the visitor has to choose a time. */
   readonly takesTime: boolean;
   readonly choices: readonly FlameGraphChoice[];
@@ -55,10 +55,11 @@ export class FlameGraphEndpoint {
   private page(query: string): PprofReply {
     const { format, takesTime, ...drawable } = this.drawable(formValue(query, 'profile') || 'profile');
     const seconds = this.secondsOf(query);
-    const gc = atoi(formValue(query, 'gc')) > 0 ? 'gc=1' : '';
-    const asked = seconds > 0 ? `seconds=${seconds}` : gc;
-    const parameters = [...(asked ? [asked] : []), `format=${format}`];
-    const source = seconds === 0 && takesTime ? undefined : `${drawable.profile}?${parameters.join('&')}`;
+    const asked = parametersOf(query);
+    const source =
+      asked === '' && takesTime
+        ? undefined
+        : `${drawable.profile}?${[asked, `format=${format}`].filter(Boolean).join('&')}`;
     const comparable = drawable.comparable && seconds === 0;
     return html(flameGraphPage({ ...drawable, comparable, source, query: asked, seconds }), FLAME_GRAPH_CSP);
   }
@@ -80,10 +81,10 @@ export class FlameGraphEndpoint {
     return {
       profile: name,
       description: endpoint.description,
-      hint: undefined,
+      status: undefined,
       comparable: false,
       takesTime: true,
-      choices: this.windows(''),
+      choices: [...this.windows(''), ...this.past(name)],
       ...DRAWABLE.get(name)!,
     };
   }
@@ -94,10 +95,10 @@ export class FlameGraphEndpoint {
     return {
       profile: name,
       description,
-      hint: isOff ? status : undefined,
+      status,
       comparable: true,
       takesTime: isOff,
-      choices: [...now, ...collected, ...(hasWindows ? this.windows('Change in ') : [])],
+      choices: [...now, ...collected, ...(hasWindows ? this.windows(isOff ? '' : 'Change in ') : [])],
       view: 'left-heavy',
       format: 'speedscope',
     };
@@ -112,6 +113,13 @@ export class FlameGraphEndpoint {
     }));
   }
 
+  private past(name: string): FlameGraphChoice[] {
+    const { flightRecorder } = this.options;
+    if (name !== 'profile' || !flightRecorder) return [];
+    const { seconds } = flightRecorder;
+    return [{ label: `Last ${seconds} s`, query: `past=${seconds}` }];
+  }
+
   /** 0 for a reading. */
   private secondsOf(query: string): number {
     const asked = formValue(query, 'seconds');
@@ -121,6 +129,12 @@ export class FlameGraphEndpoint {
     checkDuration(seconds, this.options);
     return seconds;
   }
+}
+
+/** The first parameter that says what to show; the profile's endpoint checks it. */
+function parametersOf(query: string): string {
+  const name = ['seconds', 'past', 'gc'].find((one) => formValue(query, one) !== '');
+  return name ? `${name}=${encodeURIComponent(formValue(query, name))}` : '';
 }
 
 /** What is no named profile, with the format that speedscope opens. */

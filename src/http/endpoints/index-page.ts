@@ -41,6 +41,7 @@ export class IndexEndpoint {
         seconds: (performance.now() - since) / 1000,
       })),
       facts: await this.facts.read(),
+      lacksSpeedscope: this.routes.isOn('flamegraph') && !this.speedscope.isInstalled,
     };
     return html(indexPage(content), INDEX_CSP);
   }
@@ -64,6 +65,7 @@ export class IndexEndpoint {
         name: profile.name,
         description: profile.description,
         count: profile.count(),
+        isUnread: !profile.isCounted,
         flameGraph: hasFlameGraphs,
         isOff: profile.isOff,
         status: profile.status,

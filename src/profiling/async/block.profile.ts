@@ -34,6 +34,7 @@ export class BlockProfile extends RatedProfile implements OnModuleInit, OnModule
           setter: 'setBlockProfileRate',
           meaning: (rate) => (rate === 1 ? 'every wait' : `one wait in ${rate}`),
           windowRate: 1,
+          inWindow: 'every wait, which can slow the service down several times',
         },
         (rate) => this.track(rate),
       ),

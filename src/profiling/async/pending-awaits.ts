@@ -15,6 +15,7 @@ export class PendingAwaits implements OnModuleInit, OnModuleDestroy {
       setter: 'setGoroutineProfileRate',
       meaning: (rate) => (rate === 1 ? 'every await' : `one await in ${rate}`),
       windowRate: 1,
+      inWindow: 'every await, which can slow the service down several times',
     },
     (rate) => this.track(rate),
   );

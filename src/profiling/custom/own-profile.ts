@@ -32,6 +32,10 @@ export class OwnProfile extends NamedProfile {
     return this.source instanceof CustomProfile ? this.source.count() : super.count();
   }
 
+  override get isCounted(): boolean {
+    return this.source instanceof CustomProfile || super.isCounted;
+  }
+
   /**
    * @internal
    * @throws ProfilerCollectError if the source fails

@@ -28,7 +28,7 @@ const WINDOW: HeapProfileKind = { ...HEAP, about: [LOWER_BOUND], counts: true };
 export class HeapProfiler extends NamedProfile {
   readonly name = 'heap';
   readonly description =
-    'Live objects on the JavaScript heap by the stack that allocated them, and memory outside the heap. gc=1 collects garbage first.';
+    'Objects in memory by the stack that allocated them, and memory outside the heap. Garbage counts until it is collected: gc=1 collects it first.';
   override readonly devToolsFormat = 'heapprofile';
 
   /** @internal */

@@ -47,7 +47,7 @@ export class HeapSnapshots implements OnModuleDestroy {
   }
 
   onModuleDestroy(): void {
-    this.cancel();
+    this.cancel(new Error('the application is shutting down'));
   }
 
   private snapshot(): Readable {
@@ -58,8 +58,8 @@ export class HeapSnapshots implements OnModuleDestroy {
     }
   }
 
-  private cancel(): void {
-    this.last?.json.destroy(new ProfilerCanceledError());
+  private cancel(reason?: Error): void {
+    this.last?.json.destroy(new ProfilerCanceledError(reason));
   }
 }
 

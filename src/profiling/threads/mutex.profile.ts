@@ -16,6 +16,7 @@ const RULE = {
   setter: 'setMutexProfileThreshold',
   meaning: (ms: number) => `holds of the event loop longer than ${ms} ms`,
   windowRate: 50,
+  inWindow: 'holds of the event loop longer than 50 ms',
 } as const;
 
 /** After this time, in ms, the delayed timer has detected a hold that ended, and V8 has its last sample. */
