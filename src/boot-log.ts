@@ -51,7 +51,7 @@ export class BootLog {
   private clients(): string {
     if (this.isClosed) return 'nobody';
     const guards = this.extras.guards.map((guard) =>
-      classNameOf(typeof guard === 'function' ? guard : guard.constructor),
+      classNameOf(typeof guard === 'function' ? guard : (guard.constructor ?? Object)),
     );
     return guards.length > 0 ? `requests that pass ${guards.join(', ')}` : 'programs on this machine only';
   }

@@ -39,6 +39,9 @@ export interface RoutedRequest extends Omit<PprofRequest, 'body'>, Found {
   readonly routes: Routes;
 }
 
+/** Characters of `X-Forwarded-Prefix`, which anybody can send. */
+const LONGEST_PREFIX = 1000;
+
 const requests = new WeakMap<object, RoutedRequest>();
 
 /**
@@ -105,12 +108,12 @@ function originOf(request: IncomingMessage): string {
   return `${scheme === 'https' ? 'https' : 'http'}://${/^[\w.:[\]-]+$/.test(host) ? host : 'localhost'}`;
 }
 
-/** What proxies in front have taken off the path, the outermost first; nothing if it is no plain path. */
+/** The path that proxies have removed, the outermost one's first; empty if it is not a plain path, or a very long one. */
 function prefixOf({ headers }: IncomingMessage): string {
-  const prefix = String(headers['x-forwarded-prefix'] ?? '')
-    .split(',')
-    .map((part) => part.trim().replace(/\/+$/, ''))
-    .join('');
+  const given = String(headers['x-forwarded-prefix'] ?? '');
+  if (given.length > LONGEST_PREFIX) return '';
+  const parts = given.split(',').map((part) => part.trim());
+  const prefix = parts.map((part) => (part.endsWith('/') ? part.slice(0, -1) : part)).join('');
   return /^(\/[\w.~%-]+)*$/.test(prefix) ? prefix : '';
 }
 

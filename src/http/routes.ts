@@ -122,7 +122,9 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
     this.application = applications.get(container) ?? { paths: new Set(), placed: new Map() };
     applications.set(container, this.application);
     if (this.application.paths.has(this.routerPath)) {
-      throw new Error(`PprofModule: two modules have the path "${this.path}"; give each its own`);
+      throw new Error(
+        `PprofModule: two modules have the path "${this.path}"; give each its own, or import one of them (PprofModule without forRoot is one, too)`,
+      );
     }
     this.application.paths.add(this.routerPath);
     // Here and not in a hook: Nest reads the controllers' paths before it calls any.

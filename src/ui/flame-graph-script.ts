@@ -26,13 +26,16 @@ export const FLAME_GRAPH_SCRIPT = `'use strict';
     cancel.hidden = progress.hidden = false;
     compare.hidden = frames.hidden = save.hidden = true;
     try {
-      const response = await fetch(source, { signal: controller.signal });
+      // Not relative: the address may have credentials, which fetch does not accept.
+      const response = await fetch(location.origin + location.pathname.replace(/[^/]*$/, '') + source, { signal: controller.signal });
       const text = await response.text();
-      if (response.ok) return { file: JSON.parse(text), at: new Date() };
-      fail(refusal(response.status, text));
-    } catch (error) {
+      if (!response.ok) return void fail(refusal(response, text));
+      const file = parsed(text);
+      if (file) return { file, at: new Date() };
+      fail('The response is not a profile.');
+    } catch {
       if (controller.signal.aborted) say('Canceled.');
-      else fail(error instanceof SyntaxError ? 'The response is not a profile.' : 'The service did not respond. Is it running?');
+      else fail('The service did not respond. Is it running?');
     } finally {
       clearInterval(ticking);
       cancel.hidden = progress.hidden = true;
@@ -54,8 +57,26 @@ export const FLAME_GRAPH_SCRIPT = `'use strict';
     return setInterval(tick, 200);
   }
 
-  function refusal(code, text) {
-    const reason = text.split('\\n', 1)[0].slice(0, 300);
+  /** Undefined for what speedscope would not open. */
+  function parsed(text) {
+    try {
+      const file = JSON.parse(text);
+      return file.traceEvents || shownIn(file) ? file : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The profile that is shown first: where memory has only been freed, that. */
+  function shownIn({ profiles, activeProfileIndex }) {
+    const active = profiles[activeProfileIndex];
+    const freed = profiles.find(({ name }) => name === active.name + ' freed');
+    return active.samples.length === 0 && freed ? freed : active;
+  }
+
+  function refusal({ status: code, statusText }, text) {
+    const isPage = text.startsWith('<'); // of a proxy
+    const reason = isPage ? statusText : text.split('\\n', 1)[0].slice(0, 300);
     if (code === 401) return 'The service requires credentials (401): reload the page and sign in.';
     if (code === 403) return 'The service refused access (403): ' + reason;
     const busy = reason.includes('already') ? '. Another capture is running: try again when it has ended.' : '';
@@ -73,14 +94,16 @@ export const FLAME_GRAPH_SCRIPT = `'use strict';
 
   /** Shows a file, or says why there is no picture. */
   function show(file, title, nothing) {
-    picture.hidden = file.profiles?.[file.activeProfileIndex].samples.length === 0;
+    const shown = file.profiles && shownIn(file);
+    picture.hidden = shown?.samples.length === 0;
     reading.hidden = picture.hidden;
     if (picture.hidden) return say(nothing);
     say(title);
     offerFile(file);
-    if (file.traceEvents) return draw(runs(file), title);
-    offerAllFrames(file, title, true);
-    draw(ownCode(file), title);
+    if (!shown) return draw(runs(file), title);
+    const opened = { ...file, activeProfileIndex: file.profiles.indexOf(shown) };
+    offerAllFrames(opened, title, true);
+    draw(ownCode(opened), title);
   }
 
   function offerFile(file) {
@@ -147,7 +170,8 @@ export const FLAME_GRAPH_SCRIPT = `'use strict';
   /** What a later reading has more than an earlier one, by stack. */
   function growth(before, after) {
     const profiles = after.profiles.map((profile, i) => {
-      const had = new Map(stacksOf(before, i));
+      const earlier = before.profiles.findIndex(({ name }) => name === profile.name);
+      const had = new Map(earlier < 0 ? [] : stacksOf(before, earlier));
       const samples = [];
       const weights = [];
       for (const [n, [key, weight]] of stacksOf(after, i).entries()) {
@@ -171,7 +195,7 @@ export const FLAME_GRAPH_SCRIPT = `'use strict';
     compare.onclick = async () => {
       const second = await capture();
       offerComparison(first);
-      if (!second) return;
+      if (!second) return void (frames.hidden = save.hidden = picture.hidden);
       const span = timeOf(first.at) + ' and ' + timeOf(second.at);
       show(growth(first.file, second.file), profile + ': growth between ' + span, 'Nothing has grown between ' + span + '.');
     };

@@ -21,7 +21,7 @@ const CONTRACT = [
   refused('/flamegraph?profile=cmdline', 404, TEXTS.unknown),
   ...SECONDS.map((seconds) => refused(`/flamegraph?profile=heap&seconds=${seconds}`, 400, TEXTS.badSeconds)),
   refused('/flamegraph?profile=heap&seconds=301', 400, TEXTS.tooLong(300)),
-  row('/flamegraph/page.js', 200, 'the script of the page', { ...SCRIPT, text: /fetch\(source/ }),
+  row('/flamegraph/page.js', 200, 'the script of the page', { ...SCRIPT, text: /await fetch/ }),
   page('/flamegraph/index.html', 'speedscope', { text: /<script src="speedscope/ }),
   ...['', 'x.js', 'package.json', 'LICENSE', 'a/page.js', '..%2findex.html', '%2e%2e/index.html'].map(
     (name) => refused(`/flamegraph/${name}`, 404, TEXTS.unknown),

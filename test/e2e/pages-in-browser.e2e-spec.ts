@@ -121,7 +121,7 @@ describeChromium('the pages in Chromium', () => {
     const tab = await open();
     await tab.goto(`${base}/flamegraph?profile=allocs`);
     await tab.click('::-p-aria(Change in 5 s)');
-    await tab.says('status', 'allocs, 5 s until');
+    await tab.says('status', 'allocs: 5 s until');
     await tab.drawn('churn');
     expect(asked.map(({ seconds }) => seconds)).toEqual([5]);
   });

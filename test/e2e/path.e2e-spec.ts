@@ -116,7 +116,7 @@ describe.each(ADAPTERS)('the option path on %s', (adapter) => {
   it('imports: [PprofModule] beside forRoot() fails the boot, since both have the default path', async () => {
     const imports = [PprofModule, PprofModule.forRoot()];
     await expect(startApp(adapter, { pprof: false, imports })).rejects.toThrow(
-      'PprofModule: two modules have the path "debug/pprof"; give each its own',
+      'PprofModule: two modules have the path "debug/pprof"; give each its own, or import one of them (PprofModule without forRoot is one, too)',
     );
   });
 
@@ -125,7 +125,7 @@ describe.each(ADAPTERS)('the option path on %s', (adapter) => {
     ['debug/pprof', '/debug/pprof/'],
   ])('two modules at the paths %s and %s fail the boot', async (first, second) => {
     await expect(startApp(adapter, two(first, second))).rejects.toThrow(
-      'PprofModule: two modules have the path "debug/pprof"; give each its own',
+      'PprofModule: two modules have the path "debug/pprof"; give each its own, or import one of them (PprofModule without forRoot is one, too)',
     );
   });
 

@@ -14,10 +14,10 @@ export class HeapSnapshotEndpoint {
   constructor(private readonly snapshots: HeapSnapshots) {}
 
   @Get()
-  serve(@Req() request: object): PprofReply | StreamedReply {
+  async serve(@Req() request: object): Promise<PprofReply | StreamedReply> {
     const { method, peer, signal } = pprofRequest(request);
     const reply = attachment(fileName());
-    return method === 'HEAD' ? reply : { ...reply, body: this.snapshots.take({ peer, signal }) };
+    return method === 'HEAD' ? reply : { ...reply, body: await this.snapshots.take({ peer, signal }) };
   }
 }
 

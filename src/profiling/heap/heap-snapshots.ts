@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { PPROF_SAMPLING } from '../../pprof.options.js';
 import type { Sampling } from '../../sampling/sampler.js';
@@ -16,6 +17,7 @@ interface Snapshot {
 @Injectable()
 export class HeapSnapshots implements OnModuleDestroy {
   private last: Snapshot | undefined;
+  private isStarting = false;
 
   constructor(
     @Inject(PPROF_SAMPLING) private readonly sampling: Sampling,
@@ -30,9 +32,15 @@ export class HeapSnapshots implements OnModuleDestroy {
    * @throws ProfilerCanceledError if the signal is aborted
    * @throws ProfilerUnavailableError if the temporary file cannot be written
    */
-  take({ peer, signal }: Required<Pick<CaptureRequest, 'peer' | 'signal'>>): AsyncIterable<Uint8Array> {
+  async take({
+    peer,
+    signal,
+  }: Required<Pick<CaptureRequest, 'peer' | 'signal'>>): Promise<AsyncIterable<Uint8Array>> {
+    const isSending = this.last?.isRead && !this.last.json.destroyed;
+    if (this.isStarting || isSending) throw new ProfilerBusyError('heapsnapshot');
+    this.isStarting = true;
+    await noticeClosedSockets().finally(() => (this.isStarting = false));
     if (signal.aborted) throw new ProfilerCanceledError(signal.reason);
-    if (this.last?.isRead && !this.last.json.destroyed) throw new ProfilerBusyError('heapsnapshot');
     this.cancel(); // one whose reply an interceptor has replaced
     const holds = new HoldMeter();
     const since = performance.now();
@@ -61,6 +69,14 @@ export class HeapSnapshots implements OnModuleDestroy {
   private cancel(reason?: Error): void {
     this.last?.json.destroy(new ProfilerCanceledError(reason));
   }
+}
+
+/**
+ * Node notices that a client has left some turns after it has parsed its request. Requests of clients that gave up while a snapshot
+ * held the event loop are parsed after it, and each would hold it again.
+ */
+async function noticeClosedSockets(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await setImmediate();
 }
 
 async function* piecesOf(snapshot: Snapshot): AsyncGenerator<Uint8Array, void> {
