@@ -235,8 +235,9 @@ export class Routes implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
     return (await this.moduleRef.resolve<EndpointController>(controller)).serve(request);
   }
 
-  /** The name of the endpoint at a path: that of the one above it, where that has files. */
+  /** The name of the endpoint or profile at a path: that of the endpoint above it, if that has files. */
   private nameAt(path: string): string {
+    if (this.registry.lookup(path)) return path;
     const above = path.split('/', 1)[0]!;
     const controller = this.byName.get(above);
     return controller && endpointOf(controller)!.hasFiles ? above : path;

@@ -112,6 +112,16 @@ describe.each(ADAPTERS)('the flame graph page on %s', (adapter) => {
       expect(links.toSorted()).toEqual([...GO_PROFILES, 'profile', 'trace'].toSorted());
     });
 
+    it('draws a custom profile, whatever its name is', async () => {
+      const { app, base } = await startApp(adapter);
+      for (const name of ['example.com/db', 'flamegraph/x']) {
+        app.get(ProfilerService).newProfile(name).add({});
+        const { text } = await request(`${base}/flamegraph?profile=${encodeURIComponent(name)}`);
+        expect(text).toContain(` data-source="${name}?format=speedscope"`);
+        expect(await request(`${base}/${name}?format=speedscope`)).toMatchObject({ status: 200 });
+      }
+    });
+
     it('offers the seconds that a flight recorder has', async () => {
       const recorder = { warm: 'always', flightRecorder: { seconds: 20 } } as const;
       const { base } = await startApp(adapter, { pprof: recorder });
