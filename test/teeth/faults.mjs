@@ -14,8 +14,8 @@ export const FAULTS = [
   {
     title: 'a second heap snapshot is taken while the first is sent',
     file: 'src/profiling/heap/heap-snapshots.ts',
-    find: 'if (this.last?.isRead && !this.last.json.destroyed)',
-    replace: 'if (this.last?.isRead && this.last.json.destroyed)',
+    find: 'this.last?.isRead && !this.last.json.destroyed;',
+    replace: 'this.last?.isRead && this.last.json.destroyed;',
     tests: ['test/e2e/heapsnapshot'],
   },
   {
@@ -794,8 +794,8 @@ export const FAULTS = [
   {
     title: 'Cancel only says so',
     file: 'src/ui/flame-graph-script.ts',
-    find: 'fetch(source, { signal: controller.signal })',
-    replace: 'fetch(source)',
+    find: 'source, { signal: controller.signal })',
+    replace: 'source)',
     tests: ['test/e2e/pages-in-browser'],
   },
   {
