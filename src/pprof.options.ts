@@ -63,7 +63,7 @@ export interface PprofRuntimeOptions {
    */
   cpuProfileRate?: number;
   /**
-   * Whether V8's CPU profiler keeps running after a capture. Starting it holds the event loop for 40 to 1,000 ms, depending on
+   * Whether V8's CPU profiler keeps running after a capture. Starting it holds the event loop for 0.1 to 1 s, depending on
    * how much code is loaded; while it is running, a capture starts and stops in about 1 ms. A profiler that was just started
    * also can't attribute time to code that V8 compiled by on-stack replacement before.
    *

@@ -259,7 +259,7 @@ export class Captures {
     return comments(this.options.profileComments, about);
   }
 
-  /** For one that failed: whoever receives the error reports it. */
+  /** A failed capture is reported by the caller that receives the error. */
   private reportCanceled(
     request: BegunCapture,
     captured: CapturedProfile | undefined,

@@ -35,7 +35,7 @@ export class V8HeapSampler implements HeapSampler {
   private lastOrdinal = 0;
   /** Sizes of the samples in the last reading, by ordinal. */
   private sizes: ReadonlyMap<number, number> = new Map();
-  private keepers = 0;
+  private keepDeadUsers = 0;
 
   constructor(
     readonly rate: number,
@@ -69,15 +69,15 @@ export class V8HeapSampler implements HeapSampler {
   }
 
   keepDead(): void {
-    if (this.keepers++ === 0) this.restart(true);
+    if (this.keepDeadUsers++ === 0) this.restart(true);
   }
 
   forgetDead(): void {
-    if (this.keepers > 0) this.restart(true);
+    if (this.keepDeadUsers > 0) this.restart(true);
   }
 
   dropDead(): void {
-    if (--this.keepers === 0) this.restart(false);
+    if (--this.keepDeadUsers === 0) this.restart(false);
   }
 
   stop(): void {

@@ -110,7 +110,7 @@ function pathInPackage(filename: string): string | undefined {
 /** Files that a comment names. */
 const FILES_NAMED = 3;
 
-/** A comment on frames that are in a file and have no line, where V8 told one. */
+/** A comment on frames that are in a file but have no line, although V8 reported one. */
 export function missingLines(frames: readonly RawFrame[], places: readonly PlaceInCode[]): string[] {
   const files = new Set(
     places

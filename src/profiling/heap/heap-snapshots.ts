@@ -88,5 +88,5 @@ function cancelWith(signal: AbortSignal, json: Readable): void {
   const cancel = (): void => void json.destroy(new ProfilerCanceledError(signal.reason));
   signal.addEventListener('abort', cancel);
   json.once('close', () => signal.removeEventListener('abort', cancel));
-  json.on('error', () => {}); // whoever reads it gets the error
+  json.on('error', () => {}); // the reader gets the error
 }
