@@ -5,7 +5,7 @@ import { Routes } from './http/routes.js';
 import { SeparatePort } from './http/separate-port.js';
 import { PPROF_EXTRAS, PPROF_OPTIONS, PPROF_SAMPLING } from './pprof.options.js';
 import type { ResolvedPprofExtras, ResolvedPprofOptions } from './pprof.options.js';
-import { classNameOf } from './profiling/trace/nest-regions.js';
+import { classNameOf, classOf } from './profiling/class-of.js';
 import type { Sampling } from './sampling/sampler.js';
 
 /** Logs one line when the application has started: where the module serves, for whom, and what samples. */
@@ -51,7 +51,7 @@ export class BootLog {
   private clients(): string {
     if (this.isClosed) return 'nobody';
     const guards = this.extras.guards.map((guard) =>
-      classNameOf(typeof guard === 'function' ? guard : (guard.constructor ?? Object)),
+      classNameOf(typeof guard === 'function' ? guard : classOf(guard)),
     );
     return guards.length > 0 ? `requests that pass ${guards.join(', ')}` : 'programs on this machine only';
   }

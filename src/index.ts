@@ -28,7 +28,8 @@ export type {
 } from './pprof.options.js';
 export { AsyncTracker } from './profiling/async/async-tracker.js';
 export type { RequestInFlight, RequestState } from './profiling/async/requests-in-flight.js';
-export type { CapturedProfile, CaptureEvent, DevToolsFormat, ViewerFormat } from './profiling/capture.js';
+export type { CaptureEvent } from './profiling/capture.js';
+export type { CapturedProfile, DevToolsFormat, ViewerFormat } from './profiling/captured-profile.js';
 export { type CpuProfileOptions, CpuProfiler } from './profiling/cpu/cpu-profiler.js';
 export type { PastCpuProfileOptions } from './profiling/cpu/flight-recorder.js';
 export { CustomProfile, getProfileToken, InjectProfile } from './profiling/custom/custom-profile.js';

@@ -72,11 +72,19 @@ function* profilesOf(types: readonly ValueType[], stacks: FunctionStacks): Gener
   const profiles: WeighedProfile[] = [];
   for (const [i, { type: title, unit }] of types.entries()) {
     profiles.push({ title, unit, weightOf: (values) => values[i]! });
-    yield;
-    if ([...stacks.values()].some((values) => values[i]! < 0))
+    if (yield* hasNegative(stacks, i))
       profiles.push({ title: `${title} freed`, unit, weightOf: (values) => -values[i]! });
   }
   return profiles;
+}
+
+function* hasNegative(stacks: FunctionStacks, type: number): Generator<void, boolean> {
+  let seen = 0;
+  for (const values of stacks.values()) {
+    if (seen++ % PIECE === 0) yield;
+    if (values[type]! < 0) return true;
+  }
+  return false;
 }
 
 function* writeFrames(pieces: Pieces, { functions, strings }: Profile): Generator<void, void> {
@@ -96,17 +104,19 @@ function* writeProfile(
 ): Generator<void, void> {
   const head = { type: 'sampled', name: title, unit: UNITS.has(unit) ? unit : 'none', startValue: 0 };
   pieces.add(`${JSON.stringify(head).slice(0, -1)},"samples":[`);
-  const weights: number[] = [];
+  const weights = new Pieces();
   let total = 0;
   let seen = 0;
   for (const [stack, values] of stacks) {
     if (seen++ % PIECE === 0) yield;
     const weight = weightOf(values);
     if (weight <= 0) continue;
-    pieces.add(`${total > 0 ? ',' : ''}[${stack}]`);
-    weights.push(weight);
+    const comma = total > 0 ? ',' : '';
+    pieces.add(`${comma}[${stack}]`);
+    weights.add(`${comma}${weight}`);
     total += weight;
   }
-  yield;
-  pieces.add(`],"weights":[${weights.join()}],"endValue":${total}}`);
+  pieces.add('],"weights":[');
+  for (const piece of weights.all()) pieces.add(piece);
+  pieces.add(`],"endValue":${total}}`);
 }

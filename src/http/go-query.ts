@@ -3,7 +3,7 @@
  * JavaScript's, and clients written for Go rely on them.
  */
 
-import type { DevToolsFormat, ViewerFormat } from '../profiling/capture.js';
+import type { DevToolsFormat, ViewerFormat } from '../profiling/captured-profile.js';
 import type { ResolvedPprofOptions } from '../pprof.options.js';
 import { badValue, goException, tooLong } from './go-errors.js';
 

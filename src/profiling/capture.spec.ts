@@ -2,7 +2,8 @@ import { Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { countTurns } from '../../test/support/async.js';
 import type { Profile } from '../format/profile.js';
-import { CapturedProfile, type CaptureEvent, Captures, NobodyWaitsError } from './capture.js';
+import { type CaptureEvent, Captures, NobodyWaitsError } from './capture.js';
+import { CapturedProfile } from './captured-profile.js';
 import { ProfilerCanceledError } from './errors.js';
 import { HoldMeter } from './loop.js';
 

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { type CapturedProfile, Captures } from './capture.js';
+import { Captures } from './capture.js';
+import type { CapturedProfile } from './captured-profile.js';
 import { ProfilerArgumentError, ProfilerCanceledError, ProfilerCollectError } from './errors.js';
 import { checkSignal, wait } from './loop.js';
 import type { NamedProfile } from './named-profile.js';

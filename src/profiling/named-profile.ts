@@ -1,7 +1,8 @@
 import type { Writable } from 'node:stream';
 import { merge, scale } from '../format/merge.js';
 import type { Profile } from '../format/profile.js';
-import { CapturedProfile, type Captures, type DevToolsFormat } from './capture.js';
+import type { Captures } from './capture.js';
+import { CapturedProfile, type DevToolsFormat } from './captured-profile.js';
 import { HoldMeter, runSliced } from './loop.js';
 
 /** How to read a named profile. */

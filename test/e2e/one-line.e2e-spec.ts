@@ -1,6 +1,6 @@
 import { Get, Injectable, type Type } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CapturedProfile } from '../../src/profiling/capture.js';
+import { CapturedProfile } from '../../src/profiling/captured-profile.js';
 import { HoldMeter, nowNanos, runSliced } from '../../src/profiling/loop.js';
 import { ENDPOINTS } from '../../src/http/endpoints.js';
 import { PprofEndpoint } from '../../src/http/endpoint.decorator.js';

@@ -6,7 +6,7 @@ import { jest } from '@jest/globals';
 import type { LoadedScript, ScriptName } from '../../src/sampling/loaded-scripts.js';
 import type { FunctionLocation } from '../../src/sampling/function-locations.js';
 import type { CpuSamples, HeapSamples, Sliced } from '../../src/sampling/sampler.js';
-import type { CapturedProfile, DevToolsFormat } from '../../src/profiling/capture.js';
+import type { CapturedProfile, DevToolsFormat } from '../../src/profiling/captured-profile.js';
 import { DecodedProfile } from '../support/decoded-profile.js';
 import { AnimalsService, CatsService, Namesake } from '../fixtures/program/cats.js';
 import { Dogs } from '../fixtures/program/dogs.cjs';

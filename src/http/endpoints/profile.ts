@@ -1,5 +1,6 @@
 import { Get, Inject, Req } from '@nestjs/common';
-import { type CapturedProfile, Captures, type DevToolsFormat } from '../../profiling/capture.js';
+import { Captures } from '../../profiling/capture.js';
+import type { CapturedProfile, DevToolsFormat } from '../../profiling/captured-profile.js';
 import { CPU_RATE, CpuProfiler, SAMPLER_NAMES, type SamplerName } from '../../profiling/cpu/cpu-profiler.js';
 import { FlightRecorder } from '../../profiling/cpu/flight-recorder.js';
 import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../../pprof.options.js';

@@ -1,7 +1,8 @@
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { PPROF_OPTIONS, type ResolvedPprofOptions } from '../../pprof.options.js';
 import type { ObservedWaits } from '../../sampling/async-hook.js';
-import { CapturedProfile, Captures } from '../capture.js';
+import { Captures } from '../capture.js';
+import { CapturedProfile } from '../captured-profile.js';
 import { FrameResolver } from '../frames/frame-resolver.js';
 import { CONTENTIONS, countsHeader, profileOfSamples } from '../frames/stack-samples.js';
 import { HoldMeter, runSliced } from '../loop.js';

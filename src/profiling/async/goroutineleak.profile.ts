@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { goroutineDump } from '../../format/goroutine-dump.js';
 import { collectGarbage } from '../../sampling/garbage.js';
-import { CapturedProfile, Captures } from '../capture.js';
+import { Captures } from '../capture.js';
+import { CapturedProfile } from '../captured-profile.js';
 import { FrameResolver } from '../frames/frame-resolver.js';
 import { countsHeader, framesByKey, profileOf, resolveSamples } from '../frames/stack-samples.js';
 import { HoldMeter, runSliced } from '../loop.js';

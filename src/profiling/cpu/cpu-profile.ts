@@ -2,7 +2,8 @@ import { setImmediate } from 'node:timers/promises';
 import { cpuProfileText } from '../../format/devtools.js';
 import type { ProfileHeader } from '../../format/profile.js';
 import type { CpuSamples, Sliced } from '../../sampling/sampler.js';
-import { CapturedProfile, comments } from '../capture.js';
+import { comments } from '../capture.js';
+import { CapturedProfile } from '../captured-profile.js';
 import type { CpuCaptureFacts } from './cpu-recording.js';
 import {
   buildStackProfile,

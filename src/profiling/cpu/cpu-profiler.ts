@@ -9,7 +9,8 @@ import {
   type SamplerName,
   type Sampling,
 } from '../../sampling/sampler.js';
-import { type CapturedProfile, Captures } from '../capture.js';
+import { Captures, type RunningCapture } from '../capture.js';
+import type { CapturedProfile } from '../captured-profile.js';
 import { cpuProfileOf } from './cpu-profile.js';
 import { beginCpuCapture, type CpuCapture, freeCpuCapture, refuseIfBusy } from './cpu-recording.js';
 import { ProfilerArgumentError, ProfilerNotStartedError } from '../errors.js';
@@ -56,8 +57,7 @@ const MAX_SECONDS = 2_147_483;
 @Injectable()
 export class CpuProfiler implements OnModuleDestroy {
   private readonly closing = new AbortController();
-  private started:
-    { readonly capture: CpuCapture; readonly since: number; readonly end: () => void } | undefined;
+  private started: { readonly capture: CpuCapture; readonly running: RunningCapture } | undefined;
 
   /** @internal */
   constructor(
@@ -120,7 +120,7 @@ export class CpuProfiler implements OnModuleDestroy {
     checkRate(hz);
     const since = performance.now();
     const capture = beginCpuCapture(this.sampling.cpu, hz);
-    this.started = { capture, since, end: this.captures.begin({ profile: 'profile', since }) };
+    this.started = { capture, running: this.captures.begin({ profile: 'profile', since }) };
   }
 
   /**
@@ -132,9 +132,9 @@ export class CpuProfiler implements OnModuleDestroy {
     const { started } = this;
     if (!started) throw new ProfilerNotStartedError('cpu profiling');
     this.started = undefined;
-    const { capture, since, end } = started;
-    end(); // and `run` notes it again, until it is encoded
-    return this.captures.run({ profile: 'profile', since }, () => this.end(capture));
+    const { capture, running } = started;
+    this.captures.end(running); // `run` begins it again, with the same start
+    return this.captures.run(running, () => this.end(capture));
   }
 
   onModuleDestroy(): void {

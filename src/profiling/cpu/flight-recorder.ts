@@ -9,7 +9,8 @@ import {
 import { PPROF_OPTIONS, PPROF_SAMPLING, type ResolvedPprofOptions } from '../../pprof.options.js';
 import { reasonOf } from '../../sampling/reason.js';
 import type { Sampling, WarmMember, WarmOptions } from '../../sampling/sampler.js';
-import { type CapturedProfile, Captures } from '../capture.js';
+import { Captures } from '../capture.js';
+import type { CapturedProfile } from '../captured-profile.js';
 import { ProfilerArgumentError } from '../errors.js';
 import { FrameResolver } from '../frames/frame-resolver.js';
 import { HoldMeter } from '../loop.js';

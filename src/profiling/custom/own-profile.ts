@@ -1,5 +1,6 @@
 import type { ValueType } from '../../format/profile.js';
-import { CapturedProfile, type Captures } from '../capture.js';
+import type { Captures } from '../capture.js';
+import { CapturedProfile } from '../captured-profile.js';
 import { ProfilerCollectError } from '../errors.js';
 import type { FrameResolver } from '../frames/frame-resolver.js';
 import { countsHeader, profileOfSamples } from '../frames/stack-samples.js';

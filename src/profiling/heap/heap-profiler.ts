@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { collectGarbage } from '../../sampling/garbage.js';
-import { type CapturedProfile, Captures } from '../capture.js';
+import { Captures } from '../capture.js';
+import type { CapturedProfile } from '../captured-profile.js';
 import { HoldMeter } from '../loop.js';
 import { type CollectOptions, difference, NamedProfile, type ProfileWindow } from '../named-profile.js';
 import { type HeapProfileKind, HeapReader, LOWER_BOUND } from './heap-reader.js';

@@ -15,7 +15,8 @@ import {
   type Sampling,
 } from '../../sampling/sampler.js';
 import { reasonOf } from '../../sampling/reason.js';
-import { CapturedProfile, Captures } from '../capture.js';
+import { Captures } from '../capture.js';
+import { CapturedProfile } from '../captured-profile.js';
 import {
   buildStackProfile,
   FrameResolver,

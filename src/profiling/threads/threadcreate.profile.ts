@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { threadNames } from '../../sampling/native-threads.js';
 import { createdWorkers } from '../../sampling/worker-creation.js';
-import { CapturedProfile, Captures } from '../capture.js';
+import { Captures } from '../capture.js';
+import { CapturedProfile } from '../captured-profile.js';
 import { FrameResolver } from '../frames/frame-resolver.js';
 import { countsHeader, profileOfSamples } from '../frames/stack-samples.js';
 import { HoldMeter } from '../loop.js';

@@ -5,6 +5,7 @@ import { isObservable } from 'rxjs';
 import type { Run } from '../../sampling/active-trace.js';
 import { perProcess } from '../../sampling/process-state.js';
 import { type AnyFunction, replace, type Restore } from '../../sampling/replace.js';
+import { classNameOf, classOf } from '../class-of.js';
 import { inRegion, whenEnded, whenSettled } from './when-over.js';
 
 /** A guard, a pipe or an interceptor. */
@@ -37,10 +38,6 @@ const CONSUMERS = [
     over: whenNestIsDone,
   },
 ];
-
-/** The class name that Nest's `mixin()` sets, and the name in a class's source. */
-const MIXIN = /^[0-9a-f]{21}$/;
-const DECLARED = /^class\s+(?!extends\b)([^\s{]+)/;
 
 const installed = perProcess('nest-regions', () => ({ users: 0, restore: (): void => {} }));
 
@@ -128,19 +125,6 @@ function namesOf(kind: string, suffix = ''): (object: unknown) => string {
     known.set(type, name);
     return name;
   };
-}
-
-/** Objects may have a `constructor` property of another type. */
-function classOf(object: unknown): AnyFunction {
-  const type: unknown = (object as object | null | undefined)?.constructor;
-  return typeof type === 'function' ? (type as AnyFunction) : Object;
-}
-
-/** The name of a class, also of one that Nest's `mixin()` has renamed. Classes may have a property `name`. */
-export function classNameOf(type: { readonly name: unknown }): string {
-  const given = typeof type.name === 'string' ? type.name : '';
-  const name = MIXIN.test(given) ? DECLARED.exec(String(type))?.[1] : given;
-  return name && name !== 'Object' ? name : '(anonymous)';
 }
 
 /** The key of a method in its class; decorators may have replaced the function. */
